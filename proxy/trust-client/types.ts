@@ -1,0 +1,105 @@
+/**
+ * What neighbours may see of trust-client/: the verified view of one repository, and the two ports through which
+ * it touches the world.
+ */
+import type { Digest, Gun } from '../registry/reference.ts';
+
+/** `root`, `timestamp`, `snapshot`, `targets`, or a delegation `targets/<name>` (notary-semantics.md §3.3). */
+export type RoleName = string;
+
+/** One metadata file as a trust server names it: current, by version (`3.root`) or by hash (`snapshot.<hex>`). */
+export type MetadataFile = {
+  readonly role: RoleName;
+  readonly version?: number;
+  /** Lower-case hex. */
+  readonly sha256?: string;
+};
+
+export type FetchLimits = {
+  /** The answer may not be longer than this, in bytes. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  /** Ask caches on the way for the newest copy. */
+  readonly revalidate?: boolean;
+};
+
+/** Where metadata comes from. Declared here, by its consumer; implemented over HTTP and by the simulator. */
+export interface TrustSource {
+  /**
+   * @returns the exact bytes as served, or undefined when the server answers that it has no such file.
+   * @throws TrustError `trust_unreachable` for every other answer, `metadata_invalid` (`size`) above `maxBytes`.
+   */
+  fetch(gun: Gun, file: MetadataFile, limits: FetchLimits): Promise<Uint8Array | undefined>;
+}
+
+/** What was verified last for one role; the version is the floor under every later one. */
+export type RoleRecord = {
+  readonly version: number;
+  /** SHA-256 of the file that set the version, lower-case hex. */
+  readonly sha256: string;
+  /** IDs of the keys whose signatures on that file were valid: a floor falls only when they lose the role. */
+  readonly signers: readonly string[];
+};
+
+/** All that is remembered of one repository between two runs. */
+export type StoredTrust = {
+  /** Every root from the one a pin (or first use) vouched for to the newest, exact bytes, oldest first. */
+  readonly roots: readonly Uint8Array[];
+  /** The last verified timestamp, snapshot, targets and delegation files, exact bytes. */
+  readonly files: ReadonlyMap<RoleName, Uint8Array>;
+  readonly floors: ReadonlyMap<RoleName, RoleRecord>;
+};
+
+/**
+ * Where it is remembered. Losing it loses rollback protection, so an implementation never drops an entry, and
+ * never answers "nothing stored" for an entry it cannot read.
+ */
+export interface TrustState {
+  /**
+   * @returns undefined only when nothing was ever stored.
+   * @throws TrustError (`state`) when what was stored cannot be read.
+   */
+  load(gun: Gun): Promise<StoredTrust | undefined>;
+  /** Replaces the entry as a whole, atomically. @throws TrustError (`state`) when it cannot be written. */
+  save(gun: Gun, trust: StoredTrust): Promise<void>;
+}
+
+/** A tag as its signers signed it. */
+export type TrustedTarget = {
+  readonly name: string;
+  readonly digest: Digest;
+  /** Size of the signed manifest in bytes. */
+  readonly length: number;
+  /** The role Docker takes it from: `targets/releases`, or `targets`. */
+  readonly role: RoleName;
+  /** Other delegations that hold the same digest under the same name, without the `targets/` prefix, sorted. */
+  readonly signers: readonly string[];
+  /** The first expiry among the roles that vouch for it. */
+  readonly expires: Date;
+};
+
+/** One role of the verified set, for people, metrics and `inspect`. */
+export type RoleStatus = {
+  readonly role: RoleName;
+  readonly version: number;
+  readonly expires: Date;
+  readonly keyIds: readonly string[];
+  readonly canonicalKeyIds: readonly string[];
+  readonly threshold: number;
+  /** Why a declared delegation is not used (`expired`, `threshold`, `absent`); undefined when it is. */
+  readonly skipped: 'expired' | 'threshold' | 'absent' | undefined;
+};
+
+/** The verified metadata of one repository: immutable, and asked with a time. */
+export interface VerifiedTrust {
+  readonly gun: Gun;
+  readonly roles: readonly RoleStatus[];
+  /** The first expiry of root, timestamp, snapshot and targets: after it nothing here may be used. */
+  readonly expires: Date;
+  /** The role among those four that expires first. */
+  readonly firstToExpire: RoleName;
+  /** The tag's signed target in Docker's order of roles, or undefined: the tag is not signed. */
+  target(tag: string, now: Date): TrustedTarget | undefined;
+  /** Every signed tag, sorted by name. */
+  tags(now: Date): readonly string[];
+}
