@@ -88,7 +88,10 @@ function splitTag(text: string): { readonly name: string; readonly tag: string |
   return { name: text.slice(0, colon), tag: text.slice(colon + 1) };
 }
 
-function splitRegistry(name: string, defaultRegistry: string): { readonly registry: string; readonly path: string } {
+function splitRegistry(
+  name: string,
+  defaultRegistry: string,
+): { readonly registry: string; readonly path: string } {
   const slash = name.indexOf('/');
   const first = name.slice(0, Math.max(slash, 0));
   const isHost = first.includes('.') || first.includes(':') || first === 'localhost';

@@ -32,7 +32,12 @@ export class TrustError extends Error {
   readonly fault: TrustCause;
   readonly role: string | undefined;
 
-  constructor(code: TrustReason, fault: TrustCause, message: string, context: { role?: string; cause?: unknown } = {}) {
+  constructor(
+    code: TrustReason,
+    fault: TrustCause,
+    message: string,
+    context: { role?: string; cause?: unknown } = {},
+  ) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.code = code;
     this.fault = fault;

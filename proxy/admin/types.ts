@@ -1,0 +1,62 @@
+/** What the admin port shows. Whoever starts the proxy fills it in; nothing here reaches back into the pipeline. */
+import type { Rule } from '../policy/types.ts';
+import type { DecisionRecord } from '../telemetry/decisions.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { RenderedMetrics } from '../telemetry/metrics.ts';
+import type { RoleStatus } from '../trust-client/types.ts';
+
+/** One condition of being ready. */
+export type ReadyCheck = {
+  /** What is checked, in a few words: `state usable`. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** What is wrong and what to do about it. */
+  readonly detail?: string;
+  /** A failing advisory check is shown but does not take this replica out of service. */
+  readonly advisory?: boolean;
+};
+
+export type RegistryStatus = {
+  readonly name: string;
+  readonly upstream: string;
+  readonly aliases: readonly string[];
+  /** undefined: no trust server, so nothing of this registry can be judged signed. */
+  readonly trustServer: string | undefined;
+};
+
+/** The verified trust of one repository, as it was read last. */
+export type TrustStatus = {
+  readonly gun: string;
+  readonly expires: Date;
+  readonly firstToExpire: string;
+  readonly verifiedAt: Date | undefined;
+  readonly roles: readonly RoleStatus[];
+};
+
+export type PolicyStatus = {
+  readonly hash: string;
+  readonly loadedAt: Date;
+  /** Why the configuration read last is not in force; undefined when it is. */
+  readonly reloadError: string | undefined;
+  readonly unmatched: 'deny' | 'pass';
+  readonly rules: readonly Rule[];
+};
+
+export type Status = {
+  readonly version: string;
+  readonly revision: string;
+  readonly startedAt: Date;
+  readonly policy: PolicyStatus;
+  readonly registries: readonly RegistryStatus[];
+  readonly trust: readonly TrustStatus[];
+};
+
+export type AdminDeps = {
+  readonly log: Log;
+  readonly now: () => Date;
+  readonly metrics: () => Promise<RenderedMetrics>;
+  readonly readiness: () => Promise<readonly ReadyCheck[]> | readonly ReadyCheck[];
+  readonly status: () => Status;
+  /** Recent decisions, newest first. */
+  readonly decisions: () => readonly DecisionRecord[];
+};

@@ -1,0 +1,78 @@
+/**
+ * Who may read which repository, asked of the registry with the caller's own credentials and remembered for a
+ * moment (registry-clients.md §4.3). Only grants are kept: a refusal is asked again each time.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+
+/** A caller and what it wants to read. */
+export type Access = {
+  readonly registry: string;
+  readonly repository: string;
+  /** The Authorization header; undefined: nobody in particular, which is a principal like any other. */
+  readonly authorization: string | undefined;
+};
+
+export interface AccessCache {
+  /** Whether a grant is remembered; asks nobody. */
+  isGranted(access: Access): boolean;
+  /** Remembers that the registry let this caller read. */
+  grant(access: Access): void;
+  /** A remembered grant, or the answer of `check`. Callers with the same question share one check. */
+  verify(access: Access, digest: string, check: () => Promise<boolean>): Promise<boolean>;
+  size(): { readonly entries: number };
+}
+
+export type AccessCacheOptions = {
+  /** How long a grant is believed, in milliseconds; never more than a minute. */
+  readonly ttlMs?: number;
+  readonly maxEntries?: number;
+  /** Milliseconds since some fixed moment. */
+  readonly now?: () => number;
+  /** Told that a caller joined a check under way. */
+  readonly onShared?: () => void;
+};
+
+/** The longest a registry's "yes" outlives the moment it was given, in milliseconds. */
+const MAX_TTL_MS = 60_000;
+const MAX_ENTRIES = 20_000;
+
+export function createAccessCache(options: AccessCacheOptions = {}): AccessCache {
+  const now = options.now ?? (() => performance.now());
+  const ttlMs = Math.min(options.ttlMs ?? MAX_TTL_MS, MAX_TTL_MS);
+  const grants = new LRUCache<string, number>({ max: options.maxEntries ?? MAX_ENTRIES });
+  const flights = new Map<string, Promise<boolean>>();
+  // Keyed with a secret of this process: what is kept does not even let someone test a guessed password.
+  const secret = randomBytes(32);
+  const toKey = ({ registry, repository, authorization }: Access): string =>
+    createHmac('sha256', secret)
+      .update(JSON.stringify([registry, repository, authorization ?? false]))
+      .digest('base64');
+  const isGranted = (key: string): boolean => (grants.get(key) ?? Number.NEGATIVE_INFINITY) > now();
+
+  return {
+    isGranted: (access) => isGranted(toKey(access)),
+    grant: (access) => void grants.set(toKey(access), now() + ttlMs),
+    verify(access, digest, check) {
+      const key = toKey(access);
+      if (isGranted(key)) return Promise.resolve(true);
+      const flightKey = `${key}|${digest}`;
+      const running = flights.get(flightKey);
+      if (running !== undefined) {
+        options.onShared?.();
+        return running;
+      }
+      const asked = now();
+      const flight = check()
+        .then((granted) => {
+          // Counted from before the question: the registry may have decided at once and answered late.
+          if (granted) grants.set(key, asked + ttlMs);
+          return granted;
+        })
+        .finally(() => flights.delete(flightKey));
+      flights.set(flightKey, flight);
+      return flight;
+    },
+    size: () => ({ entries: grants.size }),
+  };
+}

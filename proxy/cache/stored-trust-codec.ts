@@ -1,0 +1,68 @@
+/**
+ * One repository's remembered trust as one run of bytes, for a file or a shared store.
+ *
+ * Line 1: `pullwarden-trust 1 <sha256 of all that follows>`; line 2: a JSON index; then the metadata files as they
+ * were served, one behind the other. The checksum tells damage from history: it protects nothing against whoever can
+ * write the state, and neither would anything else here.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Gun } from '../registry/reference.ts';
+import type { StoredTrust } from '../trust-client/types.ts';
+
+const MAGIC = 'pullwarden-trust 1 ';
+const NEWLINE = 0x0a;
+
+const HEX = z.string().regex(/^[0-9a-f]{64}$/);
+const LENGTH = z.number().int().nonnegative();
+const INDEX = z.strictObject({
+  gun: z.string(),
+  roots: z.array(LENGTH).min(1),
+  files: z.array(z.tuple([z.string(), LENGTH])),
+  floors: z.array(
+    z.tuple([z.string(), z.strictObject({ version: LENGTH, sha256: HEX, signers: z.array(HEX) })]),
+  ),
+});
+
+export function encodeStoredTrust(gun: Gun, trust: StoredTrust): Buffer {
+  const index: z.infer<typeof INDEX> = {
+    gun,
+    roots: trust.roots.map(({ length }) => length),
+    files: [...trust.files].map(([role, { length }]) => [role, length]),
+    floors: [...trust.floors].map(([role, floor]) => [role, { ...floor, signers: [...floor.signers] }]),
+  };
+  const rest = Buffer.concat([
+    Buffer.from(`${JSON.stringify(index)}\n`),
+    ...trust.roots,
+    ...trust.files.values(),
+  ]);
+  return Buffer.concat([Buffer.from(`${MAGIC}${checksum(rest)}\n`), rest]);
+}
+
+/** @throws Error that says what is wrong with the bytes. */
+export function decodeStoredTrust(gun: Gun, bytes: Buffer): StoredTrust {
+  const stamp = readStamp(bytes);
+  const rest = bytes.subarray(stamp.length);
+  if (stamp !== `${MAGIC}${checksum(rest)}\n`) throw new Error('its checksum does not match its content');
+  const end = rest.indexOf(NEWLINE);
+  const index = INDEX.parse(JSON.parse(rest.subarray(0, end).toString('utf8')));
+  if (index.gun !== gun) throw new Error(`it belongs to ${index.gun}`);
+  let at = end + 1;
+  const take = (length: number): Uint8Array => {
+    at += length;
+    if (at > rest.length) throw new Error('it is cut short');
+    return Uint8Array.from(rest.subarray(at - length, at));
+  };
+  const roots = index.roots.map(take);
+  const files = new Map(index.files.map(([role, length]) => [role, take(length)]));
+  return { roots, files, floors: new Map(index.floors) };
+}
+
+/** The first line: equal for equal content, so that a writer can see whether another one was there. */
+export function readStamp(bytes: Buffer): string {
+  return bytes.subarray(0, MAGIC.length + 65).toString('latin1');
+}
+
+function checksum(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

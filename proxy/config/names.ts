@@ -1,0 +1,29 @@
+/** The grammars of names that only the configuration knows. */
+import { isIP } from 'node:net';
+
+/** A rule's name is a metrics label and part of refusals: ASCII, and nothing that needs escaping. */
+export function isRuleName(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text);
+}
+
+/**
+ * A delegation below `targets/`, such as `qa` or `team/alice` (notary-semantics.md §3.3: `[-a-z0-9_/]`, a clean
+ * path, less than 256 characters with its prefix). `releases` is not a signer: it is where Docker takes the tag from.
+ */
+export function isSignerName(text: string): boolean {
+  return text !== 'releases' && /^[a-z0-9_-]+(?:\/[a-z0-9_-]+)*$/.test(text) && !text.startsWith('targets/') && text.length < 248;
+}
+
+/** A TUF or canonical key ID: 64 lower-case hex digits. */
+export function isKeyId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** What Basic authentication can carry: no colon and no control character (RFC 7617 §2). */
+export function isUsername(text: string): boolean {
+  return /^[^:\p{Cc}]{1,255}$/u.test(text);
+}
+
+export function isIpAddress(text: string): boolean {
+  return isIP(text) !== 0;
+}

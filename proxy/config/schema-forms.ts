@@ -1,0 +1,81 @@
+/**
+ * The forms of values the configuration is made of. Each carries what a person is told when it does not hold, as
+ * `what it should be; next step`: schema-findings.ts turns that into `"x" is not <what it should be>; <next step>`.
+ */
+import * as z from 'zod';
+import { isRegistry } from '../registry/reference.ts';
+import { addressFault } from './address.ts';
+import { DURATION, parseDuration } from './duration.ts';
+
+/** A mapping with these keys and no others. For an unknown key the message is the list of known ones. */
+export function section<T extends z.core.$ZodShape>(shape: T) {
+  const known = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: ({ code }) => (code === 'unrecognized_keys' ? known : `a mapping; write these keys below it: ${known}`),
+  });
+}
+
+export function list<T extends z.core.SomeType>(item: T, what: string) {
+  return z.array(item, { error: `a list; write "- ..." for each ${what}` });
+}
+
+export function choice<const T extends readonly string[]>(values: T) {
+  return z.enum(values, { error: `one of ${values.join(', ')}; write one of these` });
+}
+
+/** Text for which `holds` is true. */
+export function text(holds: (value: string) => boolean, message: string) {
+  return z.string({ error: message }).refine(holds, { error: message });
+}
+
+export function wholeNumber(min: number, max: number, what: string) {
+  const error = `${what}; write a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+export function port() {
+  return wholeNumber(0, 65_535, 'a port');
+}
+
+/** A length of time between two others, both included. */
+export function duration(min: string, max: string) {
+  const error = `a length of time from ${min} to ${max}; write a whole number and ms, s, m, h or d, such as ${max}`;
+  const [least = 0, most = 0] = [parseDuration(min), parseDuration(max)];
+  return z
+    .string({ error })
+    .regex(DURATION, { error, abort: true })
+    .refine((value) => isWithin(parseDuration(value), least, most), { error });
+}
+
+function isWithin(value: number | undefined, min: number, max: number): boolean {
+  return value !== undefined && value >= min && value <= max;
+}
+
+/** An address with `http://` or `https://`. What exactly is wrong with one is told by `addressFault`. */
+export function address(example: string) {
+  return z
+    .string({ error: `an address; write one such as ${example}` })
+    .check(({ value, issues }) => {
+      const fault = addressFault(value, example);
+      if (fault !== undefined) issues.push({ code: 'custom', message: fault, input: value, continue: false });
+    });
+}
+
+/** A registry as image references name it: Docker takes a first part without dot, colon or `localhost` for an organisation. */
+export function registryName() {
+  return text(
+    (value) => isRegistry(value) && (/[.:]/.test(value) || value === 'localhost'),
+    'a registry name; write a host name in lower case with a dot or a port, such as registry.example.com:5000',
+  );
+}
+
+export function hostName() {
+  return text(isRegistry, 'a host name; write it in lower case, with a port where clients use one');
+}
+
+export function file(what: string) {
+  return z
+    .string({ error: `a path; write the path of ${what}` })
+    .min(1, { error: `a path; write the path of ${what}` })
+    .refine((value) => !value.includes('\0'), { error: `a path; write the path of ${what}` });
+}

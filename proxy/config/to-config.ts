@@ -1,0 +1,127 @@
+/** A file that holds → what the other folders are given: defaults in place, units and paths resolved, frozen. */
+import { createHash } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import type { Policy, Rule, SignerRequirement } from '../policy/types.ts';
+import { trimSlash } from './address.ts';
+import type { RawConfig } from './config-schema.ts';
+import { parseDuration } from './duration.ts';
+import type { NamedFiles } from './named-files.ts';
+import type { Account, CertificateFile, Config, ListenConfig, PinConfig, RegistryConfig, StateConfig } from './types.ts';
+
+type Raw<Key extends keyof RawConfig> = RawConfig[Key];
+type RawRegistry = Raw<'registries'>[number];
+type RawRule = Raw<'policy'>['rules'][number];
+type RawAccount = Exclude<RawRegistry['auth'], string>;
+
+/** Where the file is, and what the files it names hold. */
+type Context = { readonly folder: string; readonly certificates: NamedFiles['certificates'] };
+
+/**
+ * @param file absolute path of the configuration file.
+ * @param raw validated by the schema and by every other check.
+ */
+export function toConfig(file: string, raw: RawConfig, { certificates }: Pick<NamedFiles, 'certificates'>): Config {
+  const context = { folder: dirname(file), certificates };
+  const policy = toPolicy(raw.policy);
+  return deepFreeze({
+    file,
+    hash: policyHash(policy),
+    listen: toListen(raw.listen, context),
+    admin: raw.admin,
+    defaultRegistry: raw.defaultRegistry,
+    registries: raw.registries.map((registry) => toRegistry(registry, context)),
+    trust: {
+      state: toState(raw.trust.state, context),
+      refreshMs: toMilliseconds(raw.trust.refresh),
+      timeoutMs: toMilliseconds(raw.trust.timeout),
+      firstUse: raw.trust.firstUse,
+      pins: raw.trust.pins.map((pin) => toPin(pin, context)),
+    },
+    policy,
+    log: raw.log,
+  });
+}
+
+function toListen({ address, port, tls }: Raw<'listen'>, context: Context): ListenConfig {
+  if (tls === undefined) return { address, port, tls };
+  const cert = certificateFile(tls.cert, context);
+  const key = resolve(context.folder, tls.key);
+  return { address, port, tls: { cert, key, clientCa: optionalCertificateFile(tls.clientCa, context) } };
+}
+
+function toRegistry({ name, upstream, aliases, hosts, ca, auth, trust }: RawRegistry, context: Context): RegistryConfig {
+  return {
+    name,
+    upstream: trimSlash(upstream),
+    aliases,
+    hosts,
+    ca: optionalCertificateFile(ca, context),
+    auth: auth === 'passthrough' ? { kind: auth } : toAccount(auth, context),
+    trust: {
+      server: trimSlash(trust.server),
+      ca: optionalCertificateFile(trust.ca, context),
+      auth: trust.auth === 'anonymous' ? { kind: trust.auth } : toAccount(trust.auth, context),
+    },
+  };
+}
+
+function toAccount({ username, passwordFile }: RawAccount, { folder }: Context): Account {
+  return { kind: 'account', username, passwordFile: resolve(folder, passwordFile) };
+}
+
+function toState({ kind, path = './state' }: Raw<'trust'>['state'], { folder }: Context): StateConfig {
+  return kind === 'memory' ? { kind } : { kind, path: resolve(folder, path) };
+}
+
+function toPin({ match, rootKeys, ca }: Raw<'trust'>['pins'][number], context: Context): PinConfig {
+  if (rootKeys !== undefined) return { kind: 'keys', match, rootKeys };
+  if (ca !== undefined) return { kind: 'ca', match, ca: certificateFile(ca, context) };
+  throw new Error('a pin without rootKeys and ca passed the checks');
+}
+
+function toPolicy({ unmatched, rules }: Raw<'policy'>): Policy {
+  return { unmatched, rules: rules.map(toRule) };
+}
+
+function toRule({ name, match, mode, signers, tagList }: RawRule): Rule {
+  return { name, match, mode, signers: signers === undefined ? undefined : toRequirement(signers), tagList };
+}
+
+function toRequirement({ all, atLeast, of }: NonNullable<RawRule['signers']>): SignerRequirement {
+  if (all !== undefined) return { names: all, count: all.length };
+  if (atLeast !== undefined && of !== undefined) return { names: of, count: atLeast };
+  throw new Error('signers of neither form passed the checks');
+}
+
+function certificateFile(name: string, { folder, certificates }: Context): CertificateFile {
+  const pem = certificates.get(name);
+  if (pem === undefined) throw new Error('a certificate file passed the checks unread');
+  return { path: resolve(folder, name), pem };
+}
+
+function optionalCertificateFile(name: string | undefined, context: Context): CertificateFile | undefined {
+  return name === undefined ? undefined : certificateFile(name, context);
+}
+
+function toMilliseconds(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined) throw new Error('a length of time passed the checks unparsed');
+  return milliseconds;
+}
+
+/** The same for two policies that decide alike: defaults are filled in, and the order of rules does not count. */
+function policyHash({ unmatched, rules }: Policy): string {
+  const canonical = rules
+    .map(({ name, match, mode, signers, tagList }) => {
+      const names = signers === undefined ? [] : [...signers.names].sort();
+      return JSON.stringify([match, name, mode, tagList, signers?.count ?? 0, names]);
+    })
+    .sort();
+  const text = JSON.stringify([unmatched, canonical]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}

@@ -1,0 +1,88 @@
+/**
+ * The validated configuration: what every other folder is given. All of it is plain frozen data; durations are
+ * milliseconds and paths absolute. product.md, "Configuration", is the contract.
+ */
+import type { Policy } from '../policy/types.ts';
+
+/** A file with one or more X.509 certificates. */
+export type CertificateFile = {
+  readonly path: string;
+  /** The certificate blocks of the file as PEM, and nothing else of it. */
+  readonly pem: string;
+};
+
+/** The proxy's own account. The password is the file's first line, read when it is needed. */
+export type Account = { readonly kind: 'account'; readonly username: string; readonly passwordFile: string };
+
+export type ListenConfig = {
+  readonly address: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly tls: TlsConfig | undefined;
+};
+
+export type TlsConfig = {
+  readonly cert: CertificateFile;
+  /** Path of the private key, which was seen to belong to the certificate. */
+  readonly key: string;
+  /** undefined: clients need no certificate. */
+  readonly clientCa: CertificateFile | undefined;
+};
+
+export type AdminConfig = { readonly address: string; readonly port: number };
+
+export type RegistryConfig = {
+  /** Canonical name: the first part of image references and GUNs. */
+  readonly name: string;
+  /** `http://` or `https://` address with optional port and path, without a slash at its end. */
+  readonly upstream: string;
+  readonly aliases: readonly string[];
+  /** Host names under which clients address this registry. */
+  readonly hosts: readonly string[];
+  /** undefined: the system's certificate authorities. */
+  readonly ca: CertificateFile | undefined;
+  readonly auth: { readonly kind: 'passthrough' } | Account;
+  readonly trust: TrustServerConfig;
+};
+
+export type TrustServerConfig = {
+  /** Same form as `upstream`. */
+  readonly server: string;
+  readonly ca: CertificateFile | undefined;
+  readonly auth: { readonly kind: 'anonymous' } | Account;
+};
+
+export type StateConfig = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'memory' };
+
+/** What vouches for the root of the repositories a pattern covers; policy/pattern.ts picks the most specific. */
+export type PinConfig =
+  | { readonly kind: 'keys'; readonly match: string; readonly rootKeys: readonly string[] }
+  | { readonly kind: 'ca'; readonly match: string; readonly ca: CertificateFile };
+
+export type TrustConfig = {
+  readonly state: StateConfig;
+  readonly refreshMs: number;
+  readonly timeoutMs: number;
+  readonly firstUse: 'refuse' | 'accept';
+  readonly pins: readonly PinConfig[];
+};
+
+export type LogConfig = {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly format: 'json' | 'pretty';
+};
+
+export type Config = {
+  /** Absolute path of the file it was read from. */
+  readonly file: string;
+  /** First 12 hex digits of the SHA-256 of the effective policy, for `pullwarden_policy_info{hash}`. */
+  readonly hash: string;
+  readonly listen: ListenConfig;
+  readonly admin: AdminConfig;
+  /** undefined: a request that names no registry is refused. */
+  readonly defaultRegistry: string | undefined;
+  readonly registries: readonly RegistryConfig[];
+  readonly trust: TrustConfig;
+  readonly policy: Policy;
+  readonly log: LogConfig;
+};

@@ -1,0 +1,146 @@
+/**
+ * YAML text → plain data, with the place of every key. YAML 1.2 with the core schema: `off` and `no` are text, and
+ * there are no merge keys. Duplicate keys are found here, since plain data has lost them.
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLParseError,
+} from 'yaml';
+import type { Finding, Path } from './errors.ts';
+import { isDeeperThan } from './yaml-depth.ts';
+
+export type Place = { readonly line: number; readonly column: number };
+
+export type YamlSource = {
+  readonly value: unknown;
+  /** Keys that are given twice. */
+  readonly findings: readonly Finding[];
+  /** The place of the key or list item a path names, or of the nearest one above it that exists. */
+  readonly locate: (path: Path) => Place;
+};
+
+/** Text that is no YAML document. */
+export type YamlFault = Omit<Finding, 'path'> & Place;
+
+export type YamlResult =
+  | { readonly kind: 'read'; readonly source: YamlSource }
+  | { readonly kind: 'broken'; readonly faults: readonly YamlFault[] };
+
+/** How many nodes aliases may stand for in all: enough for a repeated account, too few for an alias bomb. */
+const MAX_ALIASES = 100;
+/** Levels of nesting; a configuration has six. */
+const MAX_DEPTH = 32;
+/** Syntax faults reported of one file: what follows the first ones is mostly their echo. */
+const MAX_SYNTAX_FAULTS = 20;
+const START: Place = { line: 1, column: 1 };
+
+export function readYaml(text: string): YamlResult {
+  if (isDeeperThan(MAX_DEPTH, text)) {
+    const what = `mappings and lists nest more than ${MAX_DEPTH} levels`;
+    return { kind: 'broken', faults: [{ ...START, what, next: 'nest fewer levels' }] };
+  }
+  const lines = new LineCounter();
+  try {
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      stringKeys: true,
+      schema: 'core',
+      logLevel: 'error',
+    });
+    const errors = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_FAULTS);
+    if (errors.length > 0) return { kind: 'broken', faults: errors.map((error) => toFault(error, lines)) };
+    const locate = (path: Path) => placeOf(document, lines, path);
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    return { kind: 'read', source: { value, findings: duplicates(document.contents, []), locate } };
+  } catch (error) {
+    return { kind: 'broken', faults: [{ ...START, ...explain(error) }] };
+  }
+}
+
+function toFault(error: Pick<YAMLParseError, 'code' | 'message' | 'pos'>, lines: LineCounter): YamlFault {
+  const { line, col } = lines.linePos(error.pos[0]);
+  return { line, column: col, ...explainSyntax(error) };
+}
+
+function explainSyntax({ code, message }: Pick<YAMLParseError, 'code' | 'message'>): Omit<Finding, 'path'> {
+  switch (code) {
+    case 'TAB_AS_INDENT':
+      return { what: 'a tab indents this line', next: 'indent with spaces' };
+    case 'MULTIPLE_DOCS':
+      return { what: 'a second document begins here', next: 'keep one document in the file' };
+    case 'NON_STRING_KEY':
+      return { what: 'this key is not text', next: 'put it in quotes' };
+    default:
+      return { what: `this is not YAML: ${oneLine(message)}`, next: 'correct the line or the one above it' };
+  }
+}
+
+/** What toJS throws: an alias without an anchor, or too many of them. */
+function explain(error: unknown): Omit<Finding, 'path'> {
+  const what = `this cannot be read: ${oneLine(error instanceof Error ? error.message : String(error))}`;
+  return { what, next: 'write values out instead of using aliases' };
+}
+
+function oneLine(message: string): string {
+  return (message.split('\n')[0] ?? '').replace(/[:;.\s]+$/, '').replace(/[^\x20-\x7e]/g, '?');
+}
+
+function duplicates(node: unknown, path: Path): readonly Finding[] {
+  if (isSeq(node)) return node.items.flatMap((item, at) => duplicates(item, [...path, at]));
+  if (!isMap(node)) return [];
+  const seen = new Set<string>();
+  return node.items.flatMap(({ key, value }) => {
+    const name = keyName(key);
+    const below = duplicates(value, [...path, name]);
+    if (!seen.has(name)) {
+      seen.add(name);
+      return below;
+    }
+    return [{ path: [...path, name], what: 'is given twice', next: 'remove one of the two' }, ...below];
+  });
+}
+
+function keyName(key: unknown): string {
+  return isScalar(key) ? String(key.value) : String(key);
+}
+
+function placeOf(document: Document.Parsed, lines: LineCounter, path: Path): Place {
+  let node: unknown = document.contents;
+  let place = startOf(node, lines) ?? START;
+  for (const step of path) {
+    const { at, value } = descend(resolve(node, document), step);
+    if (at === undefined) return place;
+    place = startOf(at, lines) ?? place;
+    node = value;
+  }
+  return place;
+}
+
+function resolve(node: unknown, document: Document.Parsed): unknown {
+  return isAlias(node) ? node.resolve(document) : node;
+}
+
+/** The node whose place counts, and the node below it. Of two equal keys the second counts, as it does in the value. */
+function descend(node: unknown, step: string | number): { readonly at: unknown; readonly value: unknown } {
+  if (isSeq(node) && typeof step === 'number') return { at: node.items[step], value: node.items[step] };
+  if (!isMap(node)) return { at: undefined, value: undefined };
+  const pair = node.items.findLast(({ key }) => keyName(key) === step);
+  return { at: pair?.key, value: pair?.value };
+}
+
+function startOf(node: unknown, lines: LineCounter): Place | undefined {
+  const range = isNode(node) ? (node as Node).range : undefined;
+  if (range === undefined || range === null) return undefined;
+  const { line, col } = lines.linePos(range[0]);
+  return { line, column: col };
+}

@@ -1,0 +1,120 @@
+/**
+ * The decision on one request: a rule, a reference, what trust data says, and a time go in, and one of three
+ * answers comes out. Pure, and closed by shape: a tag under `enforce` is pinned on one line alone, and each way to
+ * that line passes every check.
+ */
+import type { DenyReason } from '../reason.ts';
+import type { ImageReference } from '../registry/reference.ts';
+import type { TrustedTarget } from '../trust-client/types.ts';
+import { type Asked, expiredTrust, REFUSALS, unsignedTag } from './refusal.ts';
+import { meets, missingSigners } from './signers.ts';
+import { suggestTags } from './suggest.ts';
+import { type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
+
+export type DecideInput = {
+  /** The rule `selectRule` found; undefined when none matches. */
+  readonly rule: Rule | undefined;
+  readonly unmatched: Policy['unmatched'];
+  /** Canonical name of the registry. */
+  readonly registry: string;
+  readonly reference: ImageReference;
+  /** Needed when `needsTrust` says so. A missing one refuses. */
+  readonly outcome: TrustOutcome | undefined;
+  readonly now: Date;
+  /** Name signed tags in the refusal: only for a caller whose right to read the repository was checked. */
+  readonly suggest: boolean;
+};
+
+type TagReference = Extract<ImageReference, { kind: 'tag' }>;
+
+/** What enforcement says of a tag. */
+type Verdict =
+  | { readonly kind: 'signed'; readonly target: TrustedTarget }
+  | { readonly kind: 'refused'; readonly reason: DenyReason; readonly message: string };
+
+/** Judges one request. Every refusal's message is one ASCII sentence: what was expected, and what to do next. */
+export function decide(input: DecideInput): Decision {
+  const { rule, reference } = input;
+  if (rule === undefined) return decideUnmatched(input);
+  switch (rule.mode) {
+    case 'deny':
+      return deny(rule, refuse('denied_by_rule', REFUSALS.denied_by_rule(asked(input))));
+    case 'off':
+      return pass(rule, reference.kind === 'digest' ? 'digest' : 'mode_off');
+    case 'audit':
+      if (reference.kind === 'digest') return pass(rule, 'digest');
+      return { ...pass(rule, 'audit'), would: wouldBe(judge(rule, reference, input)) };
+    case 'enforce': {
+      if (reference.kind === 'digest') return pass(rule, 'digest');
+      const verdict = judge(rule, reference, input);
+      if (verdict.kind === 'refused') return deny(rule, verdict);
+      return { kind: 'pin', rule: rule.name, mode: rule.mode, target: verdict.target };
+    }
+  }
+}
+
+function decideUnmatched(input: DecideInput): Decision {
+  switch (input.unmatched) {
+    case 'pass':
+      return pass({ name: NO_RULE, mode: 'off' }, 'unmatched');
+    case 'deny':
+      return deny({ name: NO_RULE, mode: 'deny' }, refuse('no_rule', REFUSALS.no_rule(asked(input))));
+  }
+}
+
+function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict {
+  const { outcome, now } = input;
+  const image = asked(input);
+  if (outcome === undefined) return refuse('internal', REFUSALS.internal(image));
+  if (outcome.kind === 'failed') return refuse(outcome.error.code, REFUSALS[outcome.error.code](image));
+  const { trust } = outcome;
+  if (hasExpired(trust.expires, now)) return refuse('metadata_expired', expiredTrust(image, trust));
+  const target = trust.target(reference.tag, now);
+  if (target === undefined) {
+    const suggestions = input.suggest ? suggestTags(trust.tags(now), reference.tag) : [];
+    return refuse('unsigned_tag', unsignedTag(image, suggestions));
+  }
+  if (hasExpired(target.expires, now)) return refuse('metadata_expired', REFUSALS.metadata_expired(image));
+  return judgeSigners(rule, target, image);
+}
+
+function judgeSigners(rule: Rule, target: TrustedTarget, image: Asked): Verdict {
+  const { signers } = rule;
+  if (signers === undefined || meets(signers, target.signers)) return { kind: 'signed', target };
+  const missing = missingSigners(signers, target.signers);
+  const reason = signers.count === signers.names.length ? 'signer_missing' : 'threshold_not_met';
+  return refuse(reason, REFUSALS[reason]({ ...image, missing, signers }));
+}
+
+/** An unreadable date has expired. */
+function hasExpired(expires: Date, now: Date): boolean {
+  return !(expires.getTime() > now.getTime());
+}
+
+function asked({ rule, registry, reference }: DecideInput): Asked {
+  const gun = `${registry}/${reference.repository}` as const;
+  const image = reference.kind === 'tag' ? `${gun}:${reference.tag}` : `${gun}@${reference.digest}`;
+  return { image, gun, rule: rule?.name ?? NO_RULE };
+}
+
+function refuse(reason: DenyReason, message: string): Extract<Verdict, { kind: 'refused' }> {
+  return { kind: 'refused', reason, message };
+}
+
+function wouldBe(verdict: Verdict): 'signed' | DenyReason {
+  return verdict.kind === 'signed' ? 'signed' : verdict.reason;
+}
+
+type Named = Pick<Rule, 'name' | 'mode'>;
+type Pass = Extract<Decision, { kind: 'pass' }>;
+
+function pass(rule: Named, why: Pass['why']): Pass {
+  return { kind: 'pass', rule: rule.name, mode: rule.mode, why };
+}
+
+function deny(
+  rule: Named,
+  { reason, message }: { readonly reason: DenyReason; readonly message: string },
+): Decision {
+  return { kind: 'deny', rule: rule.name, mode: rule.mode, reason, message };
+}

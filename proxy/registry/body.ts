@@ -1,0 +1,32 @@
+/** Reading a body into memory, never more of it than was allowed. */
+import type { Readable } from 'node:stream';
+import { toUpstreamError, UpstreamError } from './errors.ts';
+
+/**
+ * @param maxBytes the most that is kept; one byte more ends the transfer.
+ * @throws UpstreamError `too_large` above the limit, `timeout`, `unreachable` or `bad_answer` otherwise.
+ */
+export async function readBody(body: Readable, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
+  const abort = (): void => {
+    body.destroy(new UpstreamError('timeout', 'reading the answer was given up', { cause: signal?.reason }));
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of body) {
+      const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+      length += bytes.length;
+      // Leaving the loop by a throw destroys the stream and with it the connection.
+      if (length > maxBytes)
+        throw new UpstreamError('too_large', `the answer is longer than ${maxBytes} bytes`);
+      chunks.push(bytes);
+    }
+  } catch (error) {
+    throw toUpstreamError(error, 'the upstream', signal);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+  return Buffer.concat(chunks, length);
+}

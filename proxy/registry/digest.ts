@@ -1,0 +1,9 @@
+/** Digests of bytes. Bulk hashing is Node's own (product.md, "Dependencies"). */
+import { hash as hashOnce } from 'node:crypto';
+import type { Digest } from './reference.ts';
+
+/** True when the bytes have this digest. Public values are compared, so time does not matter. */
+export function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
+  const algorithm = digest.startsWith('sha256:') ? 'sha256' : 'sha512';
+  return `${algorithm}:${hashOnce(algorithm, bytes, 'hex')}` === digest;
+}

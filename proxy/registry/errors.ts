@@ -1,0 +1,54 @@
+/** What an upstream (registry, trust server or token server) did wrong. Nobody reads `message` to decide. */
+
+/**
+ * `unreachable`: no connection, TLS refused, cut off · `timeout`: too slow, or the caller's signal ended it ·
+ * `too_large`: longer than the caller allows · `bad_answer`: not what the protocol says · `denied`: our own
+ * credentials do not open it.
+ */
+export type UpstreamErrorKind = 'unreachable' | 'timeout' | 'too_large' | 'bad_answer' | 'denied';
+
+/** Carries the upstream's name and what happened, never a credential, a token or a URL with either. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+  readonly kind: UpstreamErrorKind;
+  readonly status: number | undefined;
+
+  constructor(kind: UpstreamErrorKind, message: string, context: { status?: number; cause?: unknown } = {}) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.kind = kind;
+    this.status = context.status;
+  }
+}
+
+const TIMEOUT_CODES: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+]);
+
+/** Everything a socket or HTTP parser can throw, as one of our five kinds. */
+export function toUpstreamError(error: unknown, upstream: string, signal?: AbortSignal): UpstreamError {
+  if (error instanceof UpstreamError) return error;
+  if (signal?.aborted === true)
+    return new UpstreamError('timeout', `${upstream}: the request was given up`, { cause: error });
+  const code = codeOf(error);
+  if (TIMEOUT_CODES.has(code))
+    return new UpstreamError('timeout', `${upstream}: no answer in time (${code})`, { cause: error });
+  if (
+    code.startsWith('HPE_') ||
+    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ||
+    code === 'UND_ERR_HEADERS_OVERFLOW'
+  ) {
+    return new UpstreamError('bad_answer', `${upstream}: the answer is not valid HTTP (${code})`, {
+      cause: error,
+    });
+  }
+  return new UpstreamError('unreachable', `${upstream}: cannot be reached (${code})`, { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string')
+    return error.code;
+  return error instanceof Error ? error.name : 'unknown';
+}

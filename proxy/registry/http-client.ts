@@ -1,0 +1,300 @@
+/**
+ * One upstream over HTTP(S): pooled connections, bounded answers, no redirects, no compression, and the Bearer flow
+ * driven by the 401 of the request itself. Used for registries and for the trust server.
+ */
+import type { Readable } from 'node:stream';
+import { Agent, Pool } from 'undici';
+import { parseChallenges } from './challenge.ts';
+import { toUpstreamError, UpstreamError } from './errors.ts';
+import {
+  outcomeOfError,
+  outcomeOfStatus,
+  type UpstreamKind,
+  type UpstreamObservation,
+  type UpstreamOutcome,
+} from './outcome.ts';
+import { basicAuthorization, type Credentials, createTokenSource, type TokenSource } from './token.ts';
+
+/** Whose credentials an upstream sees: nobody's, the proxy's own account, or the caller's. */
+export type ClientAuth =
+  | { readonly kind: 'anonymous' }
+  | ({ readonly kind: 'basic' } & Credentials)
+  | { readonly kind: 'passthrough' };
+
+export type HttpClientOptions = {
+  /** The configured name, for errors and metrics. */
+  readonly upstream: string;
+  readonly kind: 'registry' | 'notary';
+  /** `http://` or `https://`, with an optional path that goes in front of every path asked for. */
+  readonly baseUrl: string;
+  /** PEM certificates trusted for the upstream and its token server instead of the system's. */
+  readonly ca?: string | Buffer;
+  readonly auth: ClientAuth;
+  readonly connectTimeoutMs?: number;
+  readonly headersTimeoutMs?: number;
+  /** Longest silence inside a body; there is no limit on a whole transfer. */
+  readonly bodyIdleTimeoutMs?: number;
+  /** For a token request in all. */
+  readonly tokenTimeoutMs?: number;
+  readonly maxTokenBytes?: number;
+  readonly maxConnections?: number;
+  readonly onRequest?: (observation: UpstreamObservation) => void;
+  /** Milliseconds since some fixed moment, for token lifetimes. */
+  readonly now?: () => number;
+};
+
+/** Header names in lower case; each line of a repeated header is its own value. */
+export type UpstreamHeaders = ReadonlyMap<string, readonly string[]>;
+
+export type UpstreamAnswer = { readonly status: number; readonly headers: UpstreamHeaders };
+/** The body must be read (`readBody`) or destroyed. */
+export type UpstreamResponse = UpstreamAnswer & { readonly body: Readable };
+
+export type RequestOptions = {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** `repository:<name>:pull`; absent: a request no token scope belongs to, such as `/v2/`. */
+  readonly scope?: string;
+  readonly signal?: AbortSignal;
+  /** The caller's Authorization; used only by a passthrough client. */
+  readonly authorization?: string | undefined;
+};
+
+export type HttpClient = {
+  readonly upstream: string;
+  readonly auth: ClientAuth['kind'];
+  readonly baseUrl: URL;
+  readonly ca: string | Buffer | undefined;
+  /** @param path raw, starts with `/`, sent as it is behind the base URL's path. @throws UpstreamError */
+  get(path: string, options?: RequestOptions): Promise<UpstreamResponse>;
+  /** The same without a body. @throws UpstreamError */
+  head(path: string, options?: RequestOptions): Promise<UpstreamAnswer>;
+  /**
+   * The Authorization another connection should use for the same scope, asking `path` with HEAD when it is not known
+   * yet. undefined: the upstream wants none. @throws UpstreamError `denied` when our account does not open it.
+   */
+  authorize(path: string, options: RequestOptions): Promise<string | undefined>;
+  /** Forgets the token of a scope after the upstream refused it. */
+  forget(scope: string): void;
+  close(): Promise<void>;
+};
+
+/** The values of a header joined as RFC 9110 §5.3 joins them, or undefined. */
+export function headerOf(headers: UpstreamHeaders, name: string): string | undefined {
+  return headers.get(name)?.join(', ');
+}
+
+/** Bounds that hold when the caller names none. */
+const DEFAULTS = {
+  connectTimeoutMs: 10_000,
+  headersTimeoutMs: 30_000,
+  bodyIdleTimeoutMs: 60_000,
+  tokenTimeoutMs: 15_000,
+  maxTokenBytes: 64 * 1024,
+  maxConnections: 64,
+};
+/** How much of an answer nobody wants is read to keep its connection, in bytes. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+/** How long "no credentials wanted" is remembered for a scope, in milliseconds. */
+const OPEN_SCOPE_MS = 60_000;
+const MAX_OPEN_SCOPES = 4096;
+
+/** @throws TypeError when the base URL cannot be one. */
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  return new Client(options);
+}
+
+class Client implements HttpClient {
+  readonly upstream: string;
+  readonly auth: ClientAuth['kind'];
+  readonly baseUrl: URL;
+  readonly ca: string | Buffer | undefined;
+  readonly #options: HttpClientOptions;
+  readonly #prefix: string;
+  readonly #credentials: Credentials | undefined;
+  readonly #pool: Pool;
+  readonly #tokenAgent: Agent;
+  readonly #tokens: TokenSource;
+  readonly #now: () => number;
+  /** Scopes the upstream lately answered without credentials, and until when that is believed. */
+  readonly #open = new Map<string, number>();
+  /** True once the upstream asked for Basic; it then gets it without being asked again. */
+  #wantsBasic = false;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.upstream = options.upstream;
+    this.auth = options.auth.kind;
+    this.ca = options.ca;
+    this.baseUrl = parseBaseUrl(options.baseUrl);
+    this.#prefix = this.baseUrl.pathname.replace(/\/+$/, '');
+    this.#credentials = options.auth.kind === 'basic' ? options.auth : undefined;
+    this.#now = options.now ?? (() => performance.now());
+    const dispatch = {
+      connect: {
+        timeout: options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
+        ...(options.ca === undefined ? {} : { ca: options.ca }),
+      },
+      headersTimeout: options.headersTimeoutMs ?? DEFAULTS.headersTimeoutMs,
+      bodyTimeout: options.bodyIdleTimeoutMs ?? DEFAULTS.bodyIdleTimeoutMs,
+      connections: options.maxConnections ?? DEFAULTS.maxConnections,
+    };
+    this.#pool = new Pool(this.baseUrl.origin, dispatch);
+    this.#tokenAgent = new Agent(dispatch);
+    this.#tokens = this.#createTokens();
+  }
+
+  #createTokens(): TokenSource {
+    return createTokenSource({
+      upstream: this.upstream,
+      baseUrl: this.baseUrl,
+      credentials: this.#credentials,
+      dispatcher: this.#tokenAgent,
+      maxBytes: this.#options.maxTokenBytes ?? DEFAULTS.maxTokenBytes,
+      timeoutMs: this.#options.tokenTimeoutMs ?? DEFAULTS.tokenTimeoutMs,
+      now: this.#now,
+      observe: (outcome, seconds) =>
+        this.#observe('auth', outcome === 'ok' ? 'ok' : outcomeOfError(outcome), seconds),
+    });
+  }
+
+  async get(path: string, options: RequestOptions = {}): Promise<UpstreamResponse> {
+    const response = await this.#request('GET', path, options);
+    const encoding = headerOf(response.headers, 'content-encoding');
+    if (response.status < 300 && encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+      response.body.destroy();
+      // Manifests and metadata are hashed as they are; we asked for identity (registry-clients.md §4.4).
+      throw new UpstreamError(
+        'bad_answer',
+        `${this.upstream}: answered with Content-Encoding ${encoding.slice(0, 40)}`,
+      );
+    }
+    return response;
+  }
+
+  async head(path: string, options: RequestOptions = {}): Promise<UpstreamAnswer> {
+    const response = await this.#request('HEAD', path, options);
+    response.body.resume();
+    return { status: response.status, headers: response.headers };
+  }
+
+  async authorize(path: string, options: RequestOptions): Promise<string | undefined> {
+    const scope = options.scope ?? '';
+    const known = this.#authorization(options);
+    if (known !== undefined || this.auth === 'passthrough') return known;
+    if ((this.#open.get(scope) ?? 0) > this.#now()) return undefined;
+    const { status } = await this.head(path, options);
+    if (status === 401 || status === 403) {
+      throw new UpstreamError('denied', `${this.upstream}: refused our account (${status})`, { status });
+    }
+    const learnt = this.#authorization(options);
+    if (learnt === undefined) this.#rememberOpen(scope);
+    return learnt;
+  }
+
+  forget(scope: string): void {
+    this.#tokens.forget(scope);
+    this.#open.delete(scope);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pool.close(), this.#tokenAgent.close()]);
+  }
+
+  /** Sends once; on a challenge we can meet, meets it and sends once more. */
+  async #request(method: 'GET' | 'HEAD', path: string, options: RequestOptions): Promise<UpstreamResponse> {
+    const started = performance.now();
+    try {
+      const first = await this.#send(method, path, options, this.#authorization(options));
+      const authorization = await this.#meetChallenge(first, options);
+      const answer =
+        authorization === undefined ? first : await this.#send(method, path, options, authorization);
+      if (answer.status === 401 && options.scope !== undefined) this.forget(options.scope);
+      this.#observe(this.#options.kind, outcomeOfStatus(answer.status), (performance.now() - started) / 1000);
+      return answer;
+    } catch (error) {
+      const failure = toUpstreamError(error, this.upstream, options.signal);
+      this.#observe(this.#options.kind, outcomeOfError(failure), (performance.now() - started) / 1000);
+      throw failure;
+    }
+  }
+
+  async #send(
+    method: 'GET' | 'HEAD',
+    path: string,
+    options: RequestOptions,
+    authorization: string | undefined,
+  ): Promise<UpstreamResponse> {
+    const { statusCode, headers, body } = await this.#pool.request({
+      method,
+      // Put together as text: a URL parser would normalise what we checked byte by byte (registry-clients.md §6.2).
+      path: this.#prefix + path,
+      headers: {
+        ...options.headers,
+        'accept-encoding': 'identity',
+        ...(authorization === undefined ? {} : { authorization }),
+      },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    // A body given up or cut off before anyone reads it must not end the process; a reader still gets the error.
+    body.on('error', () => undefined);
+    return { status: statusCode, headers: toHeaders(headers), body };
+  }
+
+  /** What to send without being asked. */
+  #authorization(options: RequestOptions): string | undefined {
+    if (this.auth === 'passthrough') return options.authorization;
+    const token = this.#tokens.cached(options.scope ?? '');
+    if (token !== undefined) return `Bearer ${token}`;
+    return this.#wantsBasic && this.#credentials !== undefined
+      ? basicAuthorization(this.#credentials)
+      : undefined;
+  }
+
+  /** The Authorization that answers a 401, or undefined when the answer stands as it is. */
+  async #meetChallenge(response: UpstreamResponse, options: RequestOptions): Promise<string | undefined> {
+    if (response.status !== 401 || this.auth === 'passthrough') return undefined;
+    const challenges = parseChallenges(headerOf(response.headers, 'www-authenticate') ?? '');
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+    const basic = challenges.find(({ scheme }) => scheme === 'basic');
+    if (bearer === undefined && (basic === undefined || this.#credentials === undefined)) return undefined;
+    await discard(response.body);
+    if (bearer !== undefined) return `Bearer ${await this.#tokens.fetch(bearer, options.scope ?? '')}`;
+    this.#wantsBasic = true;
+    return this.#authorization(options);
+  }
+
+  #rememberOpen(scope: string): void {
+    if (this.#open.size >= MAX_OPEN_SCOPES) this.#open.clear();
+    this.#open.set(scope, this.#now() + OPEN_SCOPE_MS);
+  }
+
+  #observe(kind: UpstreamKind, outcome: UpstreamOutcome, seconds: number): void {
+    this.#options.onRequest?.({ upstream: this.upstream, kind, outcome, seconds });
+  }
+}
+
+function parseBaseUrl(text: string): URL {
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new TypeError('the upstream is neither http nor https');
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new TypeError('the upstream URL may hold a host, a port and a path, nothing else');
+  }
+  return url;
+}
+
+function toHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): UpstreamHeaders {
+  const map = new Map<string, readonly string[]>();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) map.set(name.toLowerCase(), typeof value === 'string' ? [value] : value);
+  }
+  return map;
+}
+
+/** Reads a small rest so that the connection can be used again; a large one costs the connection. */
+async function discard(
+  body: Readable & { dump?: (limits: { limit: number }) => Promise<void> },
+): Promise<void> {
+  if (body.dump === undefined) body.destroy();
+  else await body.dump({ limit: MAX_DISCARDED_BYTES });
+}

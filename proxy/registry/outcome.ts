@@ -1,0 +1,45 @@
+/** How a request to an upstream went, in the closed set of words the metrics use (peers.md §9.2). */
+import type { UpstreamError } from './errors.ts';
+
+/** What was asked: for `pullwarden_upstream_requests_total{kind}` (peers.md §9.2). */
+export type UpstreamKind = 'registry' | 'notary' | 'auth';
+
+export const UPSTREAM_OUTCOMES = [
+  'ok',
+  'not_found',
+  'denied',
+  'rate_limited',
+  'timeout',
+  'network',
+  'invalid',
+  'too_large',
+] as const;
+export type UpstreamOutcome = (typeof UPSTREAM_OUTCOMES)[number];
+
+export type UpstreamObservation = {
+  readonly upstream: string;
+  readonly kind: UpstreamKind;
+  readonly outcome: UpstreamOutcome;
+  /** Until the headers were there. */
+  readonly seconds: number;
+};
+
+export function outcomeOfStatus(status: number): UpstreamOutcome {
+  if ((status >= 200 && status < 300) || status === 304) return 'ok';
+  if (status === 401 || status === 403) return 'denied';
+  if (status === 404) return 'not_found';
+  return status === 429 ? 'rate_limited' : 'invalid';
+}
+
+export function outcomeOfError(error: UpstreamError): UpstreamOutcome {
+  switch (error.kind) {
+    case 'unreachable':
+      return 'network';
+    case 'bad_answer':
+      return 'invalid';
+    case 'timeout':
+    case 'too_large':
+    case 'denied':
+      return error.kind;
+  }
+}

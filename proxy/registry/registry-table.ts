@@ -1,0 +1,35 @@
+/** The closed table every name of a registry is looked up in. What is not in it is never contacted. */
+
+export type NamedRegistry = {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  /** Host names under which clients address the proxy for this registry, with or without a port. */
+  readonly hosts: readonly string[];
+};
+
+export type RegistryTable = {
+  /** undefined: a request that names no registry is refused. */
+  readonly defaultRegistry: string | undefined;
+  /** Name or alias → canonical name. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Host in lower case → canonical name. */
+  readonly hosts: ReadonlyMap<string, string>;
+};
+
+/** Maps throughout: these names are compared with what strangers send. */
+export function createRegistryTable(
+  registries: readonly NamedRegistry[],
+  defaultRegistry: string | undefined,
+): RegistryTable {
+  const names = new Map(
+    registries.flatMap(({ name, aliases }) => aliases.map((alias) => [alias, name] as const)),
+  );
+  // A registry's own name wins over an alias of another one.
+  for (const { name } of registries) names.set(name, name);
+  const hosts = new Map(
+    registries.flatMap(({ name, hosts: own }) => own.map((host) => [host.toLowerCase(), name] as const)),
+  );
+  const resolved =
+    defaultRegistry === undefined ? undefined : (names.get(defaultRegistry) ?? defaultRegistry);
+  return { defaultRegistry: resolved, names, hosts };
+}

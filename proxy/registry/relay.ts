@@ -1,0 +1,49 @@
+/** An upstream's own refusal, handed on to the caller whose credentials it judged. */
+import { readBody } from './body.ts';
+import { UpstreamError } from './errors.ts';
+import { headerOf, type UpstreamResponse } from './http-client.ts';
+import type { Response } from './types.ts';
+
+/** Longest error body handed on, in bytes; a longer one is left out. */
+const MAX_RELAYED_BYTES = 64 * 1024;
+const NONE = new Uint8Array();
+
+/**
+ * Headers of an error answer that mean something to a client. `WWW-Authenticate` goes on unchanged and line by line:
+ * clients compute their token request from it (registry-clients.md §4.2).
+ */
+const RELAYED_HEADERS = [
+  ['www-authenticate', 'WWW-Authenticate'],
+  ['retry-after', 'Retry-After'],
+  ['ratelimit-limit', 'RateLimit-Limit'],
+  ['ratelimit-remaining', 'RateLimit-Remaining'],
+  ['content-type', 'Content-Type'],
+] as const;
+
+export async function toRelayed(response: UpstreamResponse): Promise<Response> {
+  const headers = new Map<string, string | readonly string[]>([
+    ['Docker-Distribution-Api-Version', 'registry/2.0'],
+  ]);
+  for (const [name, written] of RELAYED_HEADERS) {
+    const values = response.headers.get(name);
+    if (values !== undefined) headers.set(written, values);
+  }
+  const body = await readSmall(response);
+  if (body.length === 0) headers.delete('Content-Type');
+  headers.set('Content-Length', String(body.length));
+  headers.set('Cache-Control', 'no-store');
+  return { status: response.status, reasonPhrase: undefined, headers, body };
+}
+
+async function readSmall(response: UpstreamResponse): Promise<Uint8Array> {
+  if (headerOf(response.headers, 'content-encoding') !== undefined) {
+    response.body.destroy();
+    return NONE;
+  }
+  try {
+    return await readBody(response.body, MAX_RELAYED_BYTES, AbortSignal.timeout(5000));
+  } catch (error) {
+    if (error instanceof UpstreamError) return NONE;
+    throw error;
+  }
+}

@@ -1,0 +1,91 @@
+/** What neighbours may see of registry/: a parsed request, and what goes back to the client. */
+import type { DenyReason } from '../reason.ts';
+import type { Digest, Gun } from './reference.ts';
+
+/** How a request said which registry it means (product.md, "Routing"). `ns` only comes from clients of a mirror. */
+export type RoutedBy = 'ns' | 'host' | 'path' | 'default';
+
+type Routed = {
+  /** Canonical name of the registry; aliases are resolved. */
+  readonly registry: string;
+  readonly by: RoutedBy;
+};
+
+type RoutedRepository = Routed & {
+  readonly repository: string;
+  readonly gun: Gun;
+};
+
+/** A request the grammar accepts. Whatever goes upstream is built from these parts alone. */
+export type Route =
+  | (Routed & { readonly kind: 'base' })
+  | (RoutedRepository & { readonly kind: 'manifest'; readonly reference: TagOrDigest })
+  | (RoutedRepository & { readonly kind: 'blob'; readonly digest: Digest })
+  | (RoutedRepository & {
+      readonly kind: 'referrers';
+      readonly digest: Digest;
+      readonly artifactType: string | undefined;
+    })
+  | (RoutedRepository & {
+      readonly kind: 'tags';
+      readonly n: number | undefined;
+      readonly last: string | undefined;
+      /** Where the client asked, with its `ns`: our own `Link` leads back there. */
+      readonly path: string;
+      readonly ns: string | undefined;
+    })
+  /** A metadata file of a trust server: `root.json`, `3.root.json`, `targets/releases.<sha256>.json`. */
+  | (RoutedRepository & { readonly kind: 'trust'; readonly file: string });
+
+export type TagOrDigest =
+  | { readonly kind: 'tag'; readonly tag: string }
+  | { readonly kind: 'digest'; readonly digest: Digest };
+
+/** Codes of the registry error envelope that we use (registry-clients.md §3). */
+export type OciCode =
+  | 'NAME_INVALID'
+  | 'TAG_INVALID'
+  | 'DIGEST_INVALID'
+  | 'DENIED'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_UNKNOWN'
+  | 'UNAUTHORIZED'
+  | 'UNAVAILABLE'
+  | 'UNSUPPORTED'
+  | 'UNKNOWN';
+
+/** A refusal before it is put into words for the wire. */
+export type Refusal = {
+  readonly reason: DenyReason;
+  /** One sentence: what was expected, and what to do next. */
+  readonly message: string;
+  /** Where the reason alone does not say it. */
+  readonly code?: OciCode;
+};
+
+/** What a request that names no configured registry asked for, for the record. */
+export type UnknownNamespace = {
+  readonly registry: string;
+  readonly repository: string;
+  readonly reference: TagOrDigest | undefined;
+};
+
+export type RouteResult =
+  | { readonly kind: 'route'; readonly route: Route }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly unknown?: UnknownNamespace };
+
+/** A complete answer. On HEAD the body stays behind; `Content-Length` is that of the body all the same. */
+export type Response = {
+  readonly status: number;
+  /** The HTTP reason phrase; undefined: the standard one. */
+  readonly reasonPhrase: string | undefined;
+  readonly headers: ReadonlyMap<string, string | readonly string[]>;
+  readonly body: Uint8Array | undefined;
+};
+
+/** A manifest whose bytes were compared with the signed digest and length. */
+export type SignedManifest = {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+};

@@ -1,0 +1,176 @@
+/**
+ * One record per decision: counted, logged, and kept for a while for the people who ask "why was that refused?".
+ *
+ * Recording is step 7 of the pipeline and cannot fail a pull: a sink that throws is skipped and counted.
+ */
+import type { RuleMode } from '../policy/types.ts';
+import type { DenyReason, Reason } from '../reason.ts';
+import type { Log } from './log.ts';
+
+/** `error` is a refusal that says something about us or our dependencies, not about the image (peers.md §9.3). */
+export type DecisionResult = 'allow' | 'deny' | 'error';
+
+/** How the trust behind a decision was come by; `none` when the rule needed none. */
+export type DecisionPath = 'cache' | 'stale' | 'cold' | 'none';
+
+export type RecordedReference = { readonly kind: 'tag' | 'digest'; readonly text: string };
+
+/** All that is said about one decision. Metrics take the closed sets in it only; the log takes everything. */
+export type DecisionRecord = {
+  readonly requestId: string;
+  readonly at: Date;
+  /** The registry and repository as the policy knows them: aliases resolved. */
+  readonly registry: string;
+  readonly repository: string;
+  readonly reference: RecordedReference;
+  /** What was served: the signed digest of a tag, or the digest that was asked for. */
+  readonly digest?: string;
+  readonly rule: string;
+  readonly mode: RuleMode;
+  readonly result: DecisionResult;
+  readonly reason: Reason;
+  /** In audit mode, what enforcement would have said. */
+  readonly would?: 'signed' | DenyReason;
+  readonly path: DecisionPath;
+  readonly durationMs: number;
+  readonly client: string;
+  readonly gun: string;
+  /** Delegations that hold the digest, and the roles of the trust it was taken from. */
+  readonly signers?: readonly string[];
+  readonly versions?: readonly { readonly role: string; readonly version: number }[];
+  /** When what vouches for the tag expires. */
+  readonly expires?: Date;
+};
+
+const RESULTS = {
+  signed: 'allow',
+  digest: 'allow',
+  mode_off: 'allow',
+  audit: 'allow',
+  unmatched: 'allow',
+  no_trust_data: 'deny',
+  key_not_pinned: 'deny',
+  root_rotation_refused: 'deny',
+  metadata_expired: 'deny',
+  metadata_rollback: 'deny',
+  metadata_invalid: 'deny',
+  trust_unreachable: 'error',
+  deadline_exceeded: 'error',
+  unsigned_tag: 'deny',
+  signer_missing: 'deny',
+  threshold_not_met: 'deny',
+  denied_by_rule: 'deny',
+  no_rule: 'deny',
+  registry_unreachable: 'error',
+  digest_mismatch: 'deny',
+  signed_digest_missing: 'deny',
+  bad_request: 'deny',
+  method_not_allowed: 'deny',
+  namespace_unknown: 'deny',
+  internal: 'error',
+} as const satisfies Record<Reason, DecisionResult>;
+
+/** The one table that says which reasons count against the availability target (peers.md §9.3). */
+export function resultOf(reason: Reason): DecisionResult {
+  return RESULTS[reason];
+}
+
+export type RecordSink = 'metrics' | 'ring' | 'log';
+
+/** What the recorder needs of the metrics. */
+export interface DecisionMetrics {
+  decision(record: DecisionRecord): void;
+  recordDropped(sink: RecordSink): void;
+}
+
+export type RecorderOptions = {
+  readonly metrics: DecisionMetrics;
+  readonly log: Log;
+  /** How many recent decisions are kept; 0 keeps none. */
+  readonly ringSize: number;
+  /** Hash of the policy in force, for the log line. */
+  readonly policyHash?: () => string;
+};
+
+export interface DecisionRecorder {
+  /** Never throws. */
+  record(record: DecisionRecord): void;
+  /** The decisions still kept, newest first. */
+  recent(): readonly DecisionRecord[];
+}
+
+export function createRecorder({ metrics, log, ringSize, policyHash }: RecorderOptions): DecisionRecorder {
+  const ring = createRing(ringSize);
+  const attempt = (sink: RecordSink, write: () => void): void => {
+    try {
+      write();
+    } catch {
+      countDropped(metrics, sink);
+    }
+  };
+  return {
+    record: (record) => {
+      attempt('metrics', () => metrics.decision(record));
+      attempt('ring', () => ring.push(record));
+      attempt('log', () => log[LEVELS[record.result]](toLogFields(record, policyHash?.()), 'decision'));
+    },
+    recent: ring.newestFirst,
+  };
+}
+
+const LEVELS = { allow: 'info', deny: 'warn', error: 'error' } as const satisfies Record<
+  DecisionResult,
+  keyof Log
+>;
+
+function countDropped(metrics: DecisionMetrics, sink: RecordSink): void {
+  try {
+    metrics.recordDropped(sink);
+  } catch {
+    // Metrics that cannot even count a loss leave nothing to tell it to; the pull must go on.
+  }
+}
+
+/**
+ * The line's fields, under the names of peers.md §9.5 plus `gun` and `would`. A field without a value is left out.
+ */
+export function toLogFields(record: DecisionRecord, policyHash?: string): Record<string, unknown> {
+  const { versions } = record;
+  return {
+    request_id: record.requestId,
+    ns: record.registry,
+    repo: record.repository,
+    ref: record.reference.text,
+    ref_kind: record.reference.kind,
+    digest: record.digest,
+    gun: record.gun,
+    rule: record.rule,
+    mode: record.mode,
+    result: record.result,
+    reason: record.reason,
+    would: record.would,
+    signer: record.signers,
+    // fromEntries defines own properties only, so a role named `__proto__` is just a name.
+    versions: versions && Object.fromEntries(versions.map(({ role, version }) => [role, version])),
+    expires: record.expires?.toISOString(),
+    cache: record.path,
+    duration_ms: Math.round(record.durationMs * 1000) / 1000,
+    policy_hash: policyHash,
+    client: record.client,
+  };
+}
+
+type Ring = { push(record: DecisionRecord): void; newestFirst(): readonly DecisionRecord[] };
+
+function createRing(size: number): Ring {
+  const slots: DecisionRecord[] = [];
+  let next = 0;
+  return {
+    push: (record) => {
+      if (size <= 0) return;
+      slots[next] = record;
+      next = (next + 1) % size;
+    },
+    newestFirst: () => [...slots.slice(next), ...slots.slice(0, next)].reverse(),
+  };
+}

@@ -1,0 +1,101 @@
+/** Asking a trust source for one repository's files within all limits: bytes, time, and how many at once. */
+import type { Gun } from '../registry/reference.ts';
+import { invalid, TrustError } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import type { FileMeta } from './metadata.ts';
+import type { MetadataFile, RoleName, TrustSource } from './types.ts';
+
+/** One update's view of the source: each current file is asked for once, so that one update sees one state of it. */
+export type RepositoryFiles = {
+  /** @returns undefined when the server has no such file. */
+  readonly current: (role: 'root' | 'timestamp', revalidate?: boolean) => Promise<Uint8Array | undefined>;
+  readonly rootVersion: (version: number) => Promise<Uint8Array | undefined>;
+  /** A file that a verified parent names: its absence is the server's fault. */
+  readonly named: (role: RoleName, meta: FileMeta) => Promise<Uint8Array>;
+};
+
+/**
+ * @param signal ends every request; the error is then `deadline_exceeded`.
+ */
+export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: AbortSignal): RepositoryFiles {
+  const limit = createLimiter(LIMITS.parallelFetches);
+  const asked = new Map<string, Promise<Uint8Array | undefined>>();
+  let total = 0;
+
+  const fetch = (file: MetadataFile, maxBytes: number, revalidate = false) =>
+    limit(async () => {
+      requireTime(gun, signal);
+      const bytes = await source
+        .fetch(gun, file, { maxBytes, signal, revalidate })
+        .catch((error: unknown) => {
+          requireTime(gun, signal, error);
+          throw error;
+        });
+      total += bytes?.length ?? 0;
+      if (total > LIMITS.updateBytes) {
+        throw invalid(
+          'size',
+          file.role,
+          `the metadata of ${gun} is larger than ${LIMITS.updateBytes} bytes in all`,
+        );
+      }
+      return bytes;
+    });
+
+  const once = (key: string, ask: () => Promise<Uint8Array | undefined>) => {
+    const answer = asked.get(key) ?? ask();
+    asked.set(key, answer);
+    return answer;
+  };
+
+  return {
+    current: (role, revalidate = false) => {
+      const maxBytes = role === 'root' ? LIMITS.rootBytes : LIMITS.timestampBytes;
+      return once(`${role} ${revalidate}`, () => fetch({ role }, maxBytes, revalidate));
+    },
+    rootVersion: (version) =>
+      once(`root ${version}.`, () => fetch({ role: 'root', version }, LIMITS.rootBytes)),
+    named: async (role, meta) => {
+      if (meta.sha256 === undefined)
+        throw invalid('hash_mismatch', role, `the snapshot gives no sha256 for ${role}`);
+      if (meta.length > LIMITS.fileBytes) {
+        throw invalid(
+          'size',
+          role,
+          `${role} is ${meta.length} bytes long; at most ${LIMITS.fileBytes} are read`,
+        );
+      }
+      const bytes = await fetch({ role, sha256: meta.sha256 }, meta.length);
+      if (bytes !== undefined) return bytes;
+      throw new TrustError(
+        'trust_unreachable',
+        'unreachable',
+        `the trust server does not have the ${role} file of ${gun} that its own metadata names`,
+        { role },
+      );
+    },
+  };
+}
+
+function requireTime(gun: Gun, signal: AbortSignal, cause?: unknown): void {
+  if (!signal.aborted) return;
+  throw new TrustError('deadline_exceeded', 'deadline', `trust data of ${gun} did not arrive in time`, {
+    cause,
+  });
+}
+
+/** Runs at most `most` tasks at a time, in the order they came. */
+function createLimiter(most: number): <T>(task: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (task) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    running += 1;
+    try {
+      return await task();
+    } finally {
+      running -= 1;
+      waiting.shift()?.();
+    }
+  };
+}

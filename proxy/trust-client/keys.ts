@@ -1,0 +1,88 @@
+/**
+ * Public keys of Notary metadata, their two kinds of ID, and nothing about what they may sign.
+ *
+ * A key's ID is computed from its content, never taken from the file: names in `keys` are chosen by whoever wrote
+ * it (notary-semantics.md §4.3).
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { parseBundle } from './certificates.ts';
+import { decodeBase64, encodeBase64, sha256Hex } from './encoding.ts';
+
+/** What a key does, whatever form it came in; `unknown` can never verify (§3.1). */
+export type KeyAlgorithm = 'ecdsa' | 'rsa' | 'ed25519' | 'unknown';
+
+export type PublicKey = {
+  /** TUF key ID: SHA-256 over the canonical key object, hex (§4.1). */
+  readonly id: string;
+  /** The same for the bare key inside a certificate (§4.2): one per key pair, so thresholds count these. */
+  readonly canonicalId: string;
+  readonly keytype: string;
+  readonly algorithm: KeyAlgorithm;
+  /** Raw 32 bytes for ed25519, DER or PEM as published otherwise. */
+  readonly bytes: Uint8Array;
+  /** For ecdsa and rsa; undefined for ed25519, and for bytes that hold no such key: it can never verify. */
+  readonly keyObject: KeyObject | undefined;
+};
+
+const ED25519_BYTES = 32;
+
+/** Each key type to what it does. A Map: the type is a string from outside and must not find something inherited. */
+const KEY_TYPES = new Map<string, { readonly algorithm: KeyAlgorithm; readonly x509: boolean }>([
+  ['ecdsa', { algorithm: 'ecdsa', x509: false }],
+  ['ecdsa-x509', { algorithm: 'ecdsa', x509: true }],
+  ['rsa', { algorithm: 'rsa', x509: false }],
+  ['rsa-x509', { algorithm: 'rsa', x509: true }],
+  ['ed25519', { algorithm: 'ed25519', x509: false }],
+]);
+
+/** @returns undefined when `publicBase64` is not strict base64. */
+export function parsePublicKey(keytype: string, publicBase64: string): PublicKey | undefined {
+  const bytes = decodeBase64(publicBase64);
+  return bytes && toPublicKey(keytype, bytes);
+}
+
+export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
+  const id = toKeyId(keytype, bytes);
+  const type = KEY_TYPES.get(keytype) ?? { algorithm: 'unknown', x509: false };
+  if (type.algorithm === 'ed25519') {
+    const algorithm = bytes.length === ED25519_BYTES ? 'ed25519' : 'unknown';
+    return { id, canonicalId: id, keytype, algorithm, bytes, keyObject: undefined };
+  }
+  const keyObject = type.x509 ? keyOfCertificate(bytes) : toKeyObject(bytes);
+  // A certificate or key of another kind than its type says can never verify (CVE-2015-9258, §5.2).
+  const fits = keyObject !== undefined && keyObject.asymmetricKeyType === NODE_KEY_TYPES.get(type.algorithm);
+  const canonicalId = type.x509 && keyObject ? toKeyId(type.algorithm, exportSpki(keyObject)) : id;
+  return { id, canonicalId, keytype, algorithm: fits ? type.algorithm : 'unknown', bytes, keyObject };
+}
+
+/** The literal text of §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
+export function toKeyId(keytype: string, bytes: Uint8Array): string {
+  const quoted = keytype.replace(/[\\"]/g, '\\$&');
+  const text = `{"keytype":"${quoted}","keyval":{"private":null,"public":"${encodeBase64(bytes)}"}}`;
+  return sha256Hex(new TextEncoder().encode(text));
+}
+
+const NODE_KEY_TYPES = new Map<KeyAlgorithm, string>([
+  ['ecdsa', 'ec'],
+  ['rsa', 'rsa'],
+]);
+
+function keyOfCertificate(bytes: Uint8Array): KeyObject | undefined {
+  // The first certificate of the bundle is the leaf (§4.5); no further check of it here.
+  return parseBundle(Buffer.from(bytes).toString('latin1'))?.[0]?.x509.publicKey;
+}
+
+function toKeyObject(bytes: Uint8Array): KeyObject | undefined {
+  const isPem = bytes[0] === 0x2d;
+  try {
+    if (isPem) return createPublicKey({ key: Buffer.from(bytes), format: 'pem' });
+    return createPublicKey({ key: Buffer.from(bytes), format: 'der', type: 'spki' });
+  } catch {
+    // Bytes that hold no key: the key stays known, and never verifies.
+    return undefined;
+  }
+}
+
+function exportSpki(key: KeyObject): Uint8Array {
+  return key.export({ format: 'der', type: 'spki' });
+}

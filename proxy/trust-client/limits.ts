@@ -1,0 +1,34 @@
+/**
+ * Every bound of the trust client, with its unit. A trust server is hostile until verified, and even a verified
+ * length was chosen by whoever holds the snapshot and timestamp keys, so nothing is read, counted or nested without
+ * a limit from this file (notary-semantics.md §13, "endless data"). Honest repositories stay far below: 75,000 tags
+ * are about 6.5 MB (§11.14).
+ */
+const MIB = 1024 * 1024;
+
+export const LIMITS = {
+  /** Bytes of one root; a root with a few certificates is about 3 KB. */
+  rootBytes: MIB,
+  /** Bytes of the timestamp; Notary's own limit (§7). */
+  timestampBytes: MIB,
+  /** Bytes of a snapshot, targets or delegation file, whatever its parent says. */
+  fileBytes: 32 * MIB,
+  /** Bytes of all files of one update together. */
+  updateBytes: 64 * MIB,
+  /** New roots followed in one update. */
+  rootsPerUpdate: 1024,
+  /** Delegations used of one repository. */
+  delegations: 256,
+  /** Levels of delegation below `targets`. */
+  delegationDepth: 8,
+  /** Metadata files asked for at the same time, for one repository. */
+  parallelFetches: 8,
+  /** Levels of JSON nesting. */
+  jsonDepth: 64,
+  /** Signatures looked at in one file. */
+  signatures: 128,
+  /** Keys declared in one file. */
+  keys: 1024,
+  /** Certificates in one x509 key. */
+  certificates: 16,
+} as const;

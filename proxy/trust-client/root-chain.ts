@@ -1,0 +1,166 @@
+/**
+ * From nothing, or from what is remembered, to the newest root: every step vouched for by the one before.
+ * Source: TUF client workflow 5.3, notary-semantics.md §6.3.
+ */
+import type { Gun } from '../registry/reference.ts';
+import { sha256Hex } from './encoding.ts';
+import { invalid, TrustError } from './errors.ts';
+import type { RepositoryFiles } from './fetch.ts';
+import { LIMITS } from './limits.ts';
+import { parseRootFile, type RootFile, type RootPin, verifyFirstRoot, verifyNextRoot } from './root-trust.ts';
+
+/** Oldest first; the first is the one a pin or first use vouched for. Never empty. */
+export type RootChain = readonly [RootFile, ...RootFile[]];
+
+export function newestOf(chain: RootChain): RootFile {
+  return chain.at(-1) ?? chain[0];
+}
+
+/**
+ * Checks a remembered chain against today's pins. The pin may name any root of the chain: what came before it is
+ * history, what comes after is vouched for step by step.
+ *
+ * @throws TrustError `key_not_pinned` when the pins no longer vouch for any of it, `trust_unreachable` (`state`) when
+ *   the remembered bytes do not hold together.
+ */
+export function restoreRootChain(stored: readonly Uint8Array[], gun: Gun, pin: RootPin): RootChain {
+  const roots = stored.map((bytes) => parseRootFile(bytes));
+  let refusal: unknown = new TrustError(
+    'trust_unreachable',
+    'state',
+    `the stored trust state of ${gun} has no root`,
+  );
+  for (const [index, anchor] of roots.entries()) {
+    try {
+      verifyFirstRoot(anchor, gun, pin, undefined);
+    } catch (error) {
+      refusal = error;
+      continue;
+    }
+    const later = roots.slice(index + 1);
+    for (const [step, next] of later.entries()) verifyNextRoot(later[step - 1] ?? anchor, next, gun);
+    return [anchor, ...later];
+  }
+  throw refusal;
+}
+
+/**
+ * First contact. The newest root is taken when the pin vouches for it; when it does not, the repository may have
+ * rotated since the pin was written, so older roots are searched for the pinned one and followed from there.
+ *
+ * @throws TrustError `no_trust_data`, `key_not_pinned`, `metadata_expired`, `metadata_invalid`, or an outage.
+ */
+export async function findFirstRoot(
+  files: RepositoryFiles,
+  gun: Gun,
+  pin: RootPin,
+  now: Date,
+): Promise<RootChain> {
+  const bytes = await files.current('root');
+  if (bytes === undefined) throw noTrustData(gun);
+  const newest = parseRootFile(bytes);
+  try {
+    verifyFirstRoot(newest, gun, pin, now);
+    return [newest];
+  } catch (error) {
+    const mayHaveRotated =
+      error instanceof TrustError && error.code === 'key_not_pinned' && pin.kind === 'keys';
+    const anchor = mayHaveRotated ? await searchHistory(files, gun, pin, newest.metadata.version) : undefined;
+    if (anchor === undefined) throw error;
+    return await followRoots(files, gun, [anchor]);
+  }
+}
+
+/** The oldest published root that the pin vouches for. Its age does not matter: the newest must be valid. */
+async function searchHistory(
+  files: RepositoryFiles,
+  gun: Gun,
+  pin: RootPin,
+  below: number,
+): Promise<RootFile | undefined> {
+  const last = Math.min(below - 1, LIMITS.rootsPerUpdate);
+  for (let first = 1; first <= last; first += LIMITS.parallelFetches) {
+    const versions = range(first, Math.min(last, first + LIMITS.parallelFetches - 1));
+    for (const bytes of await Promise.all(versions.map((version) => files.rootVersion(version)))) {
+      const root = bytes && parseRootFile(bytes);
+      if (root !== undefined && isVouchedFor(root, gun, pin)) return root;
+    }
+  }
+  return undefined;
+}
+
+function isVouchedFor(root: RootFile, gun: Gun, pin: RootPin): boolean {
+  try {
+    verifyFirstRoot(root, gun, pin, undefined);
+    return true;
+  } catch (error) {
+    if (error instanceof TrustError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Follows version by version to the newest root (TUF 5.3.3). After a first hit the next ones are asked for together,
+ * as a server with one more root may have many.
+ *
+ * @throws TrustError `root_rotation_refused`, `metadata_invalid`, or an outage.
+ */
+export async function followRoots(files: RepositoryFiles, gun: Gun, chain: RootChain): Promise<RootChain> {
+  let followed = chain;
+  let ahead = 1;
+  while (followed.length - chain.length < LIMITS.rootsPerUpdate) {
+    const from = newestOf(followed).metadata.version + 1;
+    const batch = await Promise.all(
+      range(from, from + ahead - 1).map((version) => files.rootVersion(version)),
+    );
+    const end = batch.indexOf(undefined);
+    for (const bytes of end < 0 ? batch : batch.slice(0, end)) {
+      if (bytes !== undefined) followed = appendRoot(followed, bytes, gun, 'exactlyNext');
+    }
+    if (end >= 0) return followed;
+    ahead = LIMITS.parallelFetches;
+  }
+  throw invalid('size', 'root', `${gun} has more than ${LIMITS.rootsPerUpdate} new roots`);
+}
+
+/**
+ * For a failed update: the newest root may be reachable although a version between is missing, when the trusted keys
+ * signed it directly, as roots with many old signatures are (§6.3).
+ */
+export async function catchUpRoots(files: RepositoryFiles, gun: Gun, chain: RootChain): Promise<RootChain> {
+  const followed = await followRoots(files, gun, chain);
+  if (followed.length > chain.length) return followed;
+  const bytes = await files.current('root', true);
+  // One that we went through already is only a stale copy; any other must be vouched for or is refused by name.
+  if (bytes === undefined || followed.some(({ sha256 }) => sha256 === sha256Hex(bytes))) return followed;
+  return appendRoot(followed, bytes, gun, 'anyLater');
+}
+
+function appendRoot(
+  chain: RootChain,
+  bytes: Uint8Array,
+  gun: Gun,
+  step: 'exactlyNext' | 'anyLater',
+): RootChain {
+  const trusted = newestOf(chain);
+  const next = parseRootFile(bytes);
+  if (step === 'exactlyNext' && next.metadata.version !== trusted.metadata.version + 1) {
+    // TUF 5.3.5: a file served as version N+1 must say so.
+    throw new TrustError(
+      'metadata_rollback',
+      'rollback',
+      `a root served as version ${trusted.metadata.version + 1} says it is version ${next.metadata.version}`,
+      { role: 'root' },
+    );
+  }
+  verifyNextRoot(trusted, next, gun);
+  return [...chain, next];
+}
+
+export function noTrustData(gun: Gun): TrustError {
+  return new TrustError('no_trust_data', 'absent', `the trust server has no trust data for ${gun}`);
+}
+
+function range(first: number, last: number): readonly number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
+}

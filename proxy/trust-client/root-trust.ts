@@ -1,0 +1,207 @@
+/**
+ * Which roots may be trusted: certificates for this repository, pins, and rotation from one root to the next.
+ * Source: notary-semantics.md §4.4 (keys), §6.1 (order of checks), §6.2 (pins).
+ */
+import {
+  type Certificate,
+  chainsTo,
+  commonNameCovers,
+  encodePem,
+  isStrongCertificate,
+  isWithinValidity,
+  parseBundle,
+} from './certificates.ts';
+import { sha256Hex } from './encoding.ts';
+import { invalid, TrustError } from './errors.ts';
+import { type PublicKey, toPublicKey } from './keys.ts';
+import { type Envelope, parseEnvelope, parseRoot, type RootMetadata } from './metadata.ts';
+import { verifyThreshold } from './signatures.ts';
+
+/** What must vouch for the first root of a repository. Chosen by the configuration, most specific pin first. */
+export type RootPin =
+  | { readonly kind: 'keys'; readonly ids: ReadonlySet<string> }
+  | { readonly kind: 'ca'; readonly anchors: readonly Certificate[] }
+  /** No pin covers it and first use is allowed: whatever comes first is remembered. */
+  | { readonly kind: 'firstUse' }
+  /** No pin covers it and first use is refused. */
+  | { readonly kind: 'refuse' };
+
+/** A root taken apart and parsed, with its exact bytes; nothing of it is trusted yet. */
+export type RootFile = {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly envelope: Envelope;
+  readonly metadata: RootMetadata;
+};
+
+/** One key of the root role: the leaf certificate, rebuilt as §4.4 step 6 says, and how long it is valid. */
+export type RootKey = {
+  readonly key: PublicKey;
+  /** The ID the root file itself gives the key; the same as `key.id` in a normal root. */
+  readonly publishedId: string;
+  readonly leaf: Certificate;
+  readonly intermediates: readonly Certificate[];
+};
+
+/** @throws TrustError `metadata_invalid` (`format`, `size`, `key_mismatch`). */
+export function parseRootFile(bytes: Uint8Array): RootFile {
+  const envelope = parseEnvelope(bytes, 'root');
+  return { bytes, sha256: sha256Hex(bytes), envelope, metadata: parseRoot(envelope) };
+}
+
+/**
+ * The usable keys of a root's root role: x509 only, one leaf that comes first and names this repository (§4.4).
+ *
+ * @param now undefined: expiry is not asked, as for the root that came before (§6.1 step 3).
+ */
+export function usableRootKeys(root: RootMetadata, gun: string, now: Date | undefined): readonly RootKey[] {
+  return root.roles.root.keys.flatMap((key) => {
+    const certificates = parseBundle(Buffer.from(key.bytes).toString('latin1'));
+    const [leaf, ...rest] = certificates ?? [];
+    // Exactly one certificate that is no CA, and it comes first.
+    if (leaf === undefined || leaf.isCa || !rest.every((certificate) => certificate.isCa)) return [];
+    const acceptable = (certificate: Certificate) =>
+      isStrongCertificate(certificate) && (now === undefined || isWithinValidity(certificate, now));
+    if (!commonNameCovers(leaf.commonName, gun) || !acceptable(leaf)) return [];
+    const intermediates = now === undefined ? rest : rest.filter(acceptable);
+    const keytype = ROOT_KEY_TYPES.get(leaf.x509.publicKey.asymmetricKeyType ?? '');
+    if (keytype === undefined) return [];
+    const rebuilt = toPublicKey(keytype, Buffer.from(encodePem([leaf, ...intermediates]), 'latin1'));
+    return [{ key: rebuilt, publishedId: key.id, leaf, intermediates }];
+  });
+}
+
+const ROOT_KEY_TYPES = new Map([
+  ['ec', 'ecdsa-x509'],
+  ['rsa', 'rsa-x509'],
+]);
+
+/**
+ * Accepts the first root of a repository: vouched for by its pin and signed by the pinned keys (§6.1 steps 2, 4, 5).
+ *
+ * @param now undefined for a root remembered from an earlier run: its validity was checked when it was accepted.
+ * @throws TrustError `key_not_pinned`, `metadata_expired` or `metadata_invalid`.
+ */
+export function verifyFirstRoot(root: RootFile, gun: string, pin: RootPin, now: Date | undefined): void {
+  const keys = requireRootKeys(root.metadata, gun, now);
+  const pinned = keys.filter((candidate) => isPinned(candidate, pin, now));
+  if (pinned.length === 0) throw notPinned(gun, keys, pin);
+  verifySelfSigned(root, pinned);
+}
+
+/**
+ * Accepts the successor of a trusted root: signed by enough of the trusted root's keys and by enough of its own
+ * (TUF client workflow 5.3.4, notary-semantics.md §6.1 step 3). Expiry is not asked here: an expired root is good
+ * enough to vouch for the next one, and the last one is checked by `verifyRootIsCurrent`.
+ *
+ * @throws TrustError `root_rotation_refused`, `metadata_rollback` or `metadata_invalid`.
+ */
+export function verifyNextRoot(trusted: RootFile, next: RootFile, gun: string): void {
+  const trustedKeys = usableRootKeys(trusted.metadata, gun, undefined);
+  try {
+    const role = {
+      keys: trustedKeys.map(({ key }) => key),
+      threshold: trusted.metadata.roles.root.threshold,
+    };
+    verifyThreshold(role, next.envelope.signatures, next.envelope.message, 'root');
+  } catch (error) {
+    throw new TrustError(
+      'root_rotation_refused',
+      'signature',
+      `root version ${next.metadata.version} is not signed by the keys of the trusted version ` +
+        `${trusted.metadata.version}; if the repository was re-created on purpose its new root key must be pinned`,
+      { role: 'root', cause: error },
+    );
+  }
+  if (next.metadata.version <= trusted.metadata.version) {
+    throw rollback('root', next.metadata.version, trusted.metadata.version + 1);
+  }
+  verifySelfSigned(next, requireRootKeys(next.metadata, gun, undefined));
+}
+
+/**
+ * The newest root must be valid now, with certificates that are (TUF 5.3.10, notary-semantics.md §6.1).
+ *
+ * @returns when it stops being so.
+ * @throws TrustError `metadata_expired` or `metadata_invalid`.
+ */
+export function verifyRootIsCurrent(root: RootFile, gun: string, now: Date): Date {
+  requireUnexpired('root', root.metadata.expires, now);
+  const keys = requireRootKeys(root.metadata, gun, now);
+  const signers = new Set(verifySelfSigned(root, keys));
+  const validUntil = keys
+    .filter(({ key }) => signers.has(key.id))
+    .map(({ leaf }) => leaf.notAfter.getTime())
+    .sort((a, b) => b - a);
+  // The root stops verifying when fewer signers than its threshold have valid certificates.
+  const certificates = validUntil[root.metadata.roles.root.threshold - 1] ?? 0;
+  return new Date(Math.min(root.metadata.expires.getTime(), certificates));
+}
+
+/** @throws TrustError `metadata_expired`. Equality is still valid (§7). */
+export function requireUnexpired(role: string, expires: Date, now: Date): void {
+  if (expires.getTime() >= now.getTime()) return;
+  throw new TrustError('metadata_expired', 'expired', `${role} expired at ${expires.toISOString()}`, {
+    role,
+  });
+}
+
+export function rollback(role: string, got: number, least: number): TrustError {
+  return new TrustError(
+    'metadata_rollback',
+    'rollback',
+    `${role} version ${got} is older than version ${least}, the least that may follow what was seen before`,
+    { role },
+  );
+}
+
+function requireRootKeys(root: RootMetadata, gun: string, now: Date | undefined): readonly RootKey[] {
+  const keys = usableRootKeys(root, gun, now);
+  if (keys.length > 0) return keys;
+  const [expiredKey] = usableRootKeys(root, gun, undefined);
+  if (expiredKey !== undefined) {
+    const { notAfter } = expiredKey.leaf;
+    throw new TrustError(
+      'metadata_expired',
+      'expired',
+      `the root certificate for ${gun} is valid until ${notAfter.toISOString()} only`,
+      {
+        role: 'root',
+      },
+    );
+  }
+  throw invalid('key_mismatch', 'root', `no root key of ${gun} is a certificate issued for it`);
+}
+
+function verifySelfSigned(root: RootFile, keys: readonly RootKey[]): readonly string[] {
+  const role = { keys: keys.map(({ key }) => key), threshold: root.metadata.roles.root.threshold };
+  return verifyThreshold(role, root.envelope.signatures, root.envelope.message, 'root');
+}
+
+function isPinned(candidate: RootKey, pin: RootPin, now: Date | undefined): boolean {
+  switch (pin.kind) {
+    case 'keys':
+      return [candidate.key.id, candidate.publishedId, candidate.key.canonicalId].some((id) =>
+        pin.ids.has(id),
+      );
+    case 'ca':
+      return chainsTo(pin.anchors, candidate.leaf, candidate.intermediates, now);
+    case 'firstUse':
+      // A wildcard certificate would let one repository's metadata be replayed as another's at first use (§13); where
+      // an operator pins it, he has said that it may.
+      return candidate.leaf.commonName?.endsWith('*') !== true;
+    case 'refuse':
+      return false;
+  }
+}
+
+function notPinned(gun: string, keys: readonly RootKey[], pin: RootPin): TrustError {
+  const seen = keys.map(({ key }) => key.canonicalId).join(', ');
+  const why =
+    pin.kind === 'refuse'
+      ? `no pin covers ${gun} and first use is refused`
+      : `the root key of ${gun} is not the one that is pinned`;
+  return new TrustError('key_not_pinned', 'key_mismatch', `${why}; canonical root key ID seen: ${seen}`, {
+    role: 'root',
+  });
+}

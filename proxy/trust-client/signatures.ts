@@ -1,0 +1,126 @@
+/**
+ * Signature checks and the counting of thresholds (notary-semantics.md §5.2, §5.3).
+ *
+ * The algorithm comes from the trusted key; the file's `method` must agree with it (NCC-1, CVE-2015-9258).
+ */
+import { constants, type KeyObject, verify as verifyWithNode } from 'node:crypto';
+import * as ed25519 from '@noble/ed25519';
+import { sha512 } from '@noble/hashes/sha2.js';
+import { invalid, TrustError } from './errors.ts';
+import type { KeyAlgorithm, PublicKey } from './keys.ts';
+
+// The library's synchronous calls need their hash given once.
+ed25519.hashes.sha512 = sha512;
+
+export type Signature = {
+  readonly keyId: string;
+  /** Lower-case. */
+  readonly method: string;
+  readonly bytes: Uint8Array;
+};
+
+/** A set of keys of which `threshold` must sign. */
+export type Role = { readonly keys: readonly PublicKey[]; readonly threshold: number };
+
+type Method = {
+  readonly algorithm: KeyAlgorithm;
+  readonly verify: (key: PublicKey, message: Uint8Array, signature: Uint8Array) => boolean;
+};
+
+const MINIMUM_RSA_BITS = 2048;
+const PSS_SALT_BYTES = 32;
+
+/** A Map: the method is a string from outside and must not find something inherited. */
+const METHODS = new Map<string, Method>([
+  ['ecdsa', { algorithm: 'ecdsa', verify: verifyEcdsa }],
+  ['rsapss', { algorithm: 'rsa', verify: verifyRsa(constants.RSA_PKCS1_PSS_PADDING) }],
+  ['pycrypto-pkcs#1 pss', { algorithm: 'rsa', verify: verifyRsa(constants.RSA_PKCS1_PSS_PADDING) }],
+  ['rsapkcs1v15', { algorithm: 'rsa', verify: verifyRsa(constants.RSA_PKCS1_PADDING) }],
+  ['eddsa', { algorithm: 'ed25519', verify: verifyEd25519 }],
+]);
+
+/** Never throws: bytes no library can read are an invalid signature. */
+export function isValidSignature(key: PublicKey, signature: Signature, message: Uint8Array): boolean {
+  const method = METHODS.get(signature.method);
+  if (method === undefined || method.algorithm !== key.algorithm) return false;
+  try {
+    return method.verify(key, message, signature.bytes);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Proves that `threshold` different keys of the role signed `message`.
+ *
+ * @returns the IDs of the keys whose signatures are valid.
+ * @throws TrustError `metadata_invalid`: `threshold` when too few did, `signature` when there are none at all.
+ */
+export function verifyThreshold(
+  role: Role,
+  signatures: readonly Signature[],
+  message: Uint8Array,
+  roleName: string,
+): readonly string[] {
+  if (signatures.length === 0) throw invalid('signature', roleName, `${roleName} carries no signature`);
+  // A threshold below one would make "no signature" enough (go-tuf CVE-2026-23992).
+  if (!Number.isSafeInteger(role.threshold) || role.threshold < 1) {
+    throw invalid('threshold', roleName, `the threshold of ${roleName} is not a positive number`);
+  }
+  const valid = validSigners(role.keys, signatures, message);
+  // Two certificates around one key have two IDs and are still one signer (§5.3; TUF §4 counts unique keys).
+  const unique = new Set(valid.map((key) => key.canonicalId));
+  if (unique.size < role.threshold) {
+    throw new TrustError(
+      'metadata_invalid',
+      'threshold',
+      `${roleName} has ${unique.size} valid signatures of the ${role.threshold} its keys must give`,
+      { role: roleName },
+    );
+  }
+  return valid.map((key) => key.id);
+}
+
+function validSigners(
+  keys: readonly PublicKey[],
+  signatures: readonly Signature[],
+  message: Uint8Array,
+): PublicKey[] {
+  return keys.filter((key) =>
+    signatures.some((signature) => signature.keyId === key.id && isValidSignature(key, signature, message)),
+  );
+}
+
+/** SHA-256 for every curve; raw r‖s of fixed width, not ASN.1 (§5.2). */
+function verifyEcdsa(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+  const { keyObject } = key;
+  const width = CURVE_BYTES.get(keyObject?.asymmetricKeyDetails?.namedCurve ?? '');
+  if (keyObject === undefined || width === undefined || signature.length !== 2 * width) return false;
+  return verifyWithNode('sha256', message, { key: keyObject, dsaEncoding: 'ieee-p1363' }, signature);
+}
+
+/** Bytes of one coordinate by OpenSSL's name of the curve. */
+const CURVE_BYTES = new Map([
+  ['secp224r1', 28],
+  ['prime256v1', 32],
+  ['secp384r1', 48],
+  ['secp521r1', 66],
+]);
+
+function verifyRsa(padding: number): Method['verify'] {
+  return (key, message, signature) => {
+    const { keyObject } = key;
+    if (keyObject === undefined || modulusBits(keyObject) < MINIMUM_RSA_BITS) return false;
+    const saltLength = padding === constants.RSA_PKCS1_PSS_PADDING ? { saltLength: PSS_SALT_BYTES } : {};
+    return verifyWithNode('sha256', message, { key: keyObject, padding, ...saltLength }, signature);
+  };
+}
+
+function modulusBits(key: KeyObject): number {
+  return key.asymmetricKeyDetails?.modulusLength ?? 0;
+}
+
+/** RFC 8032 as Go reads it, not the lenient ZIP-215 the library defaults to. */
+function verifyEd25519(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
+  return ed25519.verify(signature, message, key.bytes, { zip215: false });
+}

@@ -1,0 +1,236 @@
+/**
+ * The state machine of one update: bytes and one fixed time in, verified metadata out, or a TrustError. No I/O.
+ *
+ * Files must be offered in the order root → timestamp → snapshot → targets → delegations, each delegation after the
+ * role that declares it; another order is our own mistake and throws a plain Error. Each file is checked in the
+ * order size → hash → form → signatures → version → expiry (notary-semantics.md §14). What a file proves is used
+ * only when every check passed; nothing is ever taken back, so a failed update is thrown away as a whole.
+ */
+import { sha512 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { sha256Hex } from './encoding.ts';
+import { invalid, TrustError } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import {
+  type DelegatedRole,
+  type Envelope,
+  type FileMeta,
+  parseEnvelope,
+  parseSnapshot,
+  parseTargets,
+  parseTimestamp,
+  type SnapshotMetadata,
+  type TargetsMetadata,
+  type TimestampMetadata,
+} from './metadata.ts';
+import { type RootFile, requireUnexpired, rollback, verifyRootIsCurrent } from './root-trust.ts';
+import { type Role, verifyThreshold } from './signatures.ts';
+import type { RoleName, RoleRecord } from './types.ts';
+
+/** A verified file of one role. */
+export type Verified<M> = {
+  readonly role: RoleName;
+  readonly metadata: M;
+  readonly keys: Role;
+  /** Exact bytes as served. */
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+  readonly signers: readonly string[];
+};
+
+/** A verified delegation, with the paths that are left to it after every ancestor's restriction (§8). */
+export type VerifiedDelegation = Verified<TargetsMetadata> & { readonly paths: readonly string[] };
+
+/** Why a declared delegation is passed over instead of failing the update, as Notary does (§7.2, §8). */
+export type SkipReason = 'expired' | 'threshold' | 'absent';
+
+export type DeclaredDelegation = DelegatedRole & { readonly meta: FileMeta | undefined };
+
+export class TrustedMetadata {
+  readonly root: RootFile;
+  /** When the newest root, or the certificates it is signed with, stop being valid. */
+  readonly rootValidUntil: Date;
+  readonly delegations = new Map<RoleName, VerifiedDelegation>();
+  readonly skipped = new Map<RoleName, { readonly reason: SkipReason; readonly declared: DelegatedRole }>();
+  private readonly now: Date;
+  private readonly floors: ReadonlyMap<RoleName, RoleRecord>;
+  private loadedTimestamp: Verified<TimestampMetadata> | undefined;
+  private loadedSnapshot: Verified<SnapshotMetadata> | undefined;
+  private loadedTargets: VerifiedDelegation | undefined;
+
+  /**
+   * @param root the newest root of a chain that root-trust.ts verified.
+   * @param floors what was verified before; no file may be older (§7.5, §13).
+   * @throws TrustError when the root is not valid at `now`.
+   */
+  constructor(root: RootFile, gun: string, floors: ReadonlyMap<RoleName, RoleRecord>, now: Date) {
+    this.root = root;
+    this.floors = floors;
+    this.now = now;
+    this.rootValidUntil = verifyRootIsCurrent(root, gun, now);
+  }
+
+  get timestamp(): Verified<TimestampMetadata> {
+    return required(this.loadedTimestamp, 'timestamp');
+  }
+
+  get snapshot(): Verified<SnapshotMetadata> {
+    return required(this.loadedSnapshot, 'snapshot');
+  }
+
+  get targets(): VerifiedDelegation {
+    return required(this.loadedTargets, 'targets');
+  }
+
+  acceptTimestamp(bytes: Uint8Array): void {
+    const file = this.verify(
+      bytes,
+      'timestamp',
+      this.root.metadata.roles.timestamp,
+      undefined,
+      parseTimestamp,
+    );
+    this.loadedTimestamp = file;
+  }
+
+  /**
+   * A snapshot also says which root it goes with; `isRootNamedBySnapshot` tells, and the caller heals or refuses: a
+   * newer root may have to be fetched first (§7.2 step 3).
+   */
+  acceptSnapshot(bytes: Uint8Array): void {
+    const { snapshot } = this.timestamp.metadata;
+    this.loadedSnapshot = this.verify(
+      bytes,
+      'snapshot',
+      this.root.metadata.roles.snapshot,
+      snapshot,
+      parseSnapshot,
+    );
+  }
+
+  get isRootNamedBySnapshot(): boolean {
+    const meta = this.metaOf('root');
+    return meta.sha256 === this.root.sha256 && meta.length === this.root.bytes.length;
+  }
+
+  acceptTargets(bytes: Uint8Array): void {
+    const keys = this.root.metadata.roles.targets;
+    const file = this.verify(bytes, 'targets', keys, this.metaOf('targets'), (it) =>
+      parseTargets(it, 'targets'),
+    );
+    this.loadedTargets = { ...file, paths: [''] };
+  }
+
+  /**
+   * The delegations a verified role declares, their paths cut down to what the role itself may sign (§8), with what
+   * the snapshot says of each; one that the snapshot does not name has no metadata (§8, outcome table).
+   */
+  declaredBy(parent: VerifiedDelegation): readonly DeclaredDelegation[] {
+    return parent.metadata.delegations.map((declared) => ({
+      ...declared,
+      paths: declared.paths.filter((path) => parent.paths.some((allowed) => path.startsWith(allowed))),
+      meta: this.snapshot.metadata.meta.get(declared.name),
+    }));
+  }
+
+  /** Passes over a declared delegation that has no metadata, with its whole subtree. */
+  skipAbsent(declared: DeclaredDelegation): void {
+    this.skipped.set(declared.name, { reason: 'absent', declared });
+  }
+
+  /**
+   * @returns the verified delegation, or undefined when it is expired or under-signed: such a role is passed over
+   *   with its subtree, and the lookup goes on without it. Every other fault fails the update (§7.2 step 5).
+   */
+  acceptDelegation(declared: DeclaredDelegation, bytes: Uint8Array): VerifiedDelegation | undefined {
+    const { name } = declared;
+    if (this.delegations.size >= LIMITS.delegations || name.split('/').length - 1 > LIMITS.delegationDepth) {
+      throw invalid(
+        'size',
+        name,
+        `more delegations than the ${LIMITS.delegations} that are followed, or too deep`,
+      );
+    }
+    if (declared.meta?.sha256 === undefined) {
+      throw invalid('hash_mismatch', name, `the snapshot gives no sha256 for ${name}`);
+    }
+    try {
+      const file = this.verify(bytes, name, declared, declared.meta, (envelope) =>
+        parseTargets(envelope, name),
+      );
+      const verified = { ...file, paths: declared.paths };
+      this.delegations.set(name, verified);
+      return verified;
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      if (error.fault !== 'expired' && error.fault !== 'threshold') throw error;
+      this.skipped.set(name, { reason: error.fault, declared });
+      return undefined;
+    }
+  }
+
+  /** What the verified snapshot says of a file every snapshot must name. */
+  metaOf(role: 'root' | 'targets'): FileMeta {
+    const meta = this.snapshot.metadata.meta.get(role);
+    if (meta === undefined) throw new Error(`a parsed snapshot always names ${role}`);
+    return meta;
+  }
+
+  private verify<M extends { readonly version: number; readonly expires: Date }>(
+    bytes: Uint8Array,
+    role: RoleName,
+    keys: Role,
+    meta: FileMeta | undefined,
+    parse: (envelope: Envelope) => M,
+  ): Verified<M> {
+    const sha256 = sha256Hex(bytes);
+    if (meta !== undefined) requireMeta(role, bytes, sha256, meta);
+    const envelope = parseEnvelope(bytes, role);
+    const metadata = parse(envelope);
+    const signers = verifyThreshold(keys, envelope.signatures, envelope.message, role);
+    this.requireFloor(role, keys, metadata.version, sha256);
+    requireUnexpired(role, metadata.expires, this.now);
+    return { role, metadata, keys, bytes, sha256, signers };
+  }
+
+  /**
+   * Rollback protection that Notary's client lacks for most roles (§7.5). A floor falls only when the keys that
+   * signed it can no longer sign for the role: so a version raised by a stolen key does not lock anybody out once
+   * the key was replaced (fast-forward recovery, TUF 5.3.11 and notary-semantics.md §13).
+   */
+  private requireFloor(role: RoleName, keys: Role, version: number, sha256: string): void {
+    const floor = this.floors.get(role);
+    if (floor === undefined || !stillAuthorised(floor, keys)) return;
+    if (version < floor.version) throw rollback(role, version, floor.version);
+    if (role === 'timestamp' && version === floor.version && sha256 !== floor.sha256) {
+      throw new TrustError(
+        'metadata_rollback',
+        'rollback',
+        `timestamp version ${version} was seen with other content`,
+        {
+          role,
+        },
+      );
+    }
+  }
+}
+
+/** The same test the file itself would face under today's keys. */
+function stillAuthorised(floor: RoleRecord, role: Role): boolean {
+  const signers = role.keys.filter((key) => floor.signers.includes(key.id));
+  return new Set(signers.map((key) => key.canonicalId)).size >= role.threshold;
+}
+
+/** Every hash given must match, over the bytes as served; honest lengths are exact (§7, §13 "mix-and-match"). */
+function requireMeta(role: RoleName, bytes: Uint8Array, sha256: string, meta: FileMeta): void {
+  const matches =
+    bytes.length === meta.length &&
+    sha256 === meta.sha256 &&
+    (meta.sha512 === undefined || bytesToHex(sha512(bytes)) === meta.sha512);
+  if (!matches) throw invalid('hash_mismatch', role, `${role} is not the file its parent names`);
+}
+
+function required<T>(value: T | undefined, role: string): T {
+  if (value === undefined) throw new Error(`${role} is asked for before it was accepted`);
+  return value;
+}
