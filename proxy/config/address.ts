@@ -13,12 +13,14 @@ export function addressFault(address: string, example: string): string | undefin
   const [, rest] = /^https?:\/\/(.*)$/s.exec(address) ?? [];
   const good = `write one such as ${example}`;
   if (rest === undefined) return `an address with http:// or https://; ${good}`;
-  if (rest.includes('@')) return 'an address without credentials; move them to auth: { username, passwordFile }';
+  if (rest.includes('@'))
+    return 'an address without credentials; move them to auth: { username, passwordFile }';
   if (/[?#]/.test(rest)) return `an address without query and fragment; ${good}`;
   const path = rest.includes('/') ? rest.slice(rest.indexOf('/')) : '';
   const host = rest.slice(0, rest.length - path.length);
   if (!isRegistry(host)) return `an address with a host name in lower case; ${good}`;
-  if (Number(/:([0-9]+)$/.exec(host)?.[1] ?? '1') > 65_535) return `an address with a port up to 65535; ${good}`;
+  if (Number(/:([0-9]+)$/.exec(host)?.[1] ?? '1') > 65_535)
+    return `an address with a port up to 65535; ${good}`;
   return PATH.test(trimSlash(path)) ? undefined : `an address with a plain path; ${good}`;
 }
 

@@ -4,16 +4,34 @@
  */
 import * as z from 'zod';
 import { isIpAddress, isKeyId, isRuleName, isSignerName, isUsername } from './names.ts';
-import { address, choice, duration, file, hostName, list, port, registryName, section, text, wholeNumber } from './schema-forms.ts';
+import {
+  address,
+  choice,
+  duration,
+  file,
+  hostName,
+  list,
+  port,
+  registryName,
+  section,
+  text,
+  wholeNumber,
+} from './schema-forms.ts';
 
 const account = section({
-  username: text(isUsername, 'a user name; write it without colon and line breaks').describe("Name of the proxy's own account."),
-  passwordFile: file('a file that holds the password').describe('File whose first line is the password or token.'),
+  username: text(isUsername, 'a user name; write it without colon and line breaks').describe(
+    "Name of the proxy's own account.",
+  ),
+  passwordFile: file('a file that holds the password').describe(
+    'File whose first line is the password or token.',
+  ),
 });
 
 const orAccount = (word: 'passthrough' | 'anonymous') =>
   z
-    .union([z.literal(word), account], { error: `${word} or an account; write ${word}, or username and passwordFile below it` })
+    .union([z.literal(word), account], {
+      error: `${word} or an account; write ${word}, or username and passwordFile below it`,
+    })
     .default(word);
 
 const pemFile = (what: string) => file(`a PEM file with ${what}`);
@@ -22,9 +40,13 @@ const certificateAuthority = pemFile('the certificate of a certificate authority
 const listenAddress = text(isIpAddress, 'an IP address; write one such as 127.0.0.1, 0.0.0.0 or ::');
 
 const tls = section({
-  cert: pemFile('the certificate chain').describe('Certificate chain of the pull port, PEM, the server certificate first.'),
+  cert: pemFile('the certificate chain').describe(
+    'Certificate chain of the pull port, PEM, the server certificate first.',
+  ),
   key: pemFile('the private key').describe('Private key of that certificate, PEM, without a passphrase.'),
-  clientCa: certificateAuthority.describe('Clients must show a certificate of this authority. Absent: they need none.'),
+  clientCa: certificateAuthority.describe(
+    'Clients must show a certificate of this authority. Absent: they need none.',
+  ),
 });
 
 const listen = section({
@@ -35,33 +57,54 @@ const listen = section({
 
 const admin = section({
   address: listenAddress.default('127.0.0.1').describe('Address the admin port listens on.'),
-  port: port().default(9150).describe('Port of metrics, health and status; never the pull port. 0 takes any free one.'),
+  port: port()
+    .default(9150)
+    .describe('Port of metrics, health and status; never the pull port. 0 takes any free one.'),
 });
 
 const trustServer = section({
-  server: address('https://notary.example.com').describe('Address of the Notary (v1) server of this registry; there is no default.'),
+  server: address('https://notary.example.com').describe(
+    'Address of the Notary (v1) server of this registry; there is no default.',
+  ),
   ca: certificateAuthority.describe("Authority of the trust server's certificate. Absent: the system's."),
-  auth: orAccount('anonymous').describe('How the proxy signs in to the trust server: anonymous, or an account of its own.'),
+  auth: orAccount('anonymous').describe(
+    'How the proxy signs in to the trust server: anonymous, or an account of its own.',
+  ),
 });
 
 const registry = section({
   name: registryName().describe('The registry in image references and GUNs, such as docker.io.'),
-  upstream: address('https://registry-1.docker.io').describe('Where it is: http:// or https://, with port and path if needed.'),
-  aliases: list(registryName(), 'other name').default([]).describe('Other names of the same registry in image references.'),
-  hosts: list(hostName(), 'host name').default([]).describe('Host names under which clients address this registry.'),
+  upstream: address('https://registry-1.docker.io').describe(
+    'Where it is: http:// or https://, with port and path if needed.',
+  ),
+  aliases: list(registryName(), 'other name')
+    .default([])
+    .describe('Other names of the same registry in image references.'),
+  hosts: list(hostName(), 'host name')
+    .default([])
+    .describe('Host names under which clients address this registry.'),
   ca: certificateAuthority.describe("Authority of the upstream's certificate. Absent: the system's."),
-  auth: orAccount('passthrough').describe("Whose account the upstream sees: the client's (passthrough), or the proxy's own."),
+  auth: orAccount('passthrough').describe(
+    "Whose account the upstream sees: the client's (passthrough), or the proxy's own.",
+  ),
   trust: trustServer.describe('Where the signatures of this registry are kept.'),
 });
 
 const state = section({
-  kind: choice(['file', 'memory']).describe('file survives a restart, and rollback protection with it; memory does not.'),
+  kind: choice(['file', 'memory']).describe(
+    'file survives a restart, and rollback protection with it; memory does not.',
+  ),
   path: file('a folder').optional().describe('Folder of the state, for kind: file. Default ./state.'),
 });
 
 const pin = section({
-  match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe('Repositories it vouches for: registry/repository; * = within one path segment, ** = any number of segments.'),
-  rootKeys: list(text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "docker trust inspect" prints them'), 'key ID')
+  match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe(
+    'Repositories it vouches for: registry/repository; * = within one path segment, ** = any number of segments.',
+  ),
+  rootKeys: list(
+    text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "docker trust inspect" prints them'),
+    'key ID',
+  )
     .min(1, { error: 'a list with an entry; write at least one key ID' })
     .optional()
     .describe('Root keys, each by TUF key ID or canonical key ID.'),
@@ -70,46 +113,74 @@ const pin = section({
 
 const trust = section({
   state: state.prefault({ kind: 'file' }).describe('Where the last verified trust data is kept.'),
-  refresh: duration('10ms', '1d').default('60s').describe('A verified answer is at most this old before the trust server is asked again.'),
+  refresh: duration('10ms', '1d')
+    .default('60s')
+    .describe('A verified answer is at most this old before the trust server is asked again.'),
   timeout: duration('10ms', '10m').default('10s').describe('For one trust resolution in all.'),
-  firstUse: choice(['refuse', 'accept']).default('refuse').describe('What happens to a repository that no pin covers: refuse, or accept the root seen first (TOFU).'),
+  firstUse: choice(['refuse', 'accept'])
+    .default('refuse')
+    .describe(
+      'What happens to a repository that no pin covers: refuse, or accept the root seen first (TOFU).',
+    ),
   pins: list(pin, 'pin').default([]).describe('Which root keys are trusted; the most specific match wins.'),
 });
 
-const signerList = list(text(isSignerName, 'a signer; write the name of a delegation without targets/, such as qa'), 'signer').min(1, {
+const signerList = list(
+  text(isSignerName, 'a signer; write the name of a delegation without targets/, such as qa'),
+  'signer',
+).min(1, {
   error: 'a list with an entry; write at least one signer',
 });
 
 const signers = section({
   all: signerList.optional().describe('Every one of these delegations must have signed the same digest.'),
-  atLeast: wholeNumber(1, 100, 'a number of signers').optional().describe('That many of the delegations under "of" must have signed the same digest.'),
+  atLeast: wholeNumber(1, 100, 'a number of signers')
+    .optional()
+    .describe('That many of the delegations under "of" must have signed the same digest.'),
   of: signerList.optional().describe('The delegations "atLeast" counts.'),
 }).meta({ oneOf: [{ required: ['all'] }, { required: ['atLeast', 'of'] }] });
 
 const rule = section({
-  name: text(isRuleName, 'a rule name; write letters, digits, dots, dashes and underscores, 64 at most').describe('Name in metrics, logs and refusals.'),
-  match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe('Repositories it is for: registry/repository, the whole name; * = within one path segment, ** = any number of segments.'),
-  mode: choice(['enforce', 'audit', 'off', 'deny']).describe('enforce serves signed tags only; audit judges and lets through; off lets through; deny refuses all, digests too.'),
-  signers: signers.optional().describe('Who must have signed. Absent: targets/releases, then targets, as Docker does.'),
+  name: text(
+    isRuleName,
+    'a rule name; write letters, digits, dots, dashes and underscores, 64 at most',
+  ).describe('Name in metrics, logs and refusals.'),
+  match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe(
+    'Repositories it is for: registry/repository, the whole name; * = within one path segment, ** = any number of segments.',
+  ),
+  mode: choice(['enforce', 'audit', 'off', 'deny']).describe(
+    'enforce serves signed tags only; audit judges and lets through; off lets through; deny refuses all, digests too.',
+  ),
+  signers: signers
+    .optional()
+    .describe('Who must have signed. Absent: targets/releases, then targets, as Docker does.'),
   digests: choice(['pass']).default('pass').describe('Pulls by digest pass: a digest names its content.'),
   tagList: choice(['signed', 'all']).default('signed').describe('Which tags the tag list shows.'),
 });
 
 const policy = section({
-  unmatched: choice(['deny', 'pass']).default('deny').describe('What happens to a repository that no rule matches.'),
+  unmatched: choice(['deny', 'pass'])
+    .default('deny')
+    .describe('What happens to a repository that no rule matches.'),
   rules: list(rule, 'rule').default([]).describe('The most specific match wins, whatever the order here.'),
 });
 
 const log = section({
-  level: choice(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('The least urgent lines that are written.'),
+  level: choice(['trace', 'debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('The least urgent lines that are written.'),
   format: choice(['json', 'pretty']).default('json').describe('json for machines, pretty for people.'),
 });
 
 export const configSchema = section({
   listen: listen.prefault({}).describe('The pull port.'),
   admin: admin.prefault({}).describe('The admin port: metrics, health, status.'),
-  defaultRegistry: registryName().optional().describe('Registry of requests that name none. Absent: they are refused.'),
-  registries: list(registry, 'registry').min(1, { error: 'a list with an entry; write at least one registry' }).describe('The registries it stands in front of.'),
+  defaultRegistry: registryName()
+    .optional()
+    .describe('Registry of requests that name none. Absent: they are refused.'),
+  registries: list(registry, 'registry')
+    .min(1, { error: 'a list with an entry; write at least one registry' })
+    .describe('The registries it stands in front of.'),
   trust: trust.prefault({}).describe('How signatures are verified.'),
   policy: policy.describe('Which images may be pulled.'),
   log: log.prefault({}).describe('The log on standard output.'),

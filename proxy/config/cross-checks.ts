@@ -17,7 +17,9 @@ export function crossCheck(value: unknown): readonly Finding[] {
     ...items(value, ['trust', 'pins']).flatMap(pinForm),
     ...patternFindings(value, ['policy', 'rules']),
     ...repeated(texts(fields(value, ['policy', 'rules'], 'name')), 'rule name'),
-    ...items(value, ['policy', 'rules']).flatMap((rule) => signerForm(entry(value, [...rule.path, 'signers']))),
+    ...items(value, ['policy', 'rules']).flatMap((rule) =>
+      signerForm(entry(value, [...rule.path, 'signers'])),
+    ),
     ...unchecked(value),
   ];
 }
@@ -53,7 +55,10 @@ function signerForm({ path, value }: Entry): readonly Finding[] {
   if (isMixed) return [{ path, what: 'mixes two forms', next: forms }];
   if (all === undefined && !isCounted) return [{ path, what: 'names no signers', next: forms }];
   const names = ['all', 'of'].flatMap((key) => repeated(texts(items(value, [key])), 'signer'));
-  return [...names.map((found) => ({ ...found, path: [...path, ...found.path] })), ...tooMany(path, atLeast, of)];
+  return [
+    ...names.map((found) => ({ ...found, path: [...path, ...found.path] })),
+    ...tooMany(path, atLeast, of),
+  ];
 }
 
 function tooMany(path: Path, atLeast: unknown, of: unknown): readonly Finding[] {

@@ -68,7 +68,7 @@ function shorten(text: string): string {
 
 /** Anything before an `@` in an address is taken for a password. */
 function redact(text: string): string {
-  return text.replace(/:\/\/[^/]*@/, '://***@');
+  return text.replace(/:\/\/.*@/s, '://***@');
 }
 
 /** JSON leaves some line separators and all direction marks as they are; a terminal obeys them. */

@@ -11,7 +11,10 @@ const LATER: ReadonlyMap<string, string> = new Map([
   ['trust.state.kind=redis', STATE],
   ['trust.state.url', STATE],
   ['policy.rules.digests=signed', 'write digests: pass, or mode: deny to refuse digests as well'],
-  ['policy.rules.onTrustOutage', 'remove it: in an outage what is verified and unexpired is served and nothing else'],
+  [
+    'policy.rules.onTrustOutage',
+    'remove it: in an outage what is verified and unexpired is served and nothing else',
+  ],
   ['policy.exemptions', 'remove it, and give such a repository a rule of its own with mode: audit'],
 ]);
 
@@ -19,7 +22,10 @@ const LATER: ReadonlyMap<string, string> = new Map([
 export function laterFinding(path: Path, value: unknown): Finding | undefined {
   const key = formatPath(path.filter((step) => typeof step === 'string'));
   const ofValue = typeof value === 'string' ? LATER.get(`${key}=${value}`) : undefined;
-  if (ofValue !== undefined) return { path, what: `this version does not know "${value}" yet`, next: ofValue };
+  if (ofValue !== undefined)
+    return { path, what: `this version does not know "${value}" yet`, next: ofValue };
   const ofKey = LATER.get(key);
-  return ofKey === undefined ? undefined : { path, what: 'this version does not know this key yet', next: ofKey };
+  return ofKey === undefined
+    ? undefined
+    : { path, what: 'this version does not know this key yet', next: ofKey };
 }

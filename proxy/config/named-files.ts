@@ -8,9 +8,14 @@ import { MAX_FILE_BYTES, readBounded, readFault } from './read-bounded.ts';
 type Kind = 'certificates' | 'key' | 'password';
 
 /** What was read: the certificates of a file as PEM, by its path as configured. Keys and passwords are not kept. */
-export type NamedFiles = { readonly findings: readonly Finding[]; readonly certificates: ReadonlyMap<string, string> };
+export type NamedFiles = {
+  readonly findings: readonly Finding[];
+  readonly certificates: ReadonlyMap<string, string>;
+};
 
-type Checked = { readonly kind: 'fine'; readonly pem?: string } | { readonly kind: 'fault'; readonly what: string; readonly next: string };
+type Checked =
+  | { readonly kind: 'fine'; readonly pem?: string }
+  | { readonly kind: 'fault'; readonly what: string; readonly next: string };
 
 /** Reads and checks every file named in unvalidated data; relative paths start at `folder`. */
 export async function readNamedFiles(value: unknown, folder: string): Promise<NamedFiles> {
@@ -31,7 +36,9 @@ const TLS = ['listen', 'tls'];
 function namedIn(value: unknown): readonly { readonly kind: Kind; readonly entries: readonly TextEntry[] }[] {
   const registries = items(value, ['registries']).map(({ path }) => path);
   const under = (paths: readonly Path[], ...keys: readonly string[]) =>
-    texts(paths.map((path) => entry(value, [...path, ...keys]))).filter(({ value: name }) => !name.includes('\0'));
+    texts(paths.map((path) => entry(value, [...path, ...keys]))).filter(
+      ({ value: name }) => !name.includes('\0'),
+    );
   const pins = items(value, ['trust', 'pins']).map(({ path }) => path);
   const authorities = [...under(registries, 'ca'), ...under(registries, 'trust', 'ca'), ...under(pins, 'ca')];
   return [
@@ -39,7 +46,10 @@ function namedIn(value: unknown): readonly { readonly kind: Kind; readonly entri
     { kind: 'key', entries: under([TLS], 'key') },
     {
       kind: 'password',
-      entries: [...under(registries, 'auth', 'passwordFile'), ...under(registries, 'trust', 'auth', 'passwordFile')],
+      entries: [
+        ...under(registries, 'auth', 'passwordFile'),
+        ...under(registries, 'trust', 'auth', 'passwordFile'),
+      ],
     },
   ];
 }
@@ -59,10 +69,18 @@ function checkContent(kind: Kind, content: string, name: string): Checked {
       return checkCertificates(content, name);
     case 'key':
       if (toPrivateKey(content) !== undefined) return { kind: 'fine' };
-      return { kind: 'fault', what: `${show(name)} is no private key`, next: 'name a PEM file with a key that has no passphrase' };
+      return {
+        kind: 'fault',
+        what: `${show(name)} is no private key`,
+        next: 'name a PEM file with a key that has no passphrase',
+      };
     case 'password':
       if (/^[^\r\n]/.test(content)) return { kind: 'fine' };
-      return { kind: 'fault', what: `${show(name)} has no password`, next: 'write the password on its first line' };
+      return {
+        kind: 'fault',
+        what: `${show(name)} has no password`,
+        next: 'write the password on its first line',
+      };
   }
 }
 
@@ -70,9 +88,14 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 
 function checkCertificates(content: string, name: string): Checked {
   const blocks = content.match(CERTIFICATE) ?? [];
-  if (blocks.length > 0 && blocks.every(isCertificate)) return { kind: 'fine', pem: `${blocks.join('\n')}\n` };
+  if (blocks.length > 0 && blocks.every(isCertificate))
+    return { kind: 'fine', pem: `${blocks.join('\n')}\n` };
   const what = blocks.length === 0 ? 'has no PEM certificate' : 'has a certificate that cannot be parsed';
-  return { kind: 'fault', what: `${show(name)} ${what}`, next: 'name a PEM file with "BEGIN CERTIFICATE" blocks' };
+  return {
+    kind: 'fault',
+    what: `${show(name)} ${what}`,
+    next: 'name a PEM file with "BEGIN CERTIFICATE" blocks',
+  };
 }
 
 function isCertificate(pem: string): boolean {

@@ -11,7 +11,12 @@ export function isRuleName(text: string): boolean {
  * path, less than 256 characters with its prefix). `releases` is not a signer: it is where Docker takes the tag from.
  */
 export function isSignerName(text: string): boolean {
-  return text !== 'releases' && /^[a-z0-9_-]+(?:\/[a-z0-9_-]+)*$/.test(text) && !text.startsWith('targets/') && text.length < 248;
+  return (
+    text !== 'releases' &&
+    /^[a-z0-9_-]+(?:\/[a-z0-9_-]+)*$/.test(text) &&
+    !text.startsWith('targets/') &&
+    text.length < 248
+  );
 }
 
 /** A TUF or canonical key ID: 64 lower-case hex digits. */

@@ -22,7 +22,8 @@ function isText(found: Entry): found is TextEntry {
 
 function malformed({ path, value }: TextEntry): readonly Finding[] {
   const fault = patternFault(value);
-  const next = 'write registry/repository in lower case, with * within a segment or ** for any number of segments';
+  const next =
+    'write registry/repository in lower case, with * within a segment or ** for any number of segments';
   return fault === undefined ? [] : [{ path, what: `${show(value)} is no pattern: ${fault}`, next }];
 }
 
@@ -33,7 +34,9 @@ function withoutRegistry(value: unknown, { path, value: text }: TextEntry): read
   if (names.length === 0 || names.some((name) => coversRegistry(pattern, name))) return [];
   const owner = ownerOf(value, first);
   if (owner !== undefined) {
-    return [{ path, what: `"${first}" is an alias of ${owner}`, next: `write ${owner}${text.slice(first.length)}` }];
+    return [
+      { path, what: `"${first}" is an alias of ${owner}`, next: `write ${owner}${text.slice(first.length)}` },
+    ];
   }
   const what = first.includes('*') ? `"${first}" matches no registry` : `there is no registry "${first}"`;
   return [{ path, what, next: `add it under registries, or write one of ${names.join(', ')}` }];

@@ -35,7 +35,9 @@ function registryNames(value: unknown): readonly Finding[] {
   const names = registries.flatMap((registry) => registry.names);
   const foreign = registries.flatMap((registry) => {
     const own = new Set(registry.names.map((name) => name.value));
-    return registry.hosts.filter((host) => !own.has(host.value) && names.some((name) => name.value === host.value));
+    return registry.hosts.filter(
+      (host) => !own.has(host.value) && names.some((name) => name.value === host.value),
+    );
   });
   return [
     ...repeated(names, 'registry name'),
@@ -55,7 +57,8 @@ function defaultRegistry(value: unknown): readonly Finding[] {
     .filter((chosen) => names.length > 0 && !names.includes(chosen.value))
     .map(({ path, value: chosen }) => {
       const owner = ownerOf(value, chosen);
-      if (owner !== undefined) return { path, what: `"${chosen}" is an alias of ${owner}`, next: `write ${owner}` };
+      if (owner !== undefined)
+        return { path, what: `"${chosen}" is an alias of ${owner}`, next: `write ${owner}` };
       return { path, what: `there is no registry "${chosen}"`, next: `write one of ${names.join(', ')}` };
     });
 }

@@ -14,9 +14,11 @@ export function toFindings(issues: readonly Issue[], value: unknown): readonly F
 
 function findingsOf(issue: Issue, value: unknown, above: Path): readonly Finding[] {
   const path = [...above, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))];
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, issue.message));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => unknownKey(path, key, issue.message));
   const given = lookUp(value, path);
-  const inner = issue.code === 'invalid_union' && isMapping(given) ? issue.errors.find(isAboutKeys) : undefined;
+  const inner =
+    issue.code === 'invalid_union' && isMapping(given) ? issue.errors.find(isAboutKeys) : undefined;
   if (inner !== undefined) return inner.flatMap((below) => findingsOf(below, value, path));
   return [laterFinding(path, given) ?? wrongValue(path, given, issue.message)];
 }
@@ -35,7 +37,8 @@ function wrongValue(path: Path, given: unknown, message: string): Finding {
   const [wanted, hint] = [message.slice(0, split), message.slice(split + 2)];
   const next = hint === 'write one of these' ? `write ${wanted}` : hint;
   if (given === undefined) return { path, what: 'is missing', next };
-  if (given === null) return { path, what: 'is empty', next: path.length === 0 ? next : `${next}, or remove the line` };
+  if (given === null)
+    return { path, what: 'is empty', next: path.length === 0 ? next : `${next}, or remove the line` };
   return { path, what: `${show(given)} is not ${wanted}`, next: hint };
 }
 

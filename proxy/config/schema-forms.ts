@@ -11,7 +11,8 @@ import { DURATION, parseDuration } from './duration.ts';
 export function section<T extends z.core.$ZodShape>(shape: T) {
   const known = Object.keys(shape).join(', ');
   return z.strictObject(shape, {
-    error: ({ code }) => (code === 'unrecognized_keys' ? known : `a mapping; write these keys below it: ${known}`),
+    error: ({ code }) =>
+      code === 'unrecognized_keys' ? known : `a mapping; write these keys below it: ${known}`,
   });
 }
 
@@ -53,12 +54,10 @@ function isWithin(value: number | undefined, min: number, max: number): boolean 
 
 /** An address with `http://` or `https://`. What exactly is wrong with one is told by `addressFault`. */
 export function address(example: string) {
-  return z
-    .string({ error: `an address; write one such as ${example}` })
-    .check(({ value, issues }) => {
-      const fault = addressFault(value, example);
-      if (fault !== undefined) issues.push({ code: 'custom', message: fault, input: value, continue: false });
-    });
+  return z.string({ error: `an address; write one such as ${example}` }).check(({ value, issues }) => {
+    const fault = addressFault(value, example);
+    if (fault !== undefined) issues.push({ code: 'custom', message: fault, input: value, continue: false });
+  });
 }
 
 /** A registry as image references name it: Docker takes a first part without dot, colon or `localhost` for an organisation. */

@@ -6,7 +6,15 @@ import { trimSlash } from './address.ts';
 import type { RawConfig } from './config-schema.ts';
 import { parseDuration } from './duration.ts';
 import type { NamedFiles } from './named-files.ts';
-import type { Account, CertificateFile, Config, ListenConfig, PinConfig, RegistryConfig, StateConfig } from './types.ts';
+import type {
+  Account,
+  CertificateFile,
+  Config,
+  ListenConfig,
+  PinConfig,
+  RegistryConfig,
+  StateConfig,
+} from './types.ts';
 
 type Raw<Key extends keyof RawConfig> = RawConfig[Key];
 type RawRegistry = Raw<'registries'>[number];
@@ -20,7 +28,11 @@ type Context = { readonly folder: string; readonly certificates: NamedFiles['cer
  * @param file absolute path of the configuration file.
  * @param raw validated by the schema and by every other check.
  */
-export function toConfig(file: string, raw: RawConfig, { certificates }: Pick<NamedFiles, 'certificates'>): Config {
+export function toConfig(
+  file: string,
+  raw: RawConfig,
+  { certificates }: Pick<NamedFiles, 'certificates'>,
+): Config {
   const context = { folder: dirname(file), certificates };
   const policy = toPolicy(raw.policy);
   return deepFreeze({
@@ -49,18 +61,21 @@ function toListen({ address, port, tls }: Raw<'listen'>, context: Context): List
   return { address, port, tls: { cert, key, clientCa: optionalCertificateFile(tls.clientCa, context) } };
 }
 
-function toRegistry({ name, upstream, aliases, hosts, ca, auth, trust }: RawRegistry, context: Context): RegistryConfig {
+function toRegistry(
+  { name, upstream, aliases, hosts, ca, auth, trust }: RawRegistry,
+  context: Context,
+): RegistryConfig {
   return {
     name,
     upstream: trimSlash(upstream),
     aliases,
     hosts,
     ca: optionalCertificateFile(ca, context),
-    auth: auth === 'passthrough' ? { kind: auth } : toAccount(auth, context),
+    auth: typeof auth === 'string' ? { kind: 'passthrough' } : toAccount(auth, context),
     trust: {
       server: trimSlash(trust.server),
       ca: optionalCertificateFile(trust.ca, context),
-      auth: trust.auth === 'anonymous' ? { kind: trust.auth } : toAccount(trust.auth, context),
+      auth: typeof trust.auth === 'string' ? { kind: 'anonymous' } : toAccount(trust.auth, context),
     },
   };
 }

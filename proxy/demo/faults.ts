@@ -1,4 +1,5 @@
 /** Ways in which a server can misbehave, one by one; arm them with `SimulatedServer.fault`. */
+import { TLSSocket } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import type { Answer, Exchange, Fault } from './simulated-server.ts';
 
@@ -65,13 +66,12 @@ export function chunked(): Fault {
   };
 }
 
-/** A Content-Length that is wrong by so many bytes, after which the connection is cut. */
+/** A Content-Length that is wrong by so many bytes, after which the connection is closed. */
 export function wrongLength(difference: number): Fault {
-  return (answer, { response }) => {
+  return (answer, { request, response }) => {
     const length = String(answer.body.length + difference);
     response.writeHead(answer.status, { ...dropLength(answer.headers), 'Content-Length': length });
-    response.socket?.write(answer.body);
-    response.socket?.end();
+    response.end(answer.body, () => request.socket.end());
     return undefined;
   };
 }
@@ -93,13 +93,15 @@ export function padded(bytes: number): Fault {
 
 /** The honest status and headers, then a body that never ends, as fast as the reader takes it. */
 export function endlessBody(chunk: Uint8Array = ENDLESS_CHUNK): Fault {
-  return (answer, { response }) => {
+  return (answer, { request, response }) => {
     response.writeHead(answer.status, dropLength(answer.headers));
     const pour = (): void => {
       while (!response.destroyed && response.write(chunk));
     };
     response.on('drain', pour);
-    pour();
+    // The body of an answer to HEAD goes nowhere, so nothing would ever hold the loop up.
+    if (request.method === 'HEAD') response.end();
+    else pour();
     return undefined;
   };
 }
@@ -140,10 +142,11 @@ export function stallInBody(bytes: number): Fault {
   };
 }
 
-/** The connection is reset before any answer. */
+/** The connection is reset before any answer; under TLS it is only closed. */
 export function reset(): Fault {
-  return (_answer, { request }) => {
-    request.socket.resetAndDestroy();
+  return (_answer, { request: { socket } }) => {
+    if (socket instanceof TLSSocket) socket.destroy();
+    else socket.resetAndDestroy();
     return undefined;
   };
 }

@@ -68,7 +68,7 @@ export abstract class SimulatedServer {
   /** @returns the base URL, without a slash at the end */
   async start(): Promise<string> {
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#serve({ request, response }).catch((error: unknown) => response.destroy(error as Error));
+      this.#serve({ request, response }).catch((error: unknown) => sendFailure(error, { request, response }));
     };
     const { tls, port = 0, address = '127.0.0.1' } = this.#options;
     this.#server = tls === undefined ? createHttpServer(listener) : createHttpsServer(tls, listener);
@@ -155,6 +155,12 @@ function matches(match: RequestMatch, request: IncomingMessage): boolean {
 function send(answer: Answer, { request, response }: Exchange): void {
   response.writeHead(answer.status, { 'Content-Length': String(answer.body.length), ...answer.headers });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
+}
+
+/** A mistake of the simulator or of a fault shows in the answer instead of stopping the process. */
+function sendFailure(error: unknown, exchange: Exchange): void {
+  if (exchange.response.headersSent) exchange.response.destroy();
+  else send(textAnswer(500, `simulator failed: ${String(error)}\n`), exchange);
 }
 
 export function jsonAnswer(status: number, value: unknown, headers: Record<string, string> = {}): Answer {

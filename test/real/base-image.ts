@@ -1,0 +1,51 @@
+import { cp, mkdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { DockerClient } from './docker.ts';
+import { SEARCH_PATH } from './parts.ts';
+import { makeTempDir, runOk } from './process.ts';
+
+/** What a build on a slim Node image calls: Node, npm, and the few programs the Dockerfile's RUN lines name. */
+const PROGRAMS = ['node', 'sh', 'env', 'mkdir', 'chown', 'chmod', 'ls', 'id'];
+const FILES = ['/etc/passwd', '/etc/group', '/etc/ssl/certs/ca-certificates.crt'];
+const NPM = '/usr/lib/node_modules/npm';
+
+/**
+ * Imports an image that stands in for a Node base image where none can be pulled: this machine's node and npm, some
+ * Debian programs, and the shared libraries they load.
+ */
+export async function importNodeBase(docker: DockerClient, name: string): Promise<void> {
+  const folder = await makeTempDir('base');
+  const root = join(folder, 'root');
+  await makeSkeleton(root);
+  const programs = await Promise.all(PROGRAMS.map(findProgram));
+  const libraries = await Promise.all(programs.map(findLibraries));
+  await runOk('cp', ['--parents', '-L', ...new Set([...programs, ...libraries.flat(), ...FILES]), root]);
+  await cp(NPM, join(root, NPM), { recursive: true });
+  await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(root, 'usr/bin/npm'));
+  const archive = join(folder, 'base.tar');
+  await runOk('tar', ['-C', root, '--owner=0', '--group=0', '-cf', archive, '.']);
+  const changes = ['ENV PATH=/usr/bin', `ENV NODE_EXTRA_CA_CERTS=${FILES[2]}`, 'CMD ["node"]'];
+  await docker.dockerOk(['import', ...changes.flatMap((change) => ['--change', change]), archive, name]);
+}
+
+/** Debian's layout: `/bin` and `/lib` lead into `/usr`. */
+async function makeSkeleton(root: string): Promise<void> {
+  for (const folder of ['bin', 'sbin', 'lib', 'lib64']) {
+    await mkdir(join(root, 'usr', folder), { recursive: true });
+    await symlink(join('usr', folder), join(root, folder));
+  }
+  await mkdir(join(root, dirname(NPM)), { recursive: true });
+  for (const folder of ['proc', 'sys', 'dev', 'var']) await mkdir(join(root, folder));
+  await mkdir(join(root, 'tmp'));
+  await runOk('chmod', ['1777', join(root, 'tmp')]);
+}
+
+async function findProgram(name: string): Promise<string> {
+  const env = { PATH: SEARCH_PATH.join(':') };
+  return (await runOk('sh', ['-c', `command -v ${name}`], { env })).stdout.trim();
+}
+
+async function findLibraries(program: string): Promise<readonly string[]> {
+  const { stdout } = await runOk('ldd', [program]);
+  return [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
+}

@@ -1,0 +1,194 @@
+/** Strict parsing and canonical form: notary-semantics.md §5.1 and §14. */
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { encodeCanonical } from '../../proxy/trust-client/canonical-json.ts';
+import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { LIMITS } from '../../proxy/trust-client/limits.ts';
+import { type JsonValue, NumberLiteral, parseStrictJson } from '../../proxy/trust-client/strict-json.ts';
+
+function parse(text: string | Uint8Array): JsonValue {
+  return parseStrictJson(typeof text === 'string' ? Buffer.from(text) : text, 'targets');
+}
+
+function canonicalHex(text: string): string {
+  return Buffer.from(encodeCanonical(parse(text))).toString('hex');
+}
+
+function toPlain(value: JsonValue): unknown {
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([name, item]) => [name, toPlain(item)]));
+  if (Array.isArray(value)) return value.map(toPlain);
+  return value instanceof NumberLiteral ? Number(value.text) : value;
+}
+
+describe('what a strict reader refuses', () => {
+  test.each([
+    ['nothing', ''],
+    ['white space only', '  \n'],
+    ['text after the end', '{} {}'],
+    ['a name twice', '{"a":1,"a":1}'],
+    ['a name twice through an escape', '{"a":1,"\\u0061":2}'],
+    ['a trailing comma in an object', '{"a":1,}'],
+    ['a trailing comma in an array', '[1,]'],
+    ['a missing colon', '{"a" 1}'],
+    ['a missing comma', '[1 2]'],
+    ['an unquoted name', '{a:1}'],
+    ['single quotes', "{'a':1}"],
+    ['an open object', '{"a":1'],
+    ['an open array', '[1'],
+    ['an open string', '"abc'],
+    ['an open string after an escape', '"abc\\n'],
+    ['a raw newline in a string', '"a\nb"'],
+    ['a raw control character after an escape', '"\\n\u0001"'],
+    ['an unknown escape', '"\\x41"'],
+    ['a short \\u escape', '"\\u12"'],
+    ['a leading zero', '01'],
+    ['a plus sign', '+1'],
+    ['a bare point', '1.'],
+    ['a bare minus', '-'],
+    ['a number beyond every range', '1e400'],
+    ['NaN', 'NaN'],
+    ['Infinity', 'Infinity'],
+    ['a comment', '/* */ 1'],
+    ['a word', 'nul'],
+  ])('%s', (_what, text) => {
+    expect(() => parse(text)).toThrow(TrustError);
+  });
+
+  test('a byte order mark', () => {
+    expect(() => parse(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]))).toThrow(/expected a value/);
+  });
+
+  test('bytes that are not UTF-8', () => {
+    expect(() => parse(Buffer.from([0x22, 0xff, 0x22]))).toThrow(/not UTF-8/);
+  });
+
+  test('nesting beyond the limit, and nothing below it', () => {
+    const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
+    expect(parse(nested(LIMITS.jsonDepth))).toEqual(expect.anything());
+    expect(() => parse(nested(LIMITS.jsonDepth + 1))).toThrow(/nesting deeper/);
+    expect(() => parse('['.repeat(1_000_000))).toThrow(/nesting deeper/);
+  });
+
+  test('the error names the file and carries a closed code', () => {
+    expect(() => parse('{')).toThrow(
+      expect.objectContaining({ code: 'metadata_invalid', fault: 'format', role: 'targets' }),
+    );
+  });
+});
+
+describe('what it keeps', () => {
+  test('"__proto__" is a name like any other', () => {
+    const value = parse('{"__proto__":{"x":1},"constructor":2}') as Map<string, JsonValue>;
+    expect([...value.keys()]).toEqual(['__proto__', 'constructor']);
+    expect(Object.getPrototypeOf(value)).toBe(Map.prototype);
+  });
+
+  test.each(['1.0', '1e0', '-0', '9007199254740993', '10000000000000000'])(
+    '%s is no plain integer',
+    (text) => {
+      expect(parse(text)).toBeInstanceOf(NumberLiteral);
+    },
+  );
+
+  test.each([
+    ['0', 0],
+    ['-1', -1],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+  ])('%s is one', (text, value) => {
+    expect(parse(text)).toBe(value);
+  });
+
+  test('every escape', () => {
+    expect(parse('"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00"')).toBe('"\\/\b\f\n\r\té😀');
+  });
+});
+
+describe('canonical form: the check vectors of §5.1', () => {
+  test.each([
+    ['{"b":1,"a":[true,null,"x"]}', '7b2261223a5b747275652c6e756c6c2c2278225d2c2262223a317d'],
+    [
+      '{"s":"a\\u003cb\\u0026\\u2028\\n\\t\\"\\\\\\/\\u0001\\u007f"}',
+      '7b2273223a22613c6226e280a80a095c225c5c2f017f227d',
+    ],
+    ['["\\ud800x"]', '5b22efbfbd78225d'],
+  ])('%s', (text, hex) => {
+    expect(canonicalHex(text)).toBe(hex);
+  });
+
+  test('numbers are printed as 64-bit integers', () => {
+    const bytes = encodeCanonical(parse('[1.0,1e3,-0,-1,9007199254740993]'));
+    expect(Buffer.from(bytes).toString()).toBe('[1,1000,0,-1,9007199254740992]');
+  });
+
+  test('names are sorted by their UTF-8 bytes, not by UTF-16 units', () => {
+    const bytes = encodeCanonical(parse('{"\\ud83d\\ude00":1,"\\ufb33":2,"A":3,"a":4,"":5,"_":6}'));
+    expect(Buffer.from(bytes).toString()).toBe('{"":5,"A":3,"_":6,"a":4,"\ufb33":2,"😀":1}');
+  });
+
+  test.each(['[1.5]', '[1e300]', '[9223372036854775808]'])('%s cannot be signed', (text) => {
+    expect(() => encodeCanonical(parse(text))).toThrow(RangeError);
+  });
+
+  test('empty containers', () => {
+    expect(Buffer.from(encodeCanonical(parse(' { "a" : [ ] , "b" : { } } '))).toString()).toBe(
+      '{"a":[],"b":{}}',
+    );
+  });
+});
+
+describe('properties', () => {
+  test('agrees with JSON.parse on everything JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
+        const text = JSON.stringify(value);
+        expect(toPlain(parse(text))).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  test('never accepts what JSON.parse refuses, and throws nothing but TrustError', () => {
+    const fragment = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"',
+      '\\',
+      'a',
+      '1',
+      '-',
+      '.',
+      'e',
+      'true',
+      ' ',
+      '\u0000',
+      'é',
+    );
+    fc.assert(
+      fc.property(fc.array(fragment, { maxLength: 12 }), (parts) => {
+        const text = parts.join('');
+        try {
+          parse(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(TrustError);
+          return;
+        }
+        expect(() => JSON.parse(text)).not.toThrow();
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('canonical form does not depend on the order of members', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.integer()), (members) => {
+        const forward = JSON.stringify(Object.fromEntries(Object.entries(members)));
+        const backward = JSON.stringify(Object.fromEntries(Object.entries(members).reverse()));
+        expect(canonicalHex(forward)).toBe(canonicalHex(backward));
+      }),
+    );
+  });
+});

@@ -1,0 +1,183 @@
+/** Key IDs and signatures: the check vectors of notary-semantics.md §4.1, and the confusions of §5.2. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { encodeBase64 } from '../../proxy/trust-client/encoding.ts';
+import { type PublicKey, parsePublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
+import { isValidSignature, verifyThreshold } from '../../proxy/trust-client/signatures.ts';
+
+const ECDSA =
+  'MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEB/giMuvaEbC0OKpYy8DAflrCUueHiVbtzk8gbsi5sbwbDc8ZC4QdI+vuYmV+ZuAbitlp0p34HzteBmOqO9ukyQ==';
+const ED25519 = 'BvaqvULiViNS9Bboa3ifSyrKQqbXLXssP/0GRvgTd8I=';
+const MESSAGE = Buffer.from(
+  '{"_type":"Timestamp","expires":"2099-01-02T03:04:05.678901234Z","meta":{"snapshot":{"hashes":{"sha256":"JWR7RWREbCz58kwSV6LWpHFp8qYtR46u2Ti9TMBJlUM="},"length":16}},"version":7}',
+);
+const ECDSA_SIGNATURE = Buffer.from(
+  'UrXp4rysFsrzuI5txDIWJYyWpXjbkwcWlDJ2jdYQAAfnoez+5bmZPZq53NBPIOXckHKEd6EbTOe0qSnsZx/BEA==',
+  'base64',
+);
+const ED25519_SIGNATURE = Buffer.from(
+  'O87aKCAtJBpjpoSMSwNaxJ0lwr+FoW1aSZtLLYKlL04G94rOCKHdk9mlgBEi0k45yCSegpE9tK9+ypZ0s2ahDQ==',
+  'base64',
+);
+
+function key(keytype: string, base64: string): PublicKey {
+  const parsed = parsePublicKey(keytype, base64);
+  if (parsed === undefined) throw new Error('not base64');
+  return parsed;
+}
+
+function signature(of: PublicKey, method: string, bytes: Uint8Array) {
+  return { keyId: of.id, method, bytes };
+}
+
+describe('check vectors of §4.1', () => {
+  test('key IDs', () => {
+    expect(key('ecdsa', ECDSA).id).toBe('af3598c96f7f0274a744386ae9eb7529d9b336aba41e5fbbf7b257f0bc59a189');
+    expect(key('ed25519', ED25519).id).toBe(
+      '686b2135fd1fd4cd22cd2c31e127fcaac6327d3e5817bd6e0cfea090e9b035f1',
+    );
+  });
+
+  test('signatures', () => {
+    const ecdsa = key('ecdsa', ECDSA);
+    const ed25519 = key('ed25519', ED25519);
+    expect(isValidSignature(ecdsa, signature(ecdsa, 'ecdsa', ECDSA_SIGNATURE), MESSAGE)).toBe(true);
+    expect(isValidSignature(ed25519, signature(ed25519, 'eddsa', ED25519_SIGNATURE), MESSAGE)).toBe(true);
+  });
+
+  test('one flipped bit of message or signature', () => {
+    for (const [of, method, bytes] of [
+      [key('ecdsa', ECDSA), 'ecdsa', ECDSA_SIGNATURE],
+      [key('ed25519', ED25519), 'eddsa', ED25519_SIGNATURE],
+    ] as const) {
+      const flipped = Buffer.from(bytes);
+      flipped[0] = (flipped[0] ?? 0) ^ 1;
+      const other = Buffer.from(MESSAGE);
+      other[3] = (other[3] ?? 0) ^ 1;
+      expect(isValidSignature(of, signature(of, method, flipped), MESSAGE)).toBe(false);
+      expect(isValidSignature(of, signature(of, method, bytes), other)).toBe(false);
+    }
+  });
+});
+
+describe('the algorithm comes from the key; the method must agree (CVE-2015-9258, NCC-1)', () => {
+  const ecdsa = key('ecdsa', ECDSA);
+
+  test.each(['eddsa', 'rsapss', 'rsapkcs1v15', 'pycrypto-pkcs#1 pss', 'ECDSA', '', '__proto__', 'none'])(
+    'an ecdsa key does not verify by method %s',
+    (method) => {
+      expect(isValidSignature(ecdsa, signature(ecdsa, method, ECDSA_SIGNATURE), MESSAGE)).toBe(false);
+    },
+  );
+
+  test('a key whose bytes are of another kind than its type never verifies', () => {
+    for (const keytype of ['rsa', 'ed25519', 'ecdsa-x509', 'rsa-x509', 'unheard-of', '__proto__']) {
+      const confused = key(keytype, ECDSA);
+      expect(confused.algorithm === 'ecdsa').toBe(false);
+      expect(isValidSignature(confused, signature(confused, 'ecdsa', ECDSA_SIGNATURE), MESSAGE)).toBe(false);
+    }
+  });
+
+  test('an ASN.1 signature is not raw r||s', () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const of = toPublicKey('ecdsa', publicKey.export({ format: 'der', type: 'spki' }));
+    expect(isValidSignature(of, signature(of, 'ecdsa', sign('sha256', MESSAGE, privateKey)), MESSAGE)).toBe(
+      false,
+    );
+    const raw = sign('sha256', MESSAGE, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+    expect(isValidSignature(of, signature(of, 'ecdsa', raw), MESSAGE)).toBe(true);
+  });
+
+  test.each(['P-224', 'P-384', 'P-521'])('%s is verified with SHA-256', (namedCurve) => {
+    const curve = namedCurve === 'P-224' ? 'secp224r1' : namedCurve;
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve });
+    const of = toPublicKey('ecdsa', publicKey.export({ format: 'der', type: 'spki' }));
+    const raw = sign('sha256', MESSAGE, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+    expect(isValidSignature(of, signature(of, 'ecdsa', raw), MESSAGE)).toBe(true);
+  });
+
+  test('RSA: both paddings with the right size, none with 1024 bits', () => {
+    for (const [bits, expected] of [
+      [2048, true],
+      [1024, false],
+    ] as const) {
+      const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: bits });
+      const of = toPublicKey('rsa', publicKey.export({ format: 'der', type: 'spki' }));
+      const pkcs1 = sign('sha256', MESSAGE, privateKey);
+      const pss = sign('sha256', MESSAGE, { key: privateKey, padding: 6, saltLength: 32 });
+      expect(isValidSignature(of, signature(of, 'rsapkcs1v15', pkcs1), MESSAGE)).toBe(expected);
+      expect(isValidSignature(of, signature(of, 'rsapss', pss), MESSAGE)).toBe(expected);
+      expect(isValidSignature(of, signature(of, 'rsapss', pkcs1), MESSAGE)).toBe(false);
+      expect(isValidSignature(of, signature(of, 'rsapkcs1v15', pss), MESSAGE)).toBe(false);
+      if (bits === 1024) continue;
+      const salted = sign('sha256', MESSAGE, { key: privateKey, padding: 6, saltLength: 20 });
+      expect(isValidSignature(of, signature(of, 'rsapss', salted), MESSAGE)).toBe(false);
+      const pem = toPublicKey('rsa', Buffer.from(publicKey.export({ format: 'pem', type: 'spki' })));
+      expect(isValidSignature(pem, signature(pem, 'pycrypto-pkcs#1 pss', pss), MESSAGE)).toBe(true);
+    }
+  });
+
+  test('an ed25519 key or signature of the wrong length', () => {
+    const short = key('ed25519', encodeBase64(Buffer.alloc(31)));
+    expect(isValidSignature(short, signature(short, 'eddsa', ED25519_SIGNATURE), MESSAGE)).toBe(false);
+    const good = key('ed25519', ED25519);
+    expect(isValidSignature(good, signature(good, 'eddsa', ED25519_SIGNATURE.subarray(1)), MESSAGE)).toBe(
+      false,
+    );
+  });
+});
+
+describe('counting of thresholds (§5.3)', () => {
+  const ecdsa = key('ecdsa', ECDSA);
+  const ed25519 = key('ed25519', ED25519);
+  const both = [signature(ecdsa, 'ecdsa', ECDSA_SIGNATURE), signature(ed25519, 'eddsa', ED25519_SIGNATURE)];
+
+  test('two different keys reach two', () => {
+    expect(verifyThreshold({ keys: [ecdsa, ed25519], threshold: 2 }, both, MESSAGE, 'targets')).toHaveLength(
+      2,
+    );
+  });
+
+  test('one key twice does not', () => {
+    const twice = [both[0], both[0]].flatMap((item) => (item === undefined ? [] : [item]));
+    expect(() =>
+      verifyThreshold({ keys: [ecdsa, ed25519], threshold: 2 }, twice, MESSAGE, 'targets'),
+    ).toThrow(expect.objectContaining({ fault: 'threshold' }));
+  });
+
+  test('a signature by a key outside the role counts for nothing', () => {
+    expect(() =>
+      verifyThreshold({ keys: [ed25519], threshold: 1 }, both.slice(0, 1), MESSAGE, 'targets'),
+    ).toThrow(expect.objectContaining({ fault: 'threshold' }));
+  });
+
+  test('no signatures at all', () => {
+    expect(() => verifyThreshold({ keys: [ecdsa], threshold: 1 }, [], MESSAGE, 'targets')).toThrow(
+      expect.objectContaining({ fault: 'signature' }),
+    );
+  });
+
+  test.each([0, -1, Number.NaN, 1.5])('a threshold of %s is refused (go-tuf CVE-2026-23992)', (threshold) => {
+    expect(() => verifyThreshold({ keys: [ecdsa], threshold }, both, MESSAGE, 'targets')).toThrow(
+      expect.objectContaining({ fault: 'threshold' }),
+    );
+  });
+});
+
+test('base64 is read strictly: one spelling a key', () => {
+  for (const text of [
+    ED25519.slice(0, -1),
+    `${ED25519}=`,
+    ` ${ED25519}`,
+    ED25519.replaceAll('+', '-'),
+    'BvaqvU',
+  ]) {
+    expect([text, parsePublicKey('ed25519', text)?.id === key('ed25519', ED25519).id]).toEqual([
+      text,
+      text === ED25519,
+    ]);
+  }
+  expect(parsePublicKey('ed25519', `${ED25519.slice(0, 8)}\r\n${ED25519.slice(8)}`)?.id).toBe(
+    key('ed25519', ED25519).id,
+  );
+});

@@ -1,0 +1,74 @@
+/** What the trust-client tests share: one simulated repository, resolved the way the proxy does. */
+import { expect } from '@jest/globals';
+import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
+import type { RepositoryOptions } from '../../proxy/demo/repository-roles.ts';
+import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
+import type { Gun } from '../../proxy/registry/reference.ts';
+import { type TrustCause, TrustError } from '../../proxy/trust-client/errors.ts';
+import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
+import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
+import type { TrustState } from '../../proxy/trust-client/types.ts';
+import { restoreTrust, updateTrust } from '../../proxy/trust-client/update.ts';
+
+export const GUN: Gun = 'docker.io/library/alpine';
+export const NOW = new Date('2026-11-21T10:00:00Z');
+export const DAY_MS = 86_400_000;
+export const FIRST_USE: RootPin = { kind: 'firstUse' };
+
+export function digestOf(letter: string): `sha256:${string}` {
+  return `sha256:${letter.repeat(64)}`;
+}
+
+export type World = {
+  readonly repository: SimulatedRepository;
+  readonly source: SimulatedSource;
+  readonly state: TrustState;
+  now: Date;
+  pin: RootPin;
+  /** One update against the simulated server, from the state alone (as after a restart). */
+  resolve(previous?: VerifiedRepository): Promise<VerifiedRepository>;
+  /** What a proxy that cannot reach the server falls back to. */
+  restore(): Promise<VerifiedRepository>;
+};
+
+/** A published repository with one signed tag, `3.20`. */
+export function createWorld(options: RepositoryOptions = {}, gun: Gun = GUN): World {
+  const world: { now: Date } = { now: NOW };
+  const repository = new SimulatedRepository(gun, { clock: () => world.now, ...options });
+  repository.addTag('3.20', digestOf('a'), 1862);
+  repository.publish();
+  const source = new SimulatedSource(repository);
+  const state = createMemoryState();
+  return Object.assign(world, {
+    repository,
+    source,
+    state,
+    pin: FIRST_USE,
+    resolve(this: World, previous?: VerifiedRepository) {
+      const signal = new AbortController().signal;
+      return updateTrust({ source, state }, { gun, pin: this.pin, now: this.now, signal, previous });
+    },
+    restore(this: World) {
+      return restoreTrust(state, gun, this.pin, this.now);
+    },
+  });
+}
+
+/** Rejects with a TrustError of this code and fault, and returns it. */
+export async function refusal(
+  attempt: Promise<unknown>,
+  code: TrustError['code'],
+  fault?: TrustCause,
+): Promise<TrustError> {
+  const error = await attempt.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof TrustError)) throw error ?? new Error('expected a refusal');
+  expect({ code: error.code, fault: error.fault, message: error.message }).toMatchObject({
+    code,
+    ...(fault === undefined ? {} : { fault }),
+  });
+  return error;
+}
