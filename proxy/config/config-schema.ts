@@ -113,10 +113,10 @@ const pin = section({
 
 const trust = section({
   state: state.prefault({ kind: 'file' }).describe('Where the last verified trust data is kept.'),
-  refresh: duration('10ms', '1d')
+  refresh: duration('10ms', '1d', '60s')
     .default('60s')
     .describe('A verified answer is at most this old before the trust server is asked again.'),
-  timeout: duration('10ms', '10m').default('10s').describe('For one trust resolution in all.'),
+  timeout: duration('10ms', '10m', '10s').default('10s').describe('For one trust resolution in all.'),
   firstUse: choice(['refuse', 'accept'])
     .default('refuse')
     .describe(

@@ -37,6 +37,7 @@ function wrongValue(path: Path, given: unknown, message: string): Finding {
   const [wanted, hint] = [message.slice(0, split), message.slice(split + 2)];
   const next = hint === 'write one of these' ? `write ${wanted}` : hint;
   if (given === undefined) return { path, what: 'is missing', next };
+  if (Array.isArray(given) && given.length === 0) return { path, what: 'is empty', next };
   if (given === null)
     return { path, what: 'is empty', next: path.length === 0 ? next : `${next}, or remove the line` };
   return { path, what: `${show(given)} is not ${wanted}`, next: hint };

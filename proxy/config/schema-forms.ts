@@ -38,9 +38,9 @@ export function port() {
   return wholeNumber(0, 65_535, 'a port');
 }
 
-/** A length of time between two others, both included. */
-export function duration(min: string, max: string) {
-  const error = `a length of time from ${min} to ${max}; write a whole number and ms, s, m, h or d, such as ${max}`;
+/** A length of time between two others, both included. `example` is one to show. */
+export function duration(min: string, max: string, example: string) {
+  const error = `a length of time from ${min} to ${max}; write a whole number and ms, s, m, h or d, such as ${example}`;
   const [least = 0, most = 0] = [parseDuration(min), parseDuration(max)];
   return z
     .string({ error })

@@ -173,7 +173,7 @@ function manifestAnswer(repository: Repository, reference: string, headers: Inco
 /** The distribution registry hands OCI manifests only to those who ask for them (registry-clients.md §3). */
 function isAccepted(mediaType: string, accept: string | undefined): boolean {
   const isOci = mediaType === MEDIA_TYPES.oci || mediaType === MEDIA_TYPES['oci-index'];
-  return !isOci || accept === undefined || accept.includes(mediaType) || accept.includes('*/*');
+  return !isOci || accept?.includes(mediaType) === true || accept?.includes('*/*') === true;
 }
 
 function blobAnswer(repository: Repository, reference: string, headers: IncomingHttpHeaders): Answer {

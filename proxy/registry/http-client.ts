@@ -64,6 +64,8 @@ export type HttpClient = {
   readonly auth: ClientAuth['kind'];
   readonly baseUrl: URL;
   readonly ca: string | Buffer | undefined;
+  /** Counts a request that went to this upstream over another connection. */
+  observe(outcome: UpstreamOutcome, seconds: number): void;
   /** @param path raw, starts with `/`, sent as it is behind the base URL's path. @throws UpstreamError */
   get(path: string, options?: RequestOptions): Promise<UpstreamResponse>;
   /** The same without a body. @throws UpstreamError */
@@ -261,6 +263,10 @@ class Client implements HttpClient {
     if (bearer !== undefined) return `Bearer ${await this.#tokens.fetch(bearer, options.scope ?? '')}`;
     this.#wantsBasic = true;
     return this.#authorization(options);
+  }
+
+  observe(outcome: UpstreamOutcome, seconds: number): void {
+    this.#observe(this.#options.kind, outcome, seconds);
   }
 
   #rememberOpen(scope: string): void {

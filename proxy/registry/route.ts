@@ -76,9 +76,11 @@ function toRoute(matched: Matched): RouteResult {
   const { match } = matched;
   const chosen = chooseRegistry(matched);
   const reference = toReference(match);
-  if (chosen.registry === undefined) return unknownNamespace(chosen, reference);
-  const { registry, by } = chosen;
-  if (match['name'] === undefined) return { kind: 'route', route: { kind: 'base', registry, by } };
+  const { registry, by, asked } = chosen;
+  const isBase = match['name'] === undefined;
+  if (isBase && (registry !== undefined || asked === ''))
+    return { kind: 'route', route: { kind: 'base', registry, by } };
+  if (registry === undefined) return unknownNamespace(chosen, reference);
   // A registry with a port is no part of a repository's name (§6.1).
   if (match['ported'] !== undefined && by !== 'path')
     return badName(`${match['ported']} is not part of a repository name`);

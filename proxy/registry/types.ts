@@ -18,7 +18,8 @@ type RoutedRepository = Routed & {
 
 /** A request the grammar accepts. Whatever goes upstream is built from these parts alone. */
 export type Route =
-  | (Routed & { readonly kind: 'base' })
+  /** `registry` is undefined when the request names none and there is no default. */
+  | { readonly kind: 'base'; readonly registry: string | undefined; readonly by: RoutedBy }
   | (RoutedRepository & { readonly kind: 'manifest'; readonly reference: TagOrDigest })
   | (RoutedRepository & { readonly kind: 'blob'; readonly digest: Digest })
   | (RoutedRepository & {

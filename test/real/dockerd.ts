@@ -10,6 +10,8 @@ export interface DockerdOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Environment of the daemon, for example HTTPS_PROXY or SSL_CERT_FILE. */
   readonly env?: Readonly<Record<string, string>>;
+  /** `vfs` works everywhere and copies every layer; `best` is what the daemon finds, for work with many layers. */
+  readonly storage?: 'vfs' | 'best';
 }
 
 export interface Dockerd {
@@ -37,7 +39,8 @@ export async function startDockerd(options: DockerdOptions = {}): Promise<Docker
     command: programOf('dockerd'),
     args: [
       ...['--config-file', config, '--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')],
-      ...['--host', `unix://${socket}`, '--pidfile', join(folder, 'docker.pid'), '--storage-driver', 'vfs'],
+      ...['--host', `unix://${socket}`, '--pidfile', join(folder, 'docker.pid')],
+      ...(options.storage === 'best' ? [] : ['--storage-driver', 'vfs']),
       ...['--iptables=false', '--ip6tables=false', '--bridge=none'],
     ],
     env: { HOME: join(folder, 'home'), ...options.env },

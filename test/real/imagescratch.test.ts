@@ -22,7 +22,7 @@ describeReal('the container image', ['dockerd', 'docker'], () => {
   let proxy: Running;
 
   beforeAll(async () => {
-    const dockerd = await startDockerd();
+    const dockerd = await startDockerd({ storage: 'best' });
     docker = await DockerClient.create({ host: dockerd.host });
     const dockerfile = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
     await importNodeBase(docker, /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1] ?? '');

@@ -1,0 +1,237 @@
+/**
+ * What passes: digests, blobs, referrers, and whatever a rule lets through unjudged, streamed by http-proxy.
+ *
+ * The path upstream is built from parsed parts. Of the client's headers only an allow-list goes on, and so it is the
+ * other way (registry-clients.md §4.4). There is no limit on a whole transfer, only on silence (§0.10).
+ */
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import httpProxy from 'http-proxy';
+import { UpstreamError } from './errors.ts';
+import type { HttpClient } from './http-client.ts';
+import { outcomeOfStatus } from './outcome.ts';
+import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './passthrough-headers.ts';
+import type { Digest } from './reference.ts';
+import type { Response } from './types.ts';
+
+export type ForwardKind = 'manifest' | 'blob' | 'referrers' | 'tags' | 'trust';
+export type ForwardFailure = 'registry_unreachable' | 'digest_mismatch';
+
+/** One request to hand on. */
+export type Forward = {
+  readonly kind: ForwardKind;
+  readonly client: HttpClient;
+  /** Built from the route's parts, with its query. */
+  readonly path: string;
+  readonly scope: string;
+  /** What a manifest asked for by digest must be announced as. */
+  readonly digest?: Digest;
+  /** Turns the upstream's `Link` into one that leads back to us; undefined: no `Link` goes on. */
+  readonly toLink?: (link: string) => string | undefined;
+  /** The upstream answered and its answer goes on: called once, before the first byte. */
+  readonly onServed: (status: number) => void;
+  /** Nothing can go on: called once, gives the refusal to send instead. */
+  readonly onFailed: (reason: ForwardFailure, what: string) => Response;
+};
+
+export type Forwarder = {
+  /** Resolves when the exchange is over, however it ended; never rejects. */
+  forward(req: IncomingMessage, res: ServerResponse, forward: Forward): Promise<void>;
+  close(): void;
+};
+
+export type ForwarderOptions = {
+  /** Longest silence of an upstream, before and inside its answer, in milliseconds. */
+  readonly idleTimeoutMs?: number;
+};
+
+const IDLE_TIMEOUT_MS = 60_000;
+/** Free connections kept to each upstream. */
+const MAX_FREE_SOCKETS = 64;
+/** Bytes read ahead of a slow client, for each transfer: enough that neither side waits for the other's loop turn. */
+export const STREAM_BUFFER_BYTES = 512 * 1024;
+
+export function createForwarder(options: ForwarderOptions = {}): Forwarder {
+  const agents = new Map<HttpClient, HttpAgent>();
+  const agentFor = (client: HttpClient): HttpAgent => {
+    const known = agents.get(client);
+    if (known !== undefined) return known;
+    const agent = createAgent(client);
+    agents.set(client, agent);
+    return agent;
+  };
+  const ask = createAsk(agentFor, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
+  return {
+    async forward(req, res, forward) {
+      const answer = await obtain(ask, req, res, forward);
+      if (answer instanceof Failure) return sendResponse(res, forward.onFailed(answer.reason, answer.what));
+      if (answer !== undefined) await relay(answer, res, forward);
+    },
+    close() {
+      for (const agent of agents.values()) agent.destroy();
+    },
+  };
+}
+
+/** Sends a complete answer. HEAD leaves the body behind and keeps its headers. */
+export function sendResponse(res: ServerResponse, { status, reasonPhrase, headers, body }: Response): void {
+  if (res.headersSent || res.destroyed) {
+    // Something is already on its way: only a cut connection can still say that it is not whole.
+    res.destroy();
+    return;
+  }
+  for (const [name, value] of headers) res.setHeader(name, typeof value === 'string' ? value : [...value]);
+  if (reasonPhrase !== undefined) res.statusMessage = reasonPhrase;
+  res.statusCode = status;
+  res.end(res.req.method === 'HEAD' ? undefined : body);
+}
+
+class Failure {
+  readonly reason: ForwardFailure;
+  readonly what: string;
+  constructor(reason: ForwardFailure, what: string) {
+    this.reason = reason;
+    this.what = what;
+  }
+}
+
+type Ask = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  forward: Forward,
+  authorization: string | undefined,
+) => Promise<IncomingMessage | Failure | undefined>;
+
+/** The upstream's answer; undefined: the client is gone. A token that was refused is replaced once. */
+async function obtain(
+  ask: Ask,
+  req: IncomingMessage,
+  res: ServerResponse,
+  forward: Forward,
+): Promise<IncomingMessage | Failure | undefined> {
+  const { client, path, scope } = forward;
+  // A client with its own account never hands on the caller's credentials (§4.1).
+  if (client.auth === 'passthrough') return ask(req, res, forward, req.headers.authorization);
+  const gone = new AbortController();
+  const abort = (): void => gone.abort();
+  res.once('close', abort);
+  try {
+    const options = { scope, signal: gone.signal };
+    const answer = await ask(req, res, forward, await client.authorize(path, options));
+    if (!isStale(answer)) return answer;
+    answer.resume();
+    client.forget(scope);
+    return await ask(req, res, forward, await client.authorize(path, options));
+  } catch (error) {
+    if (gone.signal.aborted) return undefined;
+    if (error instanceof UpstreamError)
+      return new Failure('registry_unreachable', `the upstream did not let us in (${error.kind})`);
+    return new Failure('registry_unreachable', 'the upstream could not be asked');
+  } finally {
+    res.off('close', abort);
+  }
+}
+
+function isStale(answer: IncomingMessage | Failure | undefined): answer is IncomingMessage {
+  return answer !== undefined && !(answer instanceof Failure) && answer.statusCode === 401;
+}
+
+function createAgent({ baseUrl, ca }: HttpClient): HttpAgent {
+  const options = { keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS, highWaterMark: STREAM_BUFFER_BYTES };
+  if (baseUrl.protocol === 'http:') return new HttpAgent(options);
+  return new HttpsAgent({ ...options, ...(ca === undefined ? {} : { ca }) });
+}
+
+/** One exchange as http-proxy reports it: through events of the whole proxy, told apart by the request. */
+type Exchange = { out(request: ClientRequest): void; answered(answer: IncomingMessage): void };
+
+function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: number): Ask {
+  const proxy = httpProxy.createProxyServer();
+  const exchanges = new WeakMap<IncomingMessage, Exchange>();
+  proxy.on('proxyReq', (out, req) => exchanges.get(req)?.out(out));
+  proxy.on('proxyRes', (answer, req) => exchanges.get(req)?.answered(answer));
+  return (req, res, forward, authorization) =>
+    new Promise((resolve) => {
+      const started = performance.now();
+      const seconds = (): number => (performance.now() - started) / 1000;
+      let request: ClientRequest | undefined;
+      const leave = (): void => {
+        request?.destroy();
+        resolve(undefined);
+      };
+      if (res.destroyed) return leave();
+      res.once('close', leave);
+      exchanges.set(req, {
+        out(created) {
+          request = created;
+          if (res.destroyed) created.destroy();
+        },
+        answered(answer) {
+          res.off('close', leave);
+          forward.client.observe(outcomeOfStatus(answer.statusCode ?? 0), seconds());
+          resolve(answer);
+        },
+      });
+      const headers = toRequestHeaders(req, forward, authorization);
+      // http-proxy copies every header of the request; this leaves it nothing else to copy.
+      req.headers = headers;
+      proxy.web(req, res, toProxyOptions(forward, agentFor(forward.client), idleTimeoutMs), (error) => {
+        res.off('close', leave);
+        forward.client.observe(isTimeout(error) ? 'timeout' : 'network', seconds());
+        resolve(new Failure('registry_unreachable', 'the upstream cannot be reached'));
+      });
+    });
+}
+
+function toProxyOptions(
+  { client, path }: Forward,
+  agent: HttpAgent,
+  proxyTimeout: number,
+): httpProxy.ServerOptions {
+  const { protocol, hostname, port, pathname } = client.baseUrl;
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  return {
+    target: {
+      protocol,
+      host: bare,
+      hostname: bare,
+      port: port === '' ? null : port,
+      path: pathname.replace(/\/+$/, '') + path,
+    },
+    // Neither the client's path nor its query reaches the upstream: `path` above is all of it (§6.2).
+    ignorePath: true,
+    toProxy: true,
+    agent,
+    proxyTimeout,
+    selfHandleResponse: true,
+    // An empty body in place of the client's: GET bodies are never handed on (§6.2).
+    buffer: Readable.from([]),
+  };
+}
+
+function isTimeout(error: Error): boolean {
+  return 'code' in error && error.code === 'ECONNRESET';
+}
+
+async function relay(answer: IncomingMessage, res: ServerResponse, forward: Forward): Promise<void> {
+  const verdict: Verdict = verdictOn(answer, forward);
+  if (verdict.kind === 'failed') {
+    answer.destroy();
+    return sendResponse(res, forward.onFailed(verdict.reason, verdict.what));
+  }
+  const status = answer.statusCode ?? 502;
+  forward.onServed(status);
+  writeHeaders(answer, res, forward);
+  res.statusCode = status;
+  // At once, before the first byte of the body (§8.10).
+  res.flushHeaders();
+  try {
+    // Whichever side breaks takes the other with it: a cut upstream is a cut answer, never a short whole one.
+    await pipeline(answer, res);
+  } catch {
+    res.destroy();
+    answer.destroy();
+  }
+}

@@ -1,0 +1,159 @@
+/** Pins, first use and rotation of the root: notary-semantics.md §4.4, §6 and TUF client workflow 5.3. */
+import { describe, expect, test } from '@jest/globals';
+import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
+import { parseRootFile, usableRootKeys } from '../../proxy/trust-client/root-trust.ts';
+import { createWorld, DAY_MS, GUN, NOW, refusal, type World } from './kit.ts';
+
+function rootKeyOf(world: World) {
+  const [key] = usableRootKeys(
+    parseRootFile(world.repository.files.get('root') ?? Buffer.from('')).metadata,
+    GUN,
+    NOW,
+  );
+  if (key === undefined) throw new Error('no usable root key');
+  return key.key;
+}
+
+function pinTo(...ids: string[]): RootPin {
+  return { kind: 'keys', ids: new Set(ids) };
+}
+
+describe('the first root', () => {
+  test('is refused without a pin, and the refusal says which key was seen', async () => {
+    const world = createWorld();
+    world.pin = { kind: 'refuse' };
+    const error = await refusal(world.resolve(), 'key_not_pinned', 'key_mismatch');
+    expect(error.message).toContain(rootKeyOf(world).canonicalId);
+  });
+
+  test.each(['id', 'canonicalId'] as const)('is accepted by a pin of its %s', async (kind) => {
+    const world = createWorld();
+    world.pin = pinTo(rootKeyOf(world)[kind]);
+    expect((await world.resolve()).root.metadata.version).toBe(1);
+  });
+
+  test('is refused by a pin of another key', async () => {
+    const world = createWorld();
+    world.pin = pinTo('0'.repeat(64));
+    await refusal(world.resolve(), 'key_not_pinned', 'key_mismatch');
+  });
+
+  test('of another repository is refused, although it is signed well', async () => {
+    const world = createWorld();
+    const other = createWorld({}, 'docker.io/library/debian');
+    world.source.repositories.set(GUN, other.repository);
+    await refusal(world.resolve(), 'metadata_invalid', 'key_mismatch');
+  });
+
+  test('an rsa-x509 root works like an ecdsa-x509 one', async () => {
+    const world = createWorld({ rootKey: 'rsa-x509' });
+    expect((await world.resolve()).root.metadata.version).toBe(1);
+  });
+
+  test.each(['ecdsa', 'rsa', 'ed25519'] as const)(
+    'a bare %s root key never validates (§4.4)',
+    async (rootKey) => {
+      await refusal(createWorld({ rootKey }).resolve(), 'metadata_invalid', 'key_mismatch');
+    },
+  );
+});
+
+describe('the certificate of the root key', () => {
+  const withCertificate = (options: Parameters<typeof createSigningKey>[1]) =>
+    createWorld({ rootKey: createSigningKey('ecdsa-x509', options) });
+
+  test('may cover the repository with a trailing wildcard where a pin says so, not at first use', async () => {
+    const world = withCertificate({ commonName: 'docker.io/library/*', now: NOW });
+    await refusal(world.resolve(), 'key_not_pinned', 'key_mismatch');
+    world.pin = pinTo(rootKeyOf(world).canonicalId);
+    expect((await world.resolve()).root.metadata.version).toBe(1);
+  });
+
+  test('does not cover it with a wildcard elsewhere', async () => {
+    await refusal(
+      withCertificate({ commonName: 'docker.io/*/alpine', now: NOW }).resolve(),
+      'metadata_invalid',
+    );
+  });
+
+  test('must be valid now', async () => {
+    const world = withCertificate({ commonName: GUN, now: new Date(NOW.getTime() - 4000 * DAY_MS) });
+    const error = await refusal(world.resolve(), 'metadata_expired', 'expired');
+    expect(error.role).toBe('root');
+  });
+});
+
+describe('rotation', () => {
+  test('of every key is followed, and the pin of the first root still holds', async () => {
+    const world = createWorld();
+    world.pin = pinTo(rootKeyOf(world).canonicalId);
+    await world.resolve();
+    for (const role of ['targets', 'snapshot', 'timestamp', 'root']) world.repository.rotateKey(role);
+    expect((await world.resolve()).root.metadata.version).toBe(5);
+    expect((await world.resolve()).root.metadata.version).toBe(5);
+  });
+
+  test('that happened before the first contact is followed from the pinned root in the history', async () => {
+    const world = createWorld();
+    world.pin = pinTo(rootKeyOf(world).canonicalId);
+    for (let i = 0; i < 20; i += 1) world.repository.rotateKey('root');
+    expect((await world.resolve()).root.metadata.version).toBe(21);
+  });
+
+  test('with a key in the middle pinned', async () => {
+    const world = createWorld();
+    world.repository.rotateKey('root');
+    world.pin = pinTo(rootKeyOf(world).canonicalId);
+    world.repository.rotateKey('root');
+    expect((await world.resolve()).root.metadata.version).toBe(3);
+  });
+
+  test('without the old key is refused, and the trusted root stays', async () => {
+    const world = createWorld();
+    await world.resolve();
+    world.repository.rotateKey('root', undefined, { crossSign: false });
+    await refusal(world.resolve(), 'root_rotation_refused', 'signature');
+    await refusal(world.resolve(), 'root_rotation_refused', 'signature');
+  });
+
+  test('a re-created repository is named as such', async () => {
+    const world = createWorld();
+    await world.resolve();
+    world.source.repositories.set(GUN, createWorld().repository);
+    await refusal(world.resolve(), 'root_rotation_refused', 'signature');
+  });
+
+  test('a missing version is passed when the trusted keys signed the newest root', async () => {
+    const world = createWorld();
+    await world.resolve();
+    world.repository.rotateKey('timestamp');
+    world.repository.rotateKey('snapshot');
+    world.source.fault('2.root', { missing: true });
+    expect((await world.resolve()).root.metadata.version).toBe(3);
+  });
+
+  test('a root served under a version it does not have', async () => {
+    const world = createWorld();
+    await world.resolve();
+    world.repository.rotateKey('timestamp');
+    world.repository.rotateKey('timestamp');
+    world.source.fault('2.root', { bytes: world.repository.files.get('3.root') ?? Buffer.from('') });
+    await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+  });
+
+  test('a chain of 200 roots is followed to its end', async () => {
+    const world = createWorld();
+    await world.resolve();
+    for (let i = 0; i < 200; i += 1) world.repository.rotateKey('root');
+    expect((await world.resolve()).root.metadata.version).toBe(201);
+  });
+
+  test('pins are checked again on what is remembered', async () => {
+    const world = createWorld();
+    await world.resolve();
+    world.pin = pinTo('0'.repeat(64));
+    await refusal(world.resolve(), 'key_not_pinned');
+    await refusal(world.restore(), 'key_not_pinned');
+  });
+});

@@ -1,0 +1,220 @@
+/** One resolution after another: what is asked, what is accepted, what is remembered. */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { createWorld, DAY_MS, digestOf, refusal, type World } from './kit.ts';
+
+let world: World;
+
+beforeEach(() => {
+  world = createWorld();
+});
+
+function outage(): TrustError {
+  return new TrustError('trust_unreachable', 'unreachable', 'the trust server is down');
+}
+
+describe('what is asked of the server', () => {
+  test('cold: root and timestamp together, then snapshot, then targets', async () => {
+    await world.resolve();
+    const asked = world.source.takeRequests().map((name) => name.replace(/\.[0-9a-f]{64}$/, '.<sha256>'));
+    expect(asked).toEqual(['timestamp', 'root', 'snapshot.<sha256>', 'targets.<sha256>']);
+  });
+
+  test('delegations are asked for together with targets', async () => {
+    world.repository.addDelegation('releases');
+    world.repository.addDelegation('qa');
+    world.repository.trustSign('qa', '1.0', digestOf('b'), 7);
+    world.repository.publish();
+    let inFlight = 0;
+    let most = 0;
+    const fetch = world.source.fetch.bind(world.source);
+    world.source.fetch = async (...args) => {
+      inFlight += 1;
+      most = Math.max(most, inFlight);
+      await new Promise((done) => setImmediate(done));
+      const bytes = await fetch(...args);
+      inFlight -= 1;
+      return bytes;
+    };
+    await world.resolve();
+    expect(most).toBe(3);
+  });
+
+  test('refresh of an unchanged repository: timestamp and the next root, nothing else', async () => {
+    const first = await world.resolve();
+    world.source.takeRequests();
+    expect(await world.resolve(first)).toBe(first);
+    expect([...world.source.takeRequests()].sort()).toEqual(['2.root', 'timestamp']);
+  });
+
+  test('after a restart, files that are remembered are not asked for again', async () => {
+    await world.resolve();
+    world.source.takeRequests();
+    await world.resolve();
+    expect([...world.source.takeRequests()].sort()).toEqual(['2.root', 'timestamp']);
+  });
+
+  test('an expired timestamp is asked for once more past every cache', async () => {
+    world.now = new Date(world.now.getTime() + 15 * DAY_MS);
+    await refusal(world.resolve(), 'metadata_expired', 'expired');
+    const timestamps = world.source.requests.filter(({ name }) => name === 'timestamp');
+    expect(timestamps.map(({ revalidate }) => revalidate)).toEqual([false, true]);
+  });
+});
+
+describe('no trust data is not the same as an outage', () => {
+  test('a repository the server does not know', async () => {
+    world.source.repositories.clear();
+    await refusal(world.resolve(), 'no_trust_data', 'absent');
+  });
+
+  test('a repository that was deleted after we knew it', async () => {
+    await world.resolve();
+    world.source.repositories.clear();
+    await refusal(world.resolve(), 'no_trust_data', 'absent');
+  });
+
+  test('a server that lacks a file its own metadata names is an outage', async () => {
+    world.source.fault('snapshot', { missing: true });
+    const error = await refusal(world.resolve(), 'trust_unreachable', 'unreachable');
+    expect(error.isOutage).toBe(true);
+  });
+
+  test('time that runs out is our deadline', async () => {
+    world.source.fault('timestamp', { delay: new Promise(() => undefined) });
+    const { source, state, repository, now, pin } = world;
+    const { updateTrust } = await import('../../proxy/trust-client/update.ts');
+    const signal = AbortSignal.timeout(20);
+    const error = await refusal(
+      updateTrust({ source, state }, { gun: repository.gun, pin, now, signal }),
+      'deadline_exceeded',
+      'deadline',
+    );
+    expect(error.isOutage).toBe(true);
+  });
+});
+
+describe('what is remembered carries an outage, and nothing more', () => {
+  test('verified and unexpired is usable without the server', async () => {
+    await world.resolve();
+    const restored = await world.restore();
+    expect(restored.target('3.20', world.now)?.digest).toBe(digestOf('a'));
+  });
+
+  test('not after its timestamp expired', async () => {
+    await world.resolve();
+    world.now = new Date(world.now.getTime() + 14 * DAY_MS + 1000);
+    await refusal(world.restore(), 'metadata_expired');
+  });
+
+  test('nothing remembered is nothing to serve', async () => {
+    await refusal(world.restore(), 'no_trust_data');
+  });
+
+  test('a failed update saves nothing', async () => {
+    world.source.fault('targets', { error: outage() });
+    await refusal(world.resolve(), 'trust_unreachable');
+    expect(await world.state.load(world.repository.gun)).toBeUndefined();
+  });
+});
+
+describe('rollback: no role goes below what was verified, across restarts', () => {
+  /** Replays an older complete repository: everything an attacker with a recording can offer. */
+  function recordFiles(): () => void {
+    const recording = new Map(world.repository.files);
+    return () => {
+      world.repository.files.clear();
+      for (const [name, bytes] of recording) world.repository.files.set(name, bytes);
+    };
+  }
+
+  test('an older timestamp', async () => {
+    const replay = recordFiles();
+    world.repository.refreshTimestamp();
+    await world.resolve();
+    replay();
+    await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+  });
+
+  test('another timestamp under the same version', async () => {
+    await world.resolve();
+    world.repository.setVersion('timestamp', world.repository.version('timestamp'));
+    world.repository.setExpiry('timestamp', new Date(world.now.getTime() + DAY_MS));
+    world.repository.refreshTimestamp();
+    await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+  });
+
+  test.each(['snapshot', 'targets', 'targets/releases'])(
+    'an older %s below a newer timestamp',
+    async (role) => {
+      world.repository.addDelegation('releases');
+      world.repository.signAs('releases', '1.0', digestOf('b'), 7);
+      world.repository.publish();
+      world.repository.setVersion(role, 50);
+      world.repository.publish();
+      await world.resolve();
+      world.repository.setVersion(role, 49);
+      world.repository.publish();
+      const error = await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+      expect(error.role).toBe(role);
+    },
+  );
+
+  test('a delegation that was taken away and given back keeps its floor', async () => {
+    const keys = world.repository.addDelegation('qa');
+    world.repository.signAs('qa', '1.0', digestOf('b'), 7);
+    world.repository.setVersion('targets/qa', 9);
+    world.repository.publish();
+    await world.resolve();
+    world.repository.removeDelegation('qa');
+    world.repository.publish();
+    await world.resolve();
+    world.repository.addDelegation('qa', { keys });
+    world.repository.signAs('qa', '1.0', digestOf('b'), 7);
+    world.repository.publish();
+    const error = await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+    expect(error.role).toBe('targets/qa');
+  });
+});
+
+describe('fast-forward: a version raised by a stolen key heals when the key is replaced', () => {
+  test.each(['timestamp', 'snapshot', 'targets'])('%s', async (role) => {
+    world.repository.setVersion(role, Number.MAX_SAFE_INTEGER - 10);
+    world.repository.publish();
+    await world.resolve();
+    world.repository.setVersion(role, 3);
+    world.repository.publish();
+    await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+    world.repository.setVersion(role, 4);
+    world.repository.rotateKey(role);
+    const healed = await world.resolve();
+    expect(healed.roles.find((status) => status.role === role)?.version).toBe(4);
+  });
+});
+
+describe('a mixed set of files', () => {
+  test('a file of another repository is refused', async () => {
+    const other = createWorld({}, 'docker.io/library/debian');
+    for (const role of ['root', 'timestamp', 'snapshot', 'targets']) {
+      world.source.clearFaults();
+      world.source.fault(role, { bytes: other.repository.files.get(role) ?? Buffer.from('') });
+      await refusal(world.resolve(), 'metadata_invalid');
+    }
+  });
+
+  test('a snapshot that names another root', async () => {
+    world.repository.resign('snapshot', (signed) => {
+      const { root, targets } = signed.meta;
+      if (root && targets) signed.meta['root'] = targets;
+    });
+    await refusal(world.resolve(), 'metadata_invalid', 'hash_mismatch');
+  });
+
+  test('a new root that is published while we read is met once, with a second look', async () => {
+    const before = world.repository.files.get('root');
+    world.repository.rotateKey('timestamp');
+    world.source.fault('root', { bytes: before ?? Buffer.from(''), times: 1 });
+    const trust = await world.resolve();
+    expect(trust.root.metadata.version).toBe(2);
+  });
+});
