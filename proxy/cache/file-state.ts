@@ -119,7 +119,7 @@ async function guard<T>(path: string, what: string, work: () => Promise<T>): Pro
   try {
     return await work();
   } catch (error) {
-    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const why = String(error).split('\n', 1)[0];
     throw new TrustError(
       'trust_unreachable',
       'state',
@@ -130,5 +130,5 @@ async function guard<T>(path: string, what: string, work: () => Promise<T>): Pro
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }

@@ -2,9 +2,7 @@
 import { ConfigError, formatFault } from '../config/errors.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
-
-/** Where a command writes; each call is one line. */
-export type CommandIo = { readonly out: (line: string) => void; readonly err: (line: string) => void };
+import type { CommandIo } from './io.ts';
 
 /** @returns the exit code: 0 when the configuration holds; 1 when it does not, after one line for each fault. */
 export async function runCheck(configPath: string, io: CommandIo): Promise<number> {

@@ -27,8 +27,8 @@ export function crossCheck(value: unknown): readonly Finding[] {
 /** Metrics and health never show on the pull port. */
 function ports(value: unknown): readonly Finding[] {
   const [pull, admin] = [lookUp(value, ['listen', 'port']) ?? 5050, lookUp(value, ['admin', 'port']) ?? 9150];
-  if (pull !== admin || pull === 0) return [];
-  const what = `${String(pull)} is the pull port`;
+  if (pull !== admin || typeof pull !== 'number' || pull === 0) return [];
+  const what = `${pull} is the pull port`;
   return [{ path: ['admin', 'port'], what, next: 'give the admin port a number of its own' }];
 }
 

@@ -36,7 +36,6 @@ export type TrustOutcome =
 /** `cache`: fresh in memory; `stale`: verified earlier, used because of an outage; `cold`: the server was asked. */
 export type TrustPath = 'cache' | 'stale' | 'cold';
 
-
 /** Three decisions, not a boolean. */
 export type Decision =
   /** Let through unchecked; `would` is what enforcement would have said, in audit mode. */

@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import { Agent, Pool } from 'undici';
+import { parseBaseUrl } from './base-url.ts';
 import { parseChallenges } from './challenge.ts';
 import { toUpstreamError, UpstreamError } from './errors.ts';
 import {
@@ -277,16 +278,6 @@ class Client implements HttpClient {
   #observe(kind: UpstreamKind, outcome: UpstreamOutcome, seconds: number): void {
     this.#options.onRequest?.({ upstream: this.upstream, kind, outcome, seconds });
   }
-}
-
-function parseBaseUrl(text: string): URL {
-  const url = new URL(text);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new TypeError('the upstream is neither http nor https');
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new TypeError('the upstream URL may hold a host, a port and a path, nothing else');
-  }
-  return url;
 }
 
 function toHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): UpstreamHeaders {

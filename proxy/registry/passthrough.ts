@@ -62,7 +62,11 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
     agents.set(client, agent);
     return agent;
   };
-  const ask = createAsk(agentFor, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
+  const askOnce = createAsk(agentFor, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
+  const ask: Ask = async (...exchange) => {
+    const answer = await askOnce(...exchange);
+    return answer instanceof Failure && answer.isStaleSocket ? askOnce(...exchange) : answer;
+  };
   return {
     async forward(req, res, forward) {
       const answer = await obtain(ask, req, res, forward);
@@ -91,9 +95,12 @@ export function sendResponse(res: ServerResponse, { status, reasonPhrase, header
 class Failure {
   readonly reason: ForwardFailure;
   readonly what: string;
-  constructor(reason: ForwardFailure, what: string) {
+  /** The upstream closed a kept connection just as we used it: nothing was heard, and asking again is right. */
+  readonly isStaleSocket: boolean;
+  constructor(reason: ForwardFailure, what: string, isStaleSocket = false) {
     this.reason = reason;
     this.what = what;
+    this.isStaleSocket = isStaleSocket;
   }
 }
 
@@ -179,8 +186,16 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
       req.headers = headers;
       proxy.web(req, res, toProxyOptions(forward, agentFor(forward.client), idleTimeoutMs), (error) => {
         res.off('close', leave);
-        forward.client.observe(isTimeout(error) ? 'timeout' : 'network', seconds());
-        resolve(new Failure('registry_unreachable', 'the upstream cannot be reached'));
+        const isTimeout = seconds() * 1000 >= idleTimeoutMs;
+        forward.client.observe(isTimeout ? 'timeout' : 'network', seconds());
+        const what = isTimeout ? 'the upstream did not answer in time' : 'the upstream cannot be reached';
+        resolve(
+          new Failure(
+            'registry_unreachable',
+            what,
+            !isTimeout && isReset(error) && request?.reusedSocket === true,
+          ),
+        );
       });
     });
 }
@@ -211,8 +226,8 @@ function toProxyOptions(
   };
 }
 
-function isTimeout(error: Error): boolean {
-  return 'code' in error && error.code === 'ECONNRESET';
+function isReset(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 async function relay(answer: IncomingMessage, res: ServerResponse, forward: Forward): Promise<void> {

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { configJsonSchema, configJsonSchemaText } from '../../proxy/config/json-schema.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';
-import { createFolder, removeFolders, selfSigned, write } from './scratch.ts';
+import { createCertified, createFolder, removeFolders, write } from './scratch.ts';
 
 const EXAMPLE = readFileSync(new URL('../../config/pullwarden.example.yaml', import.meta.url), 'utf8');
 const SCHEMA = readFileSync(new URL('../../config/pullwarden.schema.json', import.meta.url), 'utf8');
@@ -72,7 +72,7 @@ describe('config/pullwarden.example.yaml', () => {
 
   test('loads, with the files it names in place', async () => {
     const folder = createFolder();
-    const { cert, key } = selfSigned();
+    const { cert, key } = createCertified();
     for (const name of ['tls/proxy.crt', 'tls/clients.crt', 'ca/internal.crt', 'ca/signing.crt'])
       write(folder, name, cert);
     write(folder, 'tls/proxy.key', key);

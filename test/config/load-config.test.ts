@@ -6,11 +6,11 @@ import { configJsonSchemaText } from '../../proxy/config/json-schema.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';
 import { SMALLEST_CONFIG } from '../../proxy/config/smallest.ts';
 import {
+  createCertified,
   createFolder,
   POLICY,
   REGISTRIES,
   removeFolders,
-  selfSigned,
   write,
   writeConfig,
 } from './scratch.ts';
@@ -216,8 +216,8 @@ describe('files that are named', () => {
 
   test('of a CA file only the certificates are kept', async () => {
     const folder = createFolder();
-    const { cert, key } = selfSigned();
-    write(folder, 'ca.pem', `text before\n${key}${cert}text between\n${selfSigned().cert}`);
+    const { cert, key } = createCertified();
+    write(folder, 'ca.pem', `text before\n${key}${cert}text between\n${createCertified().cert}`);
     const text = REGISTRIES.replace('    aliases', '    ca: ca.pem\n    aliases') + POLICY;
     const { pem } = (await loadConfig(write(folder, 'c.yaml', text))).registries[0]?.ca ?? { pem: '' };
     expect(pem.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
@@ -234,8 +234,8 @@ describe('files that are named', () => {
 
   test('the key of another certificate', async () => {
     const folder = createFolder();
-    write(folder, 'cert.pem', selfSigned().cert);
-    write(folder, 'other.key', selfSigned().key);
+    write(folder, 'cert.pem', createCertified().cert);
+    write(folder, 'other.key', createCertified().key);
     expect(await faultsOf(write(folder, 'c.yaml', tls('other.key')))).toEqual([
       'listen.tls.key: "other.key" is not the key of the certificate in listen.tls.cert; name the key the certificate was issued for',
     ]);
@@ -243,7 +243,7 @@ describe('files that are named', () => {
 
   test('a key that is none', async () => {
     const folder = createFolder();
-    write(folder, 'cert.pem', selfSigned().cert);
+    write(folder, 'cert.pem', createCertified().cert);
     expect((await faultsOf(write(folder, 'c.yaml', tls('cert.pem'))))[0]).toContain('is no private key');
   });
 

@@ -2,8 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createKeyPair, type KeyPair } from '../../proxy/demo/signing-key.ts';
-import { createCertificate } from '../../proxy/demo/x509-writer.ts';
+import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 
 const folders: string[] = [];
 
@@ -30,9 +29,10 @@ export function writeConfig(content: string | Uint8Array): string {
   return write(createFolder(), 'pullwarden.yaml', content);
 }
 
-export function selfSigned(pair: KeyPair = createKeyPair()): { readonly cert: string; readonly key: string } {
-  const cert = createCertificate({ commonName: 'test', publicKey: pair.publicKey, signer: pair.privateKey });
-  return { cert, key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+/** A certificate and the private key that belongs to it, PEM. */
+export function createCertified(): { readonly cert: string; readonly key: string } {
+  const { cert, key } = createTlsIdentity();
+  return { cert, key };
 }
 
 export const REGISTRIES = `registries:

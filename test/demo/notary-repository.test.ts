@@ -1,14 +1,11 @@
-import { createHash, createPublicKey, verify } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { type PlainSignature, type SignedOf, signedBytes } from '../../proxy/demo/metadata-writer.ts';
+import { signedBytes } from '../../proxy/demo/metadata-writer.ts';
 import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
 import { createSigningKey, keyId, type SigningKey, sharedKeyPair } from '../../proxy/demo/signing-key.ts';
+import { DIGEST, firstKey, GUN, hex, isSigned, readFile, textOf } from './repository-kit.ts';
 
-const GUN = 'docker.io/library/alpine';
-const DIGEST = `sha256:${'ab'.repeat(32)}` as const;
 const NOW = new Date('2026-11-21T10:00:00Z');
-
-type Envelope<Role extends string> = { signed: SignedOf<Role>; signatures: PlainSignature[] };
 
 let repository: SimulatedRepository;
 let now: Date;
@@ -18,34 +15,10 @@ beforeEach(() => {
   repository = new SimulatedRepository(GUN, { clock: () => now });
 });
 
-function text(name: string): string {
-  return Buffer.from(repository.files.get(name) ?? []).toString();
-}
-
-function read<Role extends string>(role: Role, name: string = role): Envelope<Role> {
-  return JSON.parse(text(name)) as Envelope<Role>;
-}
-
-function hex(bytes: Uint8Array | undefined): string {
-  return createHash('sha256')
-    .update(bytes ?? '')
-    .digest('hex');
-}
-
-/** Checks a P-256 signature with nothing but node:crypto. */
-function isSignedBy(name: string, key: SigningKey): boolean {
-  const { signed, signatures } = read('targets', name);
-  const signature = signatures.find(({ keyid }) => keyid === key.id);
-  if (signature === undefined) return false;
-  const publicKey = { key: createPublicKey(key.privateKey), dsaEncoding: 'ieee-p1363' } as const;
-  return verify('sha256', signedBytes(signed), publicKey, Buffer.from(signature.sig, 'base64'));
-}
-
-function onlyKey(role: string): SigningKey {
-  const [key] = repository.keys(role);
-  if (key === undefined) throw new Error(`${role} has no key.`);
-  return key;
-}
+const text = (name: string) => textOf(repository, name);
+const read = <Role extends string>(role: Role, name: string = role) => readFile(repository, role, name);
+const isSignedBy = (name: string, key: SigningKey) => isSigned(repository, name, key);
+const onlyKey = (role: string) => firstKey(repository, role);
 
 describe('files look as real Notary writes them (§3)', () => {
   test('envelope without white space, signed first, members sorted', () => {
@@ -268,70 +241,5 @@ describe('keys', () => {
     repository.publish();
     expect(read('root').signed.roles.targets).toEqual({ keyids: keys.map(({ id }) => id), threshold: 2 });
     expect(keys.every((key) => isSignedBy('targets', key))).toBe(true);
-  });
-});
-
-describe('forging', () => {
-  beforeEach(() => {
-    repository.addTag('1', DIGEST, 1);
-    repository.publish();
-  });
-
-  test('resign changes the content under valid signatures and re-links the chain', () => {
-    repository.resign('targets', (signed) => {
-      signed.version = 9;
-    });
-    expect(read('targets').signed.version).toBe(9);
-    expect(isSignedBy('targets', onlyKey('targets'))).toBe(true);
-    const { sha256 } = read('snapshot').signed.meta.targets.hashes;
-    expect(Buffer.from(sha256, 'base64').toString('hex')).toBe(hex(repository.files.get('targets')));
-    expect(text('9.targets')).toBe(text('targets'));
-    repository.addTag('2', DIGEST, 1);
-    repository.publish();
-    expect(read('targets').signed.version).toBe(2);
-  });
-
-  test('resign without propagation leaves the snapshot naming the old bytes', () => {
-    const before = text('snapshot');
-    repository.resign('targets', () => {}, { propagate: false });
-    expect(text('snapshot')).toBe(before);
-  });
-
-  test("resign with an attacker's key", () => {
-    const attacker = repository.createKey('ecdsa');
-    repository.resign('targets', () => {}, { keys: [attacker] });
-    expect([isSignedBy('targets', attacker), isSignedBy('targets', onlyKey('targets'))]).toEqual([
-      true,
-      false,
-    ]);
-  });
-
-  test('resign keeps the signers of a rotated root', () => {
-    const old = onlyKey('root');
-    const key = repository.rotateKey('root');
-    repository.resign('root', (signed) => Object.assign(signed, { spare: 1 }));
-    expect([isSignedBy('root', old), isSignedBy('root', key)]).toEqual([true, true]);
-  });
-
-  test('raw signed text stands in the file as given: a duplicate member', () => {
-    const rawSigned = '{"_type":"Targets","_type":"Targets"}';
-    repository.resign('targets', () => {}, { rawSigned });
-    expect(text('targets')).toMatch(/^\{"signed":\{"_type":"Targets","_type":"Targets"\},"signatures"/);
-  });
-
-  test('replaceFile serves any bytes under the role, its version and its hash', () => {
-    const bytes = Buffer.from('<html>');
-    repository.replaceFile('targets', bytes);
-    expect(repository.files.get(`targets.${hex(bytes)}`)).toBe(bytes);
-    expect(read('snapshot').signed.meta.targets.length).toBe(6);
-    repository.replaceFile('snapshot', bytes);
-    expect(read('timestamp').signed.meta.snapshot.length).toBe(6);
-  });
-
-  test('a file overwritten in the map is served by its new hash after relink', () => {
-    const bytes = Buffer.from('{}');
-    repository.files.set('targets', bytes);
-    repository.relink();
-    expect(repository.files.get(`targets.${hex(bytes)}`)).toBe(bytes);
   });
 });

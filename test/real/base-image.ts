@@ -1,8 +1,8 @@
 import { cp, mkdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DockerClient } from './docker.ts';
-import { SEARCH_PATH } from './parts.ts';
 import { makeTempDir, runOk } from './process.ts';
+import { SEARCH_PATH } from './programs.ts';
 
 /** What a build on a slim Node image calls: Node, npm, and the few programs the Dockerfile's RUN lines name. */
 const PROGRAMS = ['node', 'sh', 'env', 'mkdir', 'chown', 'chmod', 'ls', 'id'];

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { programOf } from './parts.ts';
 import { runOk } from './process.ts';
+import { programOf } from './programs.ts';
 
 export type Algorithm = 'ecdsa' | 'rsa';
 

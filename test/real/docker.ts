@@ -2,8 +2,8 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PASSPHRASE } from './notary.ts';
 import type { NotaryServer } from './notary-server.ts';
-import { programOf } from './parts.ts';
 import { makeTempDir, type Result, type RunOptions, run } from './process.ts';
+import { programOf } from './programs.ts';
 
 export interface DockerOptions {
   /** `unix://…` of the daemon. */

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { programOf } from './parts.ts';
 import { makeTempDir, onCleanUp, run, startService } from './process.ts';
+import { programOf } from './programs.ts';
 
 export interface DockerdOptions {
   /** URL put into `registry-mirrors`. */

@@ -3,8 +3,8 @@ import { request } from 'node:https';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Authority, createAuthority, type KeyPair } from './certificates.ts';
-import { programOf } from './parts.ts';
 import { findFreePort, makeTempDir, onCleanUp, onFreePort, startService } from './process.ts';
+import { programOf } from './programs.ts';
 
 export interface NotaryServerOptions {
   /** The port clients use; a free one by default. */

@@ -1,7 +1,7 @@
 import { type Algorithm, createSelfSigned, encryptTraditional, type KeyPair } from './certificates.ts';
 import type { NotaryServer } from './notary-server.ts';
-import { programOf } from './parts.ts';
 import { makeTempDir, type Result, type RunOptions, run, runOk } from './process.ts';
+import { programOf } from './programs.ts';
 
 /** One passphrase for every key, so that `notary` can work on a trust folder that `docker trust` filled. */
 export const PASSPHRASE = 'pullwarden-test-passphrase';

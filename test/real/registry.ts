@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { programOf } from './parts.ts';
 import { makeTempDir, onFreePort, type Service, startService } from './process.ts';
+import { programOf } from './programs.ts';
 
 export interface RegistryOptions {
   /** URL of another registry: this one becomes its pull-through mirror. */

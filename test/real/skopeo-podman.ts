@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unmountBelow } from './dockerd.ts';
-import { type Part, programOf } from './parts.ts';
 import { makeTempDir, onCleanUp, type Result, run } from './process.ts';
+import { type Part, programOf } from './programs.ts';
 
 export interface RegistryEntry {
   /** `host:port[/path]` as it stands in image references. */

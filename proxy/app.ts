@@ -1,0 +1,123 @@
+/** The pull port: which middleware a request passes, in order, and how an answer is written. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Koa, { type Context, type Middleware } from 'koa';
+import type { Answer, PullRequest } from './pull/types.ts';
+import type { Pull } from './pull.ts';
+import type { Forwarder } from './registry/passthrough.ts';
+import { type RouteLabel, toRouteLabel } from './registry/route-label.ts';
+import type { Response } from './registry/types.ts';
+
+/** What the app tells the metrics; telemetry/'s `Metrics` has these. */
+export interface HttpMetrics {
+  requestStarted(route: RouteLabel): () => void;
+  requestAnswered(answer: {
+    readonly route: RouteLabel;
+    readonly method: string;
+    readonly code: number;
+    /** Until the first byte of the answer. */
+    readonly seconds: number;
+  }): void;
+}
+
+export type AppDeps = {
+  readonly pull: Pull;
+  readonly forwarder: Forwarder;
+  readonly metrics: HttpMetrics;
+  readonly newRequestId: () => string;
+  /** Told of what goes wrong while an answer is written. */
+  readonly onError: (error: unknown) => void;
+};
+
+/** Creates the Koa application: all that happens to a request, in order. */
+export function createApp(deps: AppDeps): Koa {
+  const app = new Koa();
+  app.use(identify(deps));
+  app.use(measure(deps));
+  app.use(answer(deps));
+  // Koa would print to stderr; a client that hung up is not worth a line.
+  app.on('error', deps.onError);
+  return app;
+}
+
+function identify({ newRequestId }: AppDeps): Middleware {
+  return (ctx, next) => {
+    // Our own: an ID from outside could make two log lines look like one request.
+    ctx.state['requestId'] = newRequestId();
+    ctx.set('X-Request-Id', ctx.state['requestId']);
+    // A body has no meaning on a pull and is not read; the next request must not begin inside it (§6.2).
+    if (hasBody(ctx.req)) ctx.set('Connection', 'close');
+    return next();
+  };
+}
+
+function measure({ metrics }: AppDeps): Middleware {
+  return async (ctx, next) => {
+    const started = performance.now();
+    const route = toRouteLabel(ctx.req.url ?? '');
+    const ended = metrics.requestStarted(route);
+    ctx.res.once('close', ended);
+    onFirstByte(ctx.res, () => {
+      const seconds = (performance.now() - started) / 1000;
+      metrics.requestAnswered({ route, method: ctx.method, code: ctx.res.statusCode, seconds });
+    });
+    await next();
+  };
+}
+
+function answer({ pull, forwarder }: AppDeps): Middleware {
+  return async (ctx) => {
+    const request = toPullRequest(ctx);
+    const answered: Answer = await pull.handle(request);
+    if (answered.kind === 'respond') return write(ctx, answered.response);
+    // From here on Koa catches nothing; the forwarder answers for every error itself.
+    ctx.respond = false;
+    await forwarder.forward(ctx.req, ctx.res, answered.forward);
+  };
+}
+
+/** On HEAD, Koa leaves the body behind and keeps the headers. */
+function write(ctx: Context, { status, reasonPhrase, headers, body }: Response): void {
+  ctx.status = status;
+  if (reasonPhrase !== undefined) ctx.message = reasonPhrase;
+  for (const [name, value] of headers) ctx.set(name, typeof value === 'string' ? value : [...value]);
+  ctx.body =
+    body === undefined || body.length === 0 ? null : Buffer.from(body.buffer, body.byteOffset, body.length);
+}
+
+function toPullRequest({ req, res, state }: Context): PullRequest {
+  const { headers } = req;
+  return {
+    method: req.method ?? '',
+    target: req.url ?? '',
+    rawHeaders: req.rawHeaders,
+    authorization: headers.authorization,
+    accept: headers.accept,
+    ifNoneMatch: headers['if-none-match'],
+    client: req.socket.remoteAddress ?? '',
+    requestId: String(state['requestId']),
+    signal: goneSignal(res),
+  };
+}
+
+/** Aborted when the connection closes before the answer is complete. */
+function goneSignal(res: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  res.once('close', () => {
+    if (!res.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+/** Node has no event for it: every way of answering goes through `writeHead`. */
+function onFirstByte(res: ServerResponse, listener: () => void): void {
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  res.writeHead = (...args: unknown[]): ServerResponse => {
+    res.writeHead = writeHead;
+    listener();
+    return writeHead(...args);
+  };
+}

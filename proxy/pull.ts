@@ -1,0 +1,204 @@
+/**
+ * The pipeline (house.md, "One pipeline"): one request in, one answer out. HEAD walks the same nine steps as GET.
+ *
+ * Every effect is a parameter, and nothing here knows how an answer is written to a socket.
+ */
+import { decide } from './policy/decide.ts';
+import { needsTrust, selectRule } from './policy/rule.ts';
+import { type Decision, NO_RULE, type TrustOutcome } from './policy/types.ts';
+import { type Exchange, elapsed, record, refuse, type Subject } from './pull/exchange.ts';
+import { referenceOf, toForward, toImage, toTrustForward } from './pull/forward.ts';
+import { toSentence } from './pull/sentences.ts';
+import { listTags } from './pull/tag-list.ts';
+import type { Answer, PullDeps, PullRequest } from './pull/types.ts';
+import { answerBase } from './registry/base.ts';
+import type { HttpClient } from './registry/http-client.ts';
+import { accepts } from './registry/media-type.ts';
+import type { ImageReference } from './registry/reference.ts';
+import { parseRoute } from './registry/route.ts';
+import type { Response, Route, RouteResult, SignedManifest } from './registry/types.ts';
+
+export type Pull = {
+  /** Never rejects: what should not happen is answered 500, with nothing of it in the answer. */
+  handle(request: PullRequest): Promise<Answer>;
+};
+
+type JudgedRoute = Extract<Route, { kind: 'manifest' | 'blob' | 'referrers' }>;
+
+export function createPull(deps: PullDeps): Pull {
+  return {
+    async handle(request) {
+      const exchange: Exchange = { deps, config: deps.config(), request, started: performance.now() };
+      try {
+        return await answer(exchange);
+      } catch (error) {
+        deps.onInternalError(error, request.requestId);
+        const message = `the proxy failed on this request; ask its operator to look for request ${request.requestId} in the log`;
+        return respond(refuse(exchange, { reason: 'internal', message }));
+      }
+    },
+  };
+}
+
+/** Step 1, and where each kind of route goes. */
+async function answer(exchange: Exchange): Promise<Answer> {
+  const { config, request } = exchange;
+  const result = parseRoute(request, config.table);
+  if (result.kind === 'refused') return refuseRoute(exchange, result);
+  const { route } = result;
+  if (route.kind === 'base') {
+    const base = await answerBase(clientFor(exchange, route.registry), request);
+    return respond(base.kind === 'respond' ? base.response : refuse(exchange, base.refusal));
+  }
+  if (route.kind === 'trust') return answerTrust(exchange, route);
+  const client = clientFor(exchange, route.registry);
+  if (client === undefined) throw new Error(`registry ${route.registry} is in the table but has no client`);
+  if (route.kind === 'tags') return listTags(exchange, client, route);
+  return judge(exchange, client, route);
+}
+
+/** Steps 2 to 9 for a manifest, a blob or a digest's referrers. */
+async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute): Promise<Answer> {
+  const { deps, config, request } = exchange;
+  const { registry, gun } = route;
+  const reference = toImageReference(route);
+  const rule = selectRule(config.policy, gun);
+  const outcome = needsTrust(rule, reference) ? await deps.trustFor(registry, gun) : undefined;
+  const decision = decide({
+    rule,
+    unmatched: config.policy.unmatched,
+    registry,
+    reference,
+    outcome,
+    now: deps.now(),
+    // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
+    suggest:
+      client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization: request.authorization }),
+  });
+  switch (decision.kind) {
+    case 'deny':
+      return deny(exchange, route, decision, outcome);
+    case 'pass':
+      return toForward(exchange, client, route, { ...decision, reason: decision.why, outcome });
+    case 'pin':
+      return serveSigned(exchange, client, route, decision, outcome);
+  }
+}
+
+type Denied = Extract<Decision, { kind: 'deny' }>;
+type Pinned = Extract<Decision, { kind: 'pin' }>;
+
+function deny(
+  exchange: Exchange,
+  route: JudgedRoute,
+  decision: Denied,
+  outcome: TrustOutcome | undefined,
+): Answer {
+  record(exchange, toSubject(route), { ...decision, outcome, durationMs: elapsed(exchange) });
+  return respond(refuse(exchange, decision, { rule: decision.rule, gun: route.gun }));
+}
+
+/** Steps 7 to 9 for a signed tag: by digest, compared with what was signed before the first byte leaves. */
+async function serveSigned(
+  exchange: Exchange,
+  client: HttpClient,
+  route: JudgedRoute,
+  decision: Pinned,
+  outcome: TrustOutcome | undefined,
+): Promise<Answer> {
+  const { deps, request } = exchange;
+  const { rule, target } = decision;
+  const durationMs = elapsed(exchange);
+  const result = await deps.manifests.fetch(client, route.repository, target, request);
+  if (result.kind === 'relayed') return respond(result.response);
+  const verdict = { ...decision, outcome, target, durationMs };
+  if (result.kind === 'failed') {
+    const { reason, what } = result;
+    record(exchange, toSubject(route), { ...verdict, reason });
+    return respond(
+      refuse(
+        exchange,
+        { reason, message: toSentence(toImage(route), reason, what) },
+        { rule, gun: route.gun },
+      ),
+    );
+  }
+  const { manifest } = result;
+  const isTaken = accepts(request.accept, manifest.mediaType);
+  record(exchange, toSubject(route), { ...verdict, reason: isTaken ? 'signed' : 'signed_digest_missing' });
+  if (!isTaken) return respond(notAcceptable(exchange, route, manifest, rule));
+  return respond(toManifestResponse(manifest, request.ifNoneMatch));
+}
+
+/** Converting a manifest would change its digest, so a client that cannot take it gets none (§5). */
+function notAcceptable(
+  exchange: Exchange,
+  route: JudgedRoute,
+  { mediaType }: SignedManifest,
+  rule: string,
+): Response {
+  const message = `${toImage(route)} is signed as ${mediaType}, which this client does not accept; use a newer client`;
+  return refuse(exchange, { reason: 'signed_digest_missing', message }, { rule, gun: route.gun });
+}
+
+/** The headers clients need, exact, and the same on HEAD (registry-clients.md §3). */
+function toManifestResponse(
+  { digest, mediaType, bytes }: SignedManifest,
+  ifNoneMatch: string | undefined,
+): Response {
+  const headers = new Map([
+    ['Docker-Distribution-Api-Version', 'registry/2.0'],
+    ['Docker-Content-Digest', digest],
+    ['ETag', `"${digest}"`],
+  ]);
+  // Compared with the signed digest, never with what the registry has under the tag (§6.2).
+  const isKnown = ifNoneMatch?.split(',').some((tag) => tag.trim() === `"${digest}"`) ?? false;
+  if (isKnown) return { status: 304, reasonPhrase: undefined, headers, body: undefined };
+  headers.set('Content-Type', mediaType);
+  headers.set('Content-Length', String(bytes.length));
+  return { status: 200, reasonPhrase: undefined, headers, body: bytes };
+}
+
+function answerTrust(exchange: Exchange, route: Extract<Route, { kind: 'trust' }>): Answer {
+  const { config, deps, request } = exchange;
+  const server = config.trustServers.get(route.registry);
+  // What our own account may read there is shown only to those the registry itself lets in.
+  const isOurs = server?.auth === 'basic' && clientFor(exchange, route.registry)?.auth === 'passthrough';
+  const isOpen = !isOurs || deps.isGranted({ ...route, authorization: request.authorization });
+  if (server !== undefined && isOpen) return toTrustForward(exchange, server, route);
+  const message = `the trust data of ${route.gun} is not served here; pull through this proxy, which verifies it`;
+  return respond(refuse(exchange, { reason: 'no_trust_data', message }, { gun: route.gun }));
+}
+
+function refuseRoute(
+  exchange: Exchange,
+  { refusal, unknown }: Extract<RouteResult, { kind: 'refused' }>,
+): Answer {
+  if (unknown?.reference !== undefined) {
+    const subject = { ...unknown, reference: unknown.reference };
+    const { reason } = refusal;
+    record(exchange, subject, { rule: NO_RULE, mode: 'deny', reason, durationMs: elapsed(exchange) });
+  }
+  return respond(refuse(exchange, refusal));
+}
+
+function clientFor({ config }: Exchange, registry: string | undefined): HttpClient | undefined {
+  return registry === undefined ? undefined : config.registries.get(registry);
+}
+
+function toImageReference(route: JudgedRoute): ImageReference {
+  const { repository } = route;
+  if (route.kind === 'manifest') return { ...route.reference, repository };
+  return { kind: 'digest', repository, digest: route.digest };
+}
+
+function toSubject(route: JudgedRoute): Subject {
+  const { registry, repository } = route;
+  const reference = referenceOf(route);
+  if (reference === undefined) throw new Error('a judged route has a reference');
+  return { registry, repository, reference };
+}
+
+function respond(response: Response): Answer {
+  return { kind: 'respond', response };
+}

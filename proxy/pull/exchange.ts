@@ -1,0 +1,97 @@
+/**
+ * One request on its way through the pipeline: what is known of it so far, how it is refused, and how its decision
+ * is recorded.
+ */
+import { NO_RULE, type Rule, type RuleMode, type TrustOutcome } from '../policy/types.ts';
+import type { DenyReason, Reason } from '../reason.ts';
+import { toGun } from '../registry/reference.ts';
+import type { Response, Route, TagOrDigest } from '../registry/types.ts';
+import { toErrorResponse } from '../registry/wire-errors.ts';
+import { type DecisionRecord, resultOf } from '../telemetry/decisions.ts';
+import type { TrustedTarget } from '../trust-client/types.ts';
+import type { PullConfig, PullDeps, PullRequest } from './types.ts';
+
+export type Exchange = {
+  readonly deps: PullDeps;
+  readonly config: PullConfig;
+  readonly request: PullRequest;
+  /** `performance.now()` when the request came in. */
+  readonly started: number;
+};
+
+/** A route that names a repository. */
+export type RepositoryRoute = Exclude<Route, { kind: 'base' }>;
+
+/** Which rule spoke. */
+export type Ruled = { readonly rule: string; readonly mode: RuleMode };
+
+export function toRuled(rule: Rule | undefined, unmatched: 'deny' | 'pass'): Ruled {
+  if (rule !== undefined) return { rule: rule.name, mode: rule.mode };
+  return { rule: NO_RULE, mode: unmatched === 'deny' ? 'deny' : 'off' };
+}
+
+/** What a record says, apart from what the request itself says. */
+export type Verdict = Ruled & {
+  readonly reason: Reason;
+  readonly would?: 'signed' | DenyReason;
+  readonly outcome?: TrustOutcome | undefined;
+  readonly target?: TrustedTarget;
+  /** Time until the decision, in milliseconds. */
+  readonly durationMs: number;
+};
+
+export type Subject = {
+  readonly registry: string;
+  readonly repository: string;
+  readonly reference: TagOrDigest;
+};
+
+/** How long the request has taken so far, in milliseconds. */
+export function elapsed({ started }: Exchange): number {
+  return performance.now() - started;
+}
+
+/** Step 7. It cannot fail the pull (house.md, "One pipeline"). */
+export function record(exchange: Exchange, subject: Subject, verdict: Verdict): void {
+  const { deps, request } = exchange;
+  try {
+    deps.record(toRecord(exchange, subject, verdict));
+  } catch (error) {
+    deps.onInternalError(error, request.requestId);
+  }
+}
+
+function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Verdict): DecisionRecord {
+  const { registry, repository, reference } = subject;
+  const { rule, mode, reason, would, outcome, target, durationMs } = verdict;
+  const trust = outcome?.kind === 'verified' ? outcome.trust : undefined;
+  const digest = reference.kind === 'digest' ? reference.digest : target?.digest;
+  return {
+    requestId: request.requestId,
+    at: deps.now(),
+    registry,
+    repository,
+    reference: { kind: reference.kind, text: reference.kind === 'tag' ? reference.tag : reference.digest },
+    ...(digest === undefined ? {} : { digest }),
+    rule,
+    mode,
+    result: resultOf(reason),
+    reason,
+    ...(would === undefined ? {} : { would }),
+    path: outcome?.path ?? 'none',
+    durationMs,
+    client: request.client,
+    gun: toGun(registry, repository),
+    ...(target === undefined ? {} : { signers: target.signers, expires: target.expires }),
+    ...(trust === undefined ? {} : { versions: trust.roles.map(({ role, version }) => ({ role, version })) }),
+  };
+}
+
+/** The refusal on the wire. */
+export function refuse(
+  { request }: Exchange,
+  refusal: Parameters<typeof toErrorResponse>[0],
+  context: { readonly rule?: string; readonly gun?: string } = {},
+): Response {
+  return toErrorResponse(refusal, { requestId: request.requestId, ...context });
+}

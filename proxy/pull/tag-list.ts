@@ -1,0 +1,102 @@
+/** `tags/list`: what a pull would refuse is not in it (product.md: unsigned tags are invisible). */
+import { decide } from '../policy/decide.ts';
+import { expiredTrust, REFUSALS } from '../policy/refusal.ts';
+import { selectRule } from '../policy/rule.ts';
+import type { Rule, TrustOutcome } from '../policy/types.ts';
+import type { AllowReason } from '../reason.ts';
+import type { HttpClient } from '../registry/http-client.ts';
+import { fetchTags, type TagListRoute, toTagList } from '../registry/tags.ts';
+import type { Refusal } from '../registry/types.ts';
+import { type Exchange, elapsed, record, refuse, toRuled } from './exchange.ts';
+import { ANY_TAG, toForward } from './forward.ts';
+import { toSentence } from './sentences.ts';
+import type { Answer } from './types.ts';
+
+/** For one list in all, in milliseconds. */
+const LIST_DEADLINE_MS = 25_000;
+
+export async function listTags(exchange: Exchange, client: HttpClient, route: TagListRoute): Promise<Answer> {
+  const { deps, config } = exchange;
+  const { registry, gun } = route;
+  const rule = selectRule(config.policy, gun);
+  const named = toRuled(rule, config.policy.unmatched);
+  const asked = { image: gun, gun, rule: named.rule };
+  if (named.mode === 'deny') {
+    const reason = rule === undefined ? 'no_rule' : 'denied_by_rule';
+    return refuseList(exchange, route, rule, { reason, message: REFUSALS[reason](asked) });
+  }
+  if (rule === undefined || rule.mode !== 'enforce' || rule.tagList === 'all') {
+    return toForward(exchange, client, route, { ...named, reason: whyWhole(rule) });
+  }
+  const outcome = await deps.trustFor(registry, gun);
+  if (outcome.kind === 'failed') {
+    const reason = outcome.error.code;
+    return refuseList(exchange, route, rule, { reason, message: REFUSALS[reason](asked) });
+  }
+  if (!(outcome.trust.expires.getTime() > deps.now().getTime())) {
+    return refuseList(exchange, route, rule, {
+      reason: 'metadata_expired',
+      message: expiredTrust(asked, outcome.trust),
+    });
+  }
+  return listSigned(exchange, client, route, rule, outcome);
+}
+
+async function listSigned(
+  exchange: Exchange,
+  client: HttpClient,
+  route: TagListRoute,
+  rule: Rule,
+  outcome: Extract<TrustOutcome, { kind: 'verified' }>,
+): Promise<Answer> {
+  const { deps, config, request } = exchange;
+  const { registry, repository, gun } = route;
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(LIST_DEADLINE_MS)]);
+  const listed = await fetchTags(client, repository, { authorization: request.authorization, signal });
+  switch (listed.kind) {
+    case 'relayed':
+      return { kind: 'respond', response: listed.response };
+    case 'failed': {
+      const message = toSentence(`the tag list of ${gun}`, listed.reason, listed.what);
+      return refuseList(exchange, route, rule, { reason: listed.reason, message });
+    }
+    case 'tags': {
+      const now = deps.now();
+      const signed = new Set(outcome.trust.tags(now));
+      const { unmatched } = config.policy;
+      // The decision itself says which tags are there, so the list and a pull cannot disagree.
+      const isPinned = (tag: string): boolean =>
+        signed.has(tag) &&
+        decide({
+          rule,
+          unmatched,
+          registry,
+          reference: { kind: 'tag', repository, tag },
+          outcome,
+          now,
+          suggest: false,
+        }).kind === 'pin';
+      return { kind: 'respond', response: toTagList(listed.tags, isPinned, route) };
+    }
+  }
+}
+
+function whyWhole(rule: Rule | undefined): Exclude<AllowReason, 'signed'> {
+  if (rule === undefined) return 'unmatched';
+  return rule.mode === 'audit' ? 'audit' : 'mode_off';
+}
+
+function refuseList(
+  exchange: Exchange,
+  route: TagListRoute,
+  rule: Rule | undefined,
+  refusal: Refusal,
+): Answer {
+  const named = toRuled(rule, exchange.config.policy.unmatched);
+  record(
+    exchange,
+    { ...route, reference: ANY_TAG },
+    { ...named, reason: refusal.reason, durationMs: elapsed(exchange) },
+  );
+  return { kind: 'respond', response: refuse(exchange, refusal, { rule: named.rule, gun: route.gun }) };
+}

@@ -1,0 +1,56 @@
+/** What the pipeline is given, and what it gives back. */
+import type { Policy, TrustOutcome } from '../policy/types.ts';
+import type { HttpClient } from '../registry/http-client.ts';
+import type { Forward } from '../registry/passthrough.ts';
+import type { Gun } from '../registry/reference.ts';
+import type { RegistryTable } from '../registry/registry-table.ts';
+import type { RawRequest } from '../registry/route.ts';
+import type { SignedManifests } from '../registry/signed-manifests.ts';
+import type { Response } from '../registry/types.ts';
+import type { DecisionRecord } from '../telemetry/decisions.ts';
+
+/** One request as it came over the wire; of its headers, the three that count. */
+export type PullRequest = RawRequest & {
+  readonly authorization: string | undefined;
+  readonly accept: string | undefined;
+  readonly ifNoneMatch: string | undefined;
+  /** The client's address, for the record. */
+  readonly client: string;
+  readonly requestId: string;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+};
+
+export type Answer =
+  | { readonly kind: 'respond'; readonly response: Response }
+  /** To be streamed; `Forward` says what becomes of it. */
+  | { readonly kind: 'forward'; readonly forward: Forward };
+
+/** What a reload replaces, as a whole: one request sees one of them from beginning to end. */
+export type PullConfig = {
+  readonly table: RegistryTable;
+  readonly policy: Policy;
+  /** By canonical name. */
+  readonly registries: ReadonlyMap<string, HttpClient>;
+  /** Trust servers by canonical name of their registry, for the clients that read signatures themselves. */
+  readonly trustServers: ReadonlyMap<string, HttpClient>;
+};
+
+export type PullDeps = {
+  readonly config: () => PullConfig;
+  /** Fresh verified trust for a repository, or why there is none. */
+  readonly trustFor: (registry: string, gun: Gun) => Promise<TrustOutcome>;
+  readonly manifests: SignedManifests;
+  /** Whether the registry lately let this caller read the repository. */
+  readonly isGranted: (access: CallerAccess) => boolean;
+  readonly record: (record: DecisionRecord) => void;
+  readonly now: () => Date;
+  /** Told of every exception that should not have happened. */
+  readonly onInternalError: (error: unknown, requestId: string) => void;
+};
+
+export type CallerAccess = {
+  readonly registry: string;
+  readonly repository: string;
+  readonly authorization: string | undefined;
+};

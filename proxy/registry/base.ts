@@ -1,0 +1,53 @@
+/** `/v2/`: where dockerd and containers/image learn which credentials are wanted (registry-clients.md §3). */
+import { UpstreamError } from './errors.ts';
+import type { HttpClient, UpstreamResponse } from './http-client.ts';
+import { toRelayed } from './relay.ts';
+import type { Refusal, Response } from './types.ts';
+
+export type BaseAnswer =
+  | { readonly kind: 'respond'; readonly response: Response }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+type Caller = { readonly authorization: string | undefined; readonly signal: AbortSignal };
+
+/** dockerd gives a ping 15 s (§1.2). */
+const PING_DEADLINE_MS = 10_000;
+const BODY = Buffer.from('{}');
+
+/** @param client undefined: no registry is meant, and there is nothing to log in to. */
+export async function answerBase(client: HttpClient | undefined, caller: Caller): Promise<BaseAnswer> {
+  if (client === undefined || client.auth !== 'passthrough') return OPEN;
+  try {
+    const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(PING_DEADLINE_MS)]);
+    return await toAnswer(client, await client.get('/v2/', { authorization: caller.authorization, signal }));
+  } catch (error) {
+    if (error instanceof UpstreamError) return unreachable(client, `did not give an answer (${error.kind})`);
+    throw error;
+  }
+}
+
+async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise<BaseAnswer> {
+  const { status } = response;
+  if (status === 401 || status === 429) return { kind: 'respond', response: await toRelayed(response) };
+  response.body.destroy();
+  return status === 200 ? OPEN : unreachable(client, `answered ${status}`);
+}
+
+function unreachable({ upstream }: HttpClient, what: string): BaseAnswer {
+  const message = `${upstream} ${what}; try again later or ask this proxy's operator to check the registry`;
+  return { kind: 'refused', refusal: { reason: 'registry_unreachable', message } };
+}
+
+const OPEN: BaseAnswer = {
+  kind: 'respond',
+  response: {
+    status: 200,
+    reasonPhrase: undefined,
+    headers: new Map([
+      ['Content-Type', 'application/json'],
+      ['Content-Length', String(BODY.length)],
+      ['Docker-Distribution-Api-Version', 'registry/2.0'],
+    ]),
+    body: BODY,
+  },
+};

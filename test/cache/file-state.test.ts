@@ -1,0 +1,157 @@
+/** What is remembered survives, is never half there, and is never silently begun anew. */
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createFileState, openFileState } from '../../proxy/cache/file-state.ts';
+import { createOverlayState } from '../../proxy/cache/memory-state.ts';
+import type { StoredTrust } from '../../proxy/trust-client/types.ts';
+import { GUN, refusal } from '../trust-client/kit.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pullwarden-state-'));
+});
+
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+function trustAt(version: number): StoredTrust {
+  const floor = { version, sha256: 'a'.repeat(64), signers: ['b'.repeat(64)] };
+  return {
+    roots: [Buffer.from('root 1'), Buffer.from('root\n2')],
+    files: new Map([
+      ['timestamp', Buffer.from(`timestamp ${version}`)],
+      ['targets/releases', Buffer.alloc(0)],
+    ]),
+    floors: new Map([
+      ['timestamp', floor],
+      ['targets/gone', floor],
+    ]),
+  };
+}
+
+function plain(trust: StoredTrust | undefined) {
+  return (
+    trust && {
+      roots: trust.roots.map((bytes) => Buffer.from(bytes).toString()),
+      files: [...trust.files].map(([role, bytes]) => [role, Buffer.from(bytes).toString()]),
+      floors: [...trust.floors],
+    }
+  );
+}
+
+async function onlyFile(): Promise<string> {
+  const [name] = await readdir(folder);
+  return join(folder, name ?? '');
+}
+
+describe('what was saved', () => {
+  test('is read back exactly, by another process too', async () => {
+    const state = await openFileState(folder);
+    expect(await state.load(GUN)).toBeUndefined();
+    await state.save(GUN, trustAt(7));
+    expect(plain(await createFileState(folder).load(GUN))).toEqual(plain(trustAt(7)));
+  });
+
+  test('is replaced as a whole, and no other file is left', async () => {
+    const state = await openFileState(folder);
+    for (const version of [1, 2, 3]) {
+      await state.load(GUN);
+      await state.save(GUN, trustAt(version));
+    }
+    expect((await state.load(GUN))?.floors.get('timestamp')?.version).toBe(3);
+    expect(await readdir(folder)).toHaveLength(1);
+  });
+
+  test('is kept under a name that no repository can choose (Cure53 TUF-01-004)', async () => {
+    const state = await openFileState(folder);
+    await state.load('../../etc/passwd');
+    await state.save('../../etc/passwd', trustAt(1));
+    expect(await readdir(folder)).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.trust$/)]);
+  });
+});
+
+describe('damage is refused, never taken for "nothing stored"', () => {
+  test('each single byte', async () => {
+    const state = await openFileState(folder);
+    await state.load(GUN);
+    await state.save(GUN, trustAt(7));
+    const path = await onlyFile();
+    const good = await readFile(path);
+    for (let at = 0; at < good.length; at += 1) {
+      const bad = Buffer.from(good);
+      bad[at] = (bad[at] ?? 0) ^ 1;
+      await writeFile(path, bad);
+      await refusal(createFileState(folder).load(GUN), 'trust_unreachable', 'state');
+    }
+  });
+
+  test.each([0, 1, 80, 90, 200])('a file cut to %s bytes', async (length) => {
+    const state = await openFileState(folder);
+    await state.load(GUN);
+    await state.save(GUN, trustAt(7));
+    const path = await onlyFile();
+    await writeFile(path, (await readFile(path)).subarray(0, length));
+    const error = await refusal(createFileState(folder).load(GUN), 'trust_unreachable', 'state');
+    expect(error.message).toContain(path);
+    expect(error.message).toContain('restore it from a backup');
+    expect(error.isOutage).toBe(false);
+  });
+
+  test("another repository's file", async () => {
+    const state = await openFileState(folder);
+    await state.load('docker.io/library/debian');
+    await state.save('docker.io/library/debian', trustAt(7));
+    const bytes = await readFile(await onlyFile());
+    await rm(await onlyFile());
+    await state.load(GUN);
+    await state.save(GUN, trustAt(1));
+    await writeFile(await onlyFile(), bytes);
+    await refusal(state.load(GUN), 'trust_unreachable', 'state');
+  });
+});
+
+describe('writing that cannot be trusted is refused', () => {
+  test('a change by another process since it was read', async () => {
+    const [ours, theirs] = [await openFileState(folder), await openFileState(folder)];
+    await ours.load(GUN);
+    await theirs.load(GUN);
+    await theirs.save(GUN, trustAt(9));
+    await refusal(ours.save(GUN, trustAt(8)), 'trust_unreachable', 'state');
+    expect((await ours.load(GUN))?.floors.get('timestamp')?.version).toBe(9);
+  });
+
+  test('a folder that cannot be made', async () => {
+    await writeFile(join(folder, 'file'), '');
+    await refusal(openFileState(join(folder, 'file', 'state')), 'trust_unreachable', 'state');
+  });
+
+  test('a folder that is gone', async () => {
+    const state = await openFileState(folder);
+    await state.load(GUN);
+    await rm(folder, { recursive: true });
+    await refusal(state.save(GUN, trustAt(1)), 'trust_unreachable', 'state');
+    await refusal(state.probe(), 'trust_unreachable', 'state');
+  });
+
+  test('files are readable by their owner alone', async () => {
+    const state = await openFileState(join(folder, 'new'));
+    await state.load(GUN);
+    await state.save(GUN, trustAt(1));
+    await chmod(folder, 0o755);
+    const { statSync } = await import('node:fs');
+    const [name] = await readdir(join(folder, 'new'));
+    expect(statSync(join(folder, 'new')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder, 'new', name ?? '')).mode & 0o777).toBe(0o600);
+  });
+});
+
+test('a command that only looks saves nothing to the folder', async () => {
+  const overlay = createOverlayState(createFileState(folder));
+  await overlay.save(GUN, trustAt(1));
+  expect((await overlay.load(GUN))?.floors.get('timestamp')?.version).toBe(1);
+  expect(await readdir(folder)).toEqual([]);
+});

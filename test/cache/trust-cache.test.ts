@@ -1,0 +1,168 @@
+/** One question for many askers, answers that age, and outages that are carried only by what was proved. */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
+import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { createWorld, DAY_MS, digestOf, FIRST_USE, GUN, type World } from '../trust-client/kit.ts';
+
+let world: World;
+let cache: TrustCache;
+let events: string[];
+
+beforeEach(() => {
+  world = createWorld();
+  events = [];
+  cache = startCache();
+});
+
+/** A cache over the world's server and state, as a newly started proxy has it. */
+function startCache(): TrustCache {
+  return createTrustCache({
+    sourceFor: () => world.source,
+    pinFor: () => FIRST_USE,
+    state: world.state,
+    refreshMs: 60_000,
+    timeoutMs: 1000,
+    now: () => world.now,
+    observer: {
+      cache: (result) => events.push(result),
+      shared: () => events.push('shared'),
+      updated: (_registry, _trust, result) => events.push(result),
+      failed: (_registry, { code }) => events.push(code),
+    },
+  });
+}
+
+function ask() {
+  return cache.trustFor('docker.io', GUN);
+}
+
+function pass(ms: number): void {
+  world.now = new Date(world.now.getTime() + ms);
+}
+
+function breakServer(): void {
+  const error = new TrustError('trust_unreachable', 'unreachable', 'the trust server is down');
+  world.source.fault('*', { error });
+}
+
+function takeEvents(): readonly string[] {
+  return events.splice(0);
+}
+
+describe('freshness', () => {
+  test('a verified answer is used for the refresh interval, then the timestamp is asked for again', async () => {
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'cold' });
+    pass(59_999);
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'cache' });
+    pass(1);
+    world.source.takeRequests();
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'cold' });
+    expect(world.source.takeRequests()).toContain('timestamp');
+    expect(takeEvents()).toEqual(['miss', 'updated', 'hit', 'miss', 'unchanged']);
+  });
+
+  test('a new signature counts within the refresh interval', async () => {
+    await ask();
+    world.repository.addTag('4.0', digestOf('b'), 9);
+    world.repository.publish();
+    pass(60_000);
+    const outcome = await ask();
+    expect(outcome.kind === 'verified' && outcome.trust.target('4.0', world.now)?.digest).toBe(digestOf('b'));
+  });
+
+  test('so does a revocation', async () => {
+    await ask();
+    world.repository.removeTag('3.20');
+    world.repository.publish();
+    pass(60_000);
+    const outcome = await ask();
+    expect(outcome.kind === 'verified' && outcome.trust.target('3.20', world.now)).toBeUndefined();
+  });
+
+  test('a clock that goes back makes the answer old', async () => {
+    await ask();
+    pass(-1);
+    expect(await ask()).toMatchObject({ path: 'cold' });
+  });
+
+  test('an expired answer is never fresh', async () => {
+    await ask();
+    pass(14 * DAY_MS - 30_000);
+    await ask();
+    pass(30_001);
+    world.repository.refreshTimestamp();
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'cold' });
+  });
+});
+
+test('a hundred askers make one resolution', async () => {
+  const outcomes = await Promise.all(Array.from({ length: 100 }, ask));
+  expect(new Set(outcomes).size).toBe(1);
+  expect(world.source.takeRequests()).toHaveLength(4);
+  expect(takeEvents().filter((event) => event === 'shared')).toHaveLength(99);
+});
+
+describe('an outage', () => {
+  test('is carried by what was verified, while it is valid', async () => {
+    await ask();
+    breakServer();
+    pass(60_000);
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'stale' });
+    pass(14 * DAY_MS);
+    expect(await ask()).toMatchObject({ kind: 'failed', error: { code: 'trust_unreachable' } });
+  });
+
+  test('is carried across a restart by the state', async () => {
+    await ask();
+    breakServer();
+    cache = startCache();
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'stale' });
+  });
+
+  test('refuses what was never verified', async () => {
+    breakServer();
+    expect(await ask()).toMatchObject({ kind: 'failed', error: { code: 'trust_unreachable' }, path: 'cold' });
+  });
+
+  test('is believed for a moment, so that a dead server is not asked for every pull', async () => {
+    breakServer();
+    await ask();
+    world.source.takeRequests();
+    expect(await ask()).toMatchObject({ kind: 'failed', path: 'cache' });
+    expect(world.source.takeRequests()).toEqual([]);
+    pass(5_000);
+    world.source.clearFaults();
+    expect(await ask()).toMatchObject({ kind: 'verified', path: 'cold' });
+  });
+});
+
+describe('an answer that does not verify', () => {
+  test('is refused although an earlier one is still valid', async () => {
+    await ask();
+    world.source.fault('timestamp', { bytes: Buffer.from('{}') });
+    pass(60_000);
+    expect(await ask()).toMatchObject({ kind: 'failed', error: { code: 'metadata_invalid' } });
+  });
+
+  test('heals as soon as the server is honest again', async () => {
+    world.source.fault('targets', { bytes: Buffer.from('{}') });
+    expect(await ask()).toMatchObject({ kind: 'failed' });
+    world.source.clearFaults();
+    expect(await ask()).toMatchObject({ kind: 'failed', path: 'cache' });
+    pass(5_000);
+    expect(await ask()).toMatchObject({ kind: 'verified' });
+  });
+
+  test('an unknown repository is asked for again soon after it was signed', async () => {
+    world.source.repositories.clear();
+    expect(await ask()).toMatchObject({ kind: 'failed', error: { code: 'no_trust_data' } });
+    world.source.repositories.set(GUN, world.repository);
+    pass(5_000);
+    expect(await ask()).toMatchObject({ kind: 'verified' });
+  });
+});
+
+test('a fault of our own is not taken for an answer', async () => {
+  world.source.fault('*', { error: new TypeError('a bug') });
+  await expect(ask()).rejects.toThrow(TypeError);
+});

@@ -1,0 +1,260 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  compareSpecificity,
+  compilePattern,
+  coversRegistry,
+  matches,
+  mostSpecific,
+  patternFault,
+} from '../../proxy/policy/pattern.ts';
+
+const covers = (pattern: string, name: string) => matches(compilePattern(pattern), name);
+
+describe('what a pattern covers', () => {
+  test.each([
+    ['docker.io/library/alpine', 'docker.io/library/alpine', true],
+    ['docker.io/library/alpine', 'docker.io/library/alpine2', false],
+    ['docker.io/library/*', 'docker.io/library/alpine', true],
+    ['docker.io/library/*', 'docker.io/library/a/b', false],
+    ['docker.io/library/*', 'docker.io/library', false],
+    ['docker.io/team/foo-*', 'docker.io/team/foo-bar', true],
+    ['docker.io/team/foo*', 'docker.io/team/foo', true],
+    ['docker.io/team/foo-*', 'docker.io/team/foo', false],
+    ['docker.io/team/*-foo-*', 'docker.io/team/a-foo-b', true],
+    ['docker.io/team/*-foo-*', 'docker.io/team/a-foo', false],
+    ['docker.io/team/a*b*a', 'docker.io/team/aba', true],
+    ['docker.io/team/a*a', 'docker.io/team/a', false],
+    ['docker.io/team/a*b*b', 'docker.io/team/ab', false],
+    ['registry.example.com/**', 'registry.example.com/app', true],
+    ['registry.example.com/**', 'registry.example.com/a/b/c/d', true],
+    ['registry.example.com/team/**', 'registry.example.com/team', false],
+    ['registry.example.com/**/app', 'registry.example.com/app', true],
+    ['registry.example.com/**/app', 'registry.example.com/a/b/app', true],
+    ['registry.example.com/**/app', 'registry.example.com/a/app/b', false],
+    ['registry.example.com/**/b/**/d', 'registry.example.com/a/b/c/b/d', true],
+    ['registry.example.com/**/b/**/d', 'registry.example.com/d/b', false],
+    ['registry.example.com/**/x/y/**/z', 'registry.example.com/x/a/x/y/z', true],
+    ['registry.example.com/**/x/**/y', 'registry.example.com/a/b/y', false],
+    ['**', 'docker.io/library/alpine', true],
+    ['**/alpine', 'docker.io/library/alpine', true],
+    ['*/library/*', 'docker.io/library/alpine', true],
+    ['*.example.com/**', 'eu.example.com/app', true],
+    ['*.example.com/**', 'example.com/app', false],
+    ['registry.example.com:5000/**', 'registry.example.com:5000/app', true],
+    ['registry.example.com/**', 'registry.example.com:5000/app', false],
+    ['[::1]:5000/**', '[::1]:5000/app', true],
+  ])('%s and %s: %s', (pattern, name, expected) => {
+    expect(covers(pattern, name)).toBe(expected);
+  });
+});
+
+describe('names that try to look like others are covered by no pattern but their own', () => {
+  test.each([
+    ['x.trusted.com/**', 'evil.com/x.trusted.com/org/a'],
+    ['x.trusted.com/org/*', 'evil.com/x.trusted.com/org/a'],
+    ['trusted.com/**', 'trusted.com.evil.com/org/a'],
+    ['trusted.com/**', 'eviltrusted.com/org/a'],
+    ['*.trusted.com/**', 'evil.com/.trusted.com/a'],
+    ['trusted.com/**', 'trusted.com:443/org/a'],
+    ['trusted.com/**', 'TRUSTED.com/org/a'],
+    ['trusted.com/org/*', 'trusted.com/Org/a'],
+    ['trusted.com/*', 'trusted.com/org%2fa'],
+    ['trusted.com/*', 'trusted.com/org%2Fa'],
+    ['**', 'trusted.com/org/../a'],
+    ['**', 'trusted.com/..'],
+    ['**', 'trusted.com/./a'],
+    ['**', 'trusted.com//a'],
+    ['**', 'trusted.com/a/'],
+    ['**', '/a'],
+    ['**', ''],
+    ['**', 'trusted.com'],
+    ['**', 'trusted.com/a\n'],
+    ['**', 'trusted.com/a\0'],
+    ['**', 'trusted.com/a b'],
+    ['**', 'trusted.com/\u0430lpine'],
+    ['**', 'trusted.com/a\u200b'],
+    ['**', 'user@trusted.com/a'],
+    ['**', 'trusted.com/a:tag'],
+    ['**', `trusted.com/${'a'.repeat(256)}`],
+    ['trusted.com/*', 'trusted.com/*'],
+  ])('%s does not cover %j', (pattern, name) => {
+    expect(covers(pattern, name)).toBe(false);
+    expect(mostSpecific([{ match: pattern }], name)).toBeUndefined();
+  });
+});
+
+describe('text that is no pattern', () => {
+  test.each([
+    ['', 'no repository'],
+    ['docker.io', 'no repository'],
+    ['*', 'no repository'],
+    ['docker.io/', 'an empty segment'],
+    ['/library', 'an empty segment'],
+    ['docker.io//a', 'an empty segment'],
+    ['docker.io/**a', 'a whole segment'],
+    ['docker.io/a**', 'a whole segment'],
+    ['docker.io/***', 'a whole segment'],
+    ['docker.io/**/**', '** follows **'],
+    ['Docker.io/a', 'lower case'],
+    ['docker.io/Team/*', 'lower case'],
+    ['docker.io/a%2f*', 'a character that no name has'],
+    ['docker.io/a?*', 'a character that no name has'],
+    ['docker.io/a:*', 'a character that no name has'],
+    ['dock_er*/a', 'a character that no name has'],
+    ['-docker.io/a', 'no registry name'],
+    ['docker.io/..', 'no repository name'],
+    ['docker.io/a b', 'no repository name'],
+    ['docker.io/[ab]', 'no repository name'],
+    ['docker.io/(a+)+', 'no repository name'],
+    [`docker.io/${'a'.repeat(250)}`, 'longer than 255'],
+  ])('%j: %s', (text, fault) => {
+    expect(patternFault(text)).toContain(fault);
+    expect(() => compilePattern(text)).toThrow(RangeError);
+  });
+});
+
+test('which registries a pattern can speak of', () => {
+  expect(coversRegistry(compilePattern('**'), 'docker.io')).toBe(true);
+  expect(coversRegistry(compilePattern('*.io/**'), 'docker.io')).toBe(true);
+  expect(coversRegistry(compilePattern('docker.io/a'), 'docker.io')).toBe(true);
+  expect(coversRegistry(compilePattern('quay.io/a'), 'docker.io')).toBe(false);
+});
+
+describe('specificity', () => {
+  test('the order of the contract, the most specific first', () => {
+    const ordered = [
+      'docker.io/library/alpine',
+      'docker.io/library/alp*ne',
+      'docker.io/library/al*e',
+      'docker.io/library/l*',
+      'docker.io/library/*',
+      'docker.io/library/**/alpine',
+      'docker.io/library/**',
+      'docker.io/l*/alpine',
+      'docker.io/*/alpine',
+      'docker.io/*/*',
+      'docker.io/**/alpine',
+      'docker.io/**',
+      'docker*/library/alpine',
+      '*/library/alpine',
+      '**/alpine',
+      '**',
+    ];
+    const byRank = (a: string, b: string) => compareSpecificity(compilePattern(a), compilePattern(b));
+    expect([...ordered].reverse().sort(byRank)).toEqual(ordered);
+    expect([...ordered].sort().sort(byRank)).toEqual(ordered);
+  });
+
+  test('two that are equal otherwise: the text that is smaller by character code, whatever the order', () => {
+    const [a, b] = [{ match: 'docker.io/team/ab*' }, { match: 'docker.io/team/a*b' }];
+    expect(mostSpecific([a, b], 'docker.io/team/abb')).toBe(b);
+    expect(mostSpecific([b, a], 'docker.io/team/abb')).toBe(b);
+  });
+
+  test('the most specific of those that cover the name, not of all', () => {
+    const items = [{ match: 'docker.io/**' }, { match: 'docker.io/library/alpine' }, { match: '**' }];
+    expect(mostSpecific(items, 'docker.io/team/app')).toBe(items[0]);
+    expect(mostSpecific(items, 'quay.io/team/app')).toBe(items[2]);
+    expect(mostSpecific(items, 'docker.io/library/alpine')).toBe(items[1]);
+    expect(mostSpecific([], 'docker.io/library/alpine')).toBeUndefined();
+  });
+});
+
+/** The definition, one character and one segment at a time, with no thought for speed. */
+function naiveMatch(pattern: readonly string[], name: readonly string[]): boolean {
+  const [head, ...rest] = pattern;
+  if (head === undefined) return name.length === 0;
+  if (head === '**') {
+    if (rest.length === 0) return name.length > 0;
+    return naiveMatch(rest, name) || (name.length > 0 && naiveMatch(pattern, name.slice(1)));
+  }
+  const [first, ...others] = name;
+  return first !== undefined && naiveSegment(head, first) && naiveMatch(rest, others);
+}
+
+function naiveSegment(pattern: string, text: string): boolean {
+  if (pattern === '') return text === '';
+  if (pattern.startsWith('*')) {
+    return naiveSegment(pattern.slice(1), text) || (text !== '' && naiveSegment(pattern, text.slice(1)));
+  }
+  return text !== '' && pattern[0] === text[0] && naiveSegment(pattern.slice(1), text.slice(1));
+}
+
+const word = (chars: readonly string[], max: number) =>
+  fc.array(fc.constantFrom(...chars), { minLength: 1, maxLength: max }).map((list) => list.join(''));
+const names = fc.array(word(['a', 'b'], 3), { minLength: 2, maxLength: 6 }).map((list) => list.join('/'));
+const patterns = fc
+  .array(fc.oneof(word(['a', 'b', '*'], 4), fc.constant('**')), { minLength: 1, maxLength: 6 })
+  .map((list) => list.join('/'))
+  .filter((text) => patternFault(text) === undefined);
+
+describe('properties', () => {
+  const runs = { numRuns: 3000 };
+
+  test('matching agrees with the naive definition', () => {
+    fc.assert(
+      fc.property(patterns, names, (pattern, name) => {
+        expect(covers(pattern, name)).toBe(naiveMatch(pattern.split('/'), name.split('/')));
+      }),
+      runs,
+    );
+  });
+
+  test('no text makes the compiler or the matcher throw anything but its RangeError', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), names, (text, name) => {
+        if (patternFault(text) === undefined) expect(typeof covers(text, name)).toBe('boolean');
+        else expect(() => compilePattern(text)).toThrow(RangeError);
+        if (covers('**', text)) expect(text).toMatch(/^[a-z0-9.:[\]-]+(?:\/[a-z0-9._-]+)+$/);
+          /^[a-z0-9.:[\]-]+(?:\/[a-z0-9._-]+)+$/.test(text) && covers('**', text),
+        );
+      }),
+      runs,
+    );
+  });
+
+  test('specificity is a strict total order', () => {
+    fc.assert(
+      fc.property(patterns, patterns, patterns, (...texts) => {
+        const [a, b, c] = texts.map(compilePattern) as [never, never, never];
+        expect(Math.sign(compareSpecificity(a, b))).toBe(-Math.sign(compareSpecificity(b, a)) + 0);
+        expect(compareSpecificity(a, b) === 0).toBe(texts[0] === texts[1]);
+        if (compareSpecificity(a, b) <= 0 && compareSpecificity(b, c) <= 0) {
+          expect(compareSpecificity(a, c)).toBeLessThanOrEqual(0);
+        }
+      }),
+      runs,
+    );
+  });
+
+  test('which rule wins never depends on the order of the file', () => {
+    const lists = fc.uniqueArray(patterns, { minLength: 1, maxLength: 8 });
+    const shuffled = lists.chain((list) =>
+      fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length })),
+    );
+    fc.assert(
+      fc.property(shuffled, names, ([list, other], name) => {
+        const pick = (texts: readonly string[]) =>
+          mostSpecific(
+            texts.map((match) => ({ match })),
+            name,
+          )?.match;
+        const winner = pick(list);
+        expect(pick(other)).toBe(winner);
+        const covering = list.filter((text) => covers(text, name)).map(compilePattern);
+        expect(covering.sort(compareSpecificity)[0]?.text).toBe(winner);
+      }),
+      runs,
+    );
+  });
+});
+
+test('the longest pattern with the most stars is matched in no time', () => {
+  const hard = `docker.io/${'a*'.repeat(60)}b/**/${'*a/'.repeat(20)}**/x`;
+  const name = `docker.io/${'a'.repeat(150)}/${'a/'.repeat(40)}y`;
+  const pattern = compilePattern(hard);
+  const start = performance.now();
+  for (let run = 0; run < 1000; run += 1) expect(matches(pattern, name)).toBe(false);
+  expect(performance.now() - start).toBeLessThan(2000);
+});
