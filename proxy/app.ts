@@ -80,8 +80,8 @@ function write(ctx: Context, { status, reasonPhrase, headers, body }: Response):
   ctx.status = status;
   if (reasonPhrase !== undefined) ctx.message = reasonPhrase;
   for (const [name, value] of headers) ctx.set(name, typeof value === 'string' ? value : [...value]);
-  ctx.body =
-    body === undefined || body.length === 0 ? null : Buffer.from(body.buffer, body.byteOffset, body.length);
+  // Setting no body at all would make Koa answer 204; only 304 has none, and Koa knows that by itself.
+  if (body !== undefined) ctx.body = Buffer.from(body.buffer, body.byteOffset, body.length);
 }
 
 function toPullRequest({ req, res, state }: Context): PullRequest {

@@ -1,7 +1,12 @@
 /** The listening socket of the pull port: parser, timeouts, what is no HTTP at all, and a clean end. */
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { STREAM_BUFFER_BYTES } from './registry/passthrough.ts';
 import { toErrorResponse } from './registry/wire-errors.ts';
@@ -40,8 +45,8 @@ const LIMITS = {
 };
 
 export function createServer(listener: RequestListener, options: ServerOptions): PullServer {
-  const running = new WeakMap<Duplex, number>();
-  const server = createBareServer(countRunning(listener, running), options.tls);
+  const running: Running = new WeakMap();
+  const server = createBareServer(trackRunning(listener, running), options.tls);
   server.timeout = LIMITS.idleTimeout;
   // No listener for `upgrade` or `connect`: with one, such a request would leave the pipeline (§4.4).
   server.on('clientError', (error, socket) =>
@@ -72,12 +77,14 @@ function createBareServer(listener: RequestListener, tls: TlsOptions | undefined
   return createHttpsServer({ ...http, cert, key, ...mutual, minVersion: 'TLSv1.2' }, listener);
 }
 
-/** Counts the answers under way on each connection. */
-function countRunning(listener: RequestListener, running: WeakMap<Duplex, number>): RequestListener {
+/** The answers under way on each connection. */
+type Running = WeakMap<Duplex, Set<ServerResponse>>;
+
+function trackRunning(listener: RequestListener, running: Running): RequestListener {
   return (req, res) => {
-    const { socket } = req;
-    running.set(socket, (running.get(socket) ?? 0) + 1);
-    res.once('close', () => running.set(socket, (running.get(socket) ?? 1) - 1));
+    const answers = running.get(req.socket) ?? new Set();
+    running.set(req.socket, answers.add(res));
+    res.once('close', () => answers.delete(res));
     return listener(req, res);
   };
 }
@@ -85,11 +92,13 @@ function countRunning(listener: RequestListener, running: WeakMap<Duplex, number
 function rejectMalformed(
   error: NodeJS.ErrnoException,
   socket: Duplex,
-  running: WeakMap<Duplex, number>,
+  running: Running,
   requestId: string,
 ): void {
+  const answers = [...(running.get(socket) ?? [])];
   // In the middle of an earlier answer, another one would become part of it.
-  if (!socket.writable || error.code === 'ECONNRESET' || (running.get(socket) ?? 0) > 0) {
+  const isAnswering = answers.length > 1 || answers.some((answer) => answer.headersSent);
+  if (!socket.writable || error.code === 'ECONNRESET' || isAnswering) {
     socket.destroy();
     return;
   }
@@ -99,8 +108,8 @@ function rejectMalformed(
   socket.end(
     `HTTP/1.1 400 ${reasonPhrase ?? 'Bad Request'}\r\n${lines}Connection: close\r\n\r\n${Buffer.from(body ?? [])}`,
   );
-  // A client that goes on sending after this has nothing more to say.
-  (socket as Socket).setTimeout?.(1000, () => socket.destroy());
+  // What a client goes on sending after this is not read.
+  if (socket instanceof Socket) socket.destroySoon();
 }
 
 function listen(server: Server, port: number, address: string): Promise<number> {

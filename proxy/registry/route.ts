@@ -50,6 +50,10 @@ export function parseRoute(request: RawRequest, table: RegistryTable): RouteResu
   }
   if (target.length > MAX_TARGET_LENGTH)
     return badName(`the request-target is longer than ${MAX_TARGET_LENGTH} bytes`);
+  if (valuesOf(request.rawHeaders, 'transfer-encoding').some((coding) => coding !== 'chunked')) {
+    // Node hands the request over before its parser refuses such a body (§6.2).
+    return badName('the only transfer encoding understood is "chunked"');
+  }
   const host = parseHost(request.rawHeaders);
   if (host === undefined)
     return badName('the Host header must be there once and hold a host name with an optional port');
@@ -161,12 +165,14 @@ function unknownNamespace({ asked, by, name }: Chosen, reference: TagOrDigest | 
 
 /** @returns '' without a Host header (HTTP/1.0), undefined when it is ambiguous or no host name (§6.2). */
 function parseHost(rawHeaders: readonly string[]): string | undefined {
-  const hosts = rawHeaders.filter(
-    (_value, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'host',
-  );
+  const hosts = valuesOf(rawHeaders, 'host');
   const [host = ''] = hosts;
   if (hosts.length > 1 || (host !== '' && !HOST.test(host))) return undefined;
   return host.toLowerCase();
+}
+
+function valuesOf(rawHeaders: readonly string[], name: string): readonly string[] {
+  return rawHeaders.filter((_value, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name);
 }
 
 function splitQuery(target: string): readonly [path: string, query: string | undefined] {

@@ -55,7 +55,8 @@ const NOTHING_STORED: StoredTrust = { roots: [], files: new Map(), floors: new M
 export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
   const { gun, pin, now, signal, previous } = request;
   const files = createRepositoryFiles(deps.source, gun, signal);
-  if (previous !== undefined && now <= previous.expires && (await isUnchanged(files, previous))) return previous;
+  if (previous !== undefined && now <= previous.expires && (await isUnchanged(files, previous)))
+    return previous;
   // Asked for early, so that it travels beside the root; a failure is met where it is awaited.
   files.current('timestamp').catch(() => undefined);
   const stored = (await deps.state.load(gun)) ?? NOTHING_STORED;

@@ -20,6 +20,7 @@ const PROGRAMS = [
   'openssl',
   'redis-server',
   'promtool',
+  'wrk',
 ] as const;
 
 export type Part = (typeof PROGRAMS)[number];

@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+/** argv → command. The only file that reads process.*; everything else is given what it needs. */
+import { Command, CommanderError, Option } from 'commander';
+import { CommandError, type CommandIo } from './commands/io.ts';
+import { ConfigError, formatFault } from './config/errors.ts';
+import { TrustError } from './trust-client/errors.ts';
+import { readVersion } from './version.ts';
+
+const DEFAULT_CONFIG = './pullwarden.yaml';
+
+const io: CommandIo = {
+  out: (line) => process.stdout.write(`${line}\n`),
+  err: (line) => process.stderr.write(`${line}\n`),
+};
+
+/** A file a command reads; each command is loaded when it runs, so that `check` does not wait for the server. */
+const configOption = () => new Option('--config <file>', 'configuration file').default(DEFAULT_CONFIG);
+
+function createProgram(finish: (code: number) => void): Command {
+  const program = new Command('pullwarden')
+    .description('A reverse proxy for container registries that lets only signed tags through.')
+    .version(readVersion())
+    .showSuggestionAfterError()
+    .configureOutput({
+      outputError: (text, write) =>
+        write(`pullwarden: ${text.replace(/^error: /, '').trimEnd()}; see --help\n`),
+    })
+    .exitOverride();
+
+  program
+    .command('serve')
+    .description('run the proxy')
+    .addOption(configOption())
+    .action(async ({ config }: { config: string }) => {
+      const { runServe } = await import('./commands/serve.ts');
+      finish(await runServe(config, { signals: process }));
+    });
+
+  program
+    .command('check')
+    .description('validate a configuration file and the files it names')
+    .addOption(configOption())
+    .action(async ({ config }: { config: string }) => {
+      const { runCheck } = await import('./commands/check.ts');
+      finish(await runCheck(config, io));
+    });
+
+  program
+    .command('inspect')
+    .description('show what is signed in a repository, by whom, with which keys, and until when')
+    .argument('<image>', '[registry/]repository[:tag]')
+    .option('--json', 'as JSON', false)
+    .addOption(configOption())
+    .action(async (image: string, options: { config: string; json: boolean }) => {
+      const { runInspect } = await import('./commands/inspect.ts');
+      finish(await runInspect(image, options, io));
+    });
+
+  program
+    .command('demo')
+    .description('show it at work: an embedded registry and Notary server behind the proxy')
+    .option('--once', 'exit after the pulls: 0 when every answer was right', false)
+    .action(async ({ once }: { once: boolean }) => {
+      const { runDemo } = await import('./commands/demo.ts');
+      finish(await runDemo({ once }, { io, signals: process }));
+    });
+
+  program
+    .command('schema')
+    .description('print the JSON Schema of the configuration file')
+    .option('--write <file>', 'write it to a file instead')
+    .action(async ({ write }: { write?: string }) => {
+      const { runSchema } = await import('./commands/schema.ts');
+      finish(await runSchema(write, io));
+    });
+
+  return program;
+}
+
+/** Every failure is one line that names the cause; a fault of our own keeps its stack. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof ConfigError) {
+    for (const fault of error.faults) io.err(formatFault(fault));
+    for (const line of error.example?.trimEnd().split('\n') ?? []) io.err(line);
+  } else if (error instanceof CommandError) io.err(`pullwarden: ${error.message}`);
+  else if (error instanceof TrustError) io.err(`pullwarden: ${error.code}: ${error.message}`);
+  else io.err(`pullwarden: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return 1;
+}
+
+try {
+  const program = createProgram((code) => {
+    process.exitCode = code;
+  });
+  if (process.argv.length <= 2) program.outputHelp();
+  else await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}

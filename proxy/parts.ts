@@ -1,0 +1,64 @@
+/** What a configuration decides and a reload replaces: registries, trust and policy, made together. */
+import type { RegistryStatus } from './admin/types.ts';
+import { createTrustCache, type TrustCache, type TrustCacheObserver } from './cache/trust-cache.ts';
+import type { Config } from './config/types.ts';
+import type { PullConfig } from './pull/types.ts';
+import type { HttpClient } from './registry/http-client.ts';
+import { createRegistryTable } from './registry/registry-table.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import { createNotarySource } from './trust-client/notary-source.ts';
+import type { TrustSource, TrustState } from './trust-client/types.ts';
+import { createPinFor, createRegistryClient, createTrustClient } from './trust-parts.ts';
+
+export type Parts = {
+  readonly config: Config;
+  readonly pull: PullConfig;
+  readonly trust: TrustCache;
+  readonly registries: readonly RegistryStatus[];
+  /** Lets requests under way finish, then ends every connection. */
+  close(): Promise<void>;
+};
+
+export type PartsOptions = {
+  readonly metrics: Pick<Metrics, 'upstreamRequest'>;
+  readonly state: TrustState;
+  readonly now: () => Date;
+  readonly observer: TrustCacheObserver;
+};
+
+export function createParts(config: Config, { metrics, state, now, observer }: PartsOptions): Parts {
+  const clients = (create: typeof createTrustClient): ReadonlyMap<string, HttpClient> =>
+    new Map(config.registries.map((registry) => [registry.name, create(registry, metrics.upstreamRequest)]));
+  const registries = clients(createRegistryClient);
+  const trustServers = clients(createTrustClient);
+  const sources = new Map([...trustServers].map(([name, client]) => [name, createNotarySource(client)]));
+  const trust = createTrustCache({
+    sourceFor: (registry) => required(sources.get(registry), registry),
+    pinFor: createPinFor(config.trust),
+    state,
+    refreshMs: config.trust.refreshMs,
+    timeoutMs: config.trust.timeoutMs,
+    now,
+    observer,
+  });
+  const table = createRegistryTable(config.registries, config.defaultRegistry);
+  return {
+    config,
+    pull: { table, policy: config.policy, registries, trustServers },
+    trust,
+    registries: config.registries.map(({ name, upstream, aliases, trust: { server } }) => ({
+      name,
+      upstream,
+      aliases,
+      trustServer: server,
+    })),
+    close: async () => {
+      await Promise.all([...registries.values(), ...trustServers.values()].map((client) => client.close()));
+    },
+  };
+}
+
+function required(source: TrustSource | undefined, registry: string): TrustSource {
+  if (source === undefined) throw new RangeError(`registry ${registry} has no trust server`);
+  return source;
+}

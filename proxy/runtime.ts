@@ -1,0 +1,248 @@
+/** From a validated configuration to a running proxy: every part is made here, once, and given what it needs. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type RunningAdmin, startAdmin } from './admin/admin.ts';
+import type { ReadyCheck, Status, TrustStatus } from './admin/types.ts';
+import { createApp } from './app.ts';
+import { createAccessCache } from './cache/access-cache.ts';
+import { createManifestCache } from './cache/manifest-cache.ts';
+import type { TrustCacheObserver } from './cache/trust-cache.ts';
+import type { Config, ListenConfig } from './config/types.ts';
+import { createParts, type Parts } from './parts.ts';
+import { createPull } from './pull.ts';
+import { createForwarder } from './registry/passthrough.ts';
+import { createSignedManifests } from './registry/signed-manifests.ts';
+import type { SignedManifest } from './registry/types.ts';
+import { createServer, type PullServer } from './server.ts';
+import { createRecorder } from './telemetry/decisions.ts';
+import { createLog, type Log, type LogOptions } from './telemetry/log.ts';
+import { type ConfiguredNames, createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { openState } from './trust-parts.ts';
+
+export type RuntimeOptions = {
+  readonly version: string;
+  /** As `process.version` has it. */
+  readonly node: string;
+  readonly revision?: string;
+  readonly now?: () => Date;
+  /** Where log lines go; standard output when absent. */
+  readonly logTo?: LogOptions['to'];
+};
+
+export type Runtime = {
+  readonly log: Log;
+  /** The ports in use, also where 0 was configured. */
+  readonly port: number;
+  readonly adminPort: number;
+  /** Puts another policy, registries and trust settings in force; what is under way ends under the old ones. */
+  reload(config: Config): void;
+  /** A configuration that did not validate: the one in force stays, and people can see why. */
+  reloadFailed(reason: string): void;
+  /** Stops listening and lets running pulls finish for at most this long, in milliseconds. */
+  close(graceMs: number): Promise<void>;
+};
+
+/** Repositories shown on the status page. */
+const MAX_TRUST_STATUS = 1000;
+const RECENT_DECISIONS = 200;
+
+/** @throws TrustError when the state cannot be used; the listen error of node:net when a port cannot be had. */
+export async function startRuntime(first: Config, options: RuntimeOptions): Promise<Runtime> {
+  const now = options.now ?? (() => new Date());
+  const log = createLog({ ...first.log, ...(options.logTo === undefined ? {} : { to: options.logTo }) });
+  const metrics = createMetrics({ ...toNames(first), ...options, revision: options.revision ?? '', now });
+  const state = await openState(first.trust.state);
+  const trustStatus = new Map<string, TrustStatus>();
+  const observer = observeTrust(metrics, log, trustStatus, now);
+  let parts = createParts(first, { metrics, state, now, observer });
+  let policyStatus = { loadedAt: now(), reloadError: undefined as string | undefined };
+  let closing = false;
+
+  const recorder = createRecorder({
+    metrics,
+    log,
+    ringSize: RECENT_DECISIONS,
+    policyHash: () => parts.config.hash,
+  });
+  const { pull, forwarder } = createPullSide(() => parts, { metrics, log, now, record: recorder.record });
+  const app = createApp({
+    pull,
+    forwarder,
+    metrics,
+    newRequestId: randomUUID,
+    onError: (err) => log.debug({ err }, 'an answer could not be written'),
+  });
+  const server = createServer(app.callback(), { newRequestId: randomUUID, ...readTls(first.listen) });
+
+  const startedAt = now();
+  const status = (): Status => ({
+    version: options.version,
+    revision: options.revision ?? '',
+    startedAt,
+    policy: {
+      hash: parts.config.hash,
+      ...policyStatus,
+      unmatched: parts.config.policy.unmatched,
+      rules: parts.config.policy.rules,
+    },
+    registries: parts.registries,
+    trust: [...trustStatus.values()],
+  });
+  const readiness = async (): Promise<readonly ReadyCheck[]> => [
+    { name: 'accepting pulls', ok: !closing, ...(closing ? { detail: 'shutting down' } : {}) },
+    await checkState(state),
+    checkReload(policyStatus.reloadError),
+  ];
+
+  const { port, admin } = await listen(server, first, {
+    log,
+    now,
+    metrics: metrics.render,
+    readiness,
+    status,
+    decisions: recorder.recent,
+  });
+
+  return {
+    log,
+    port,
+    adminPort: admin.port,
+    reload: (config) => {
+      const old = parts;
+      parts = createParts(config, { metrics, state, now, observer });
+      policyStatus = { loadedAt: now(), reloadError: undefined };
+      metrics.policyLoaded(toNames(config));
+      old
+        .close()
+        .catch((err: unknown) =>
+          log.warn({ err }, 'connections of the old configuration did not end cleanly'),
+        );
+    },
+    reloadFailed: (reason) => {
+      policyStatus = { ...policyStatus, reloadError: reason };
+      metrics.policyReloadFailed();
+    },
+    close: async (graceMs) => {
+      closing = true;
+      await server.close(graceMs);
+      forwarder.close();
+      await parts.close();
+      await admin.close();
+    },
+  };
+}
+
+type PullSideOptions = {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly now: () => Date;
+  readonly record: Parameters<typeof createPull>[0]['record'];
+};
+
+/** The pipeline and the caches it shares across reloads. */
+function createPullSide(parts: () => Parts, { metrics, log, now, record }: PullSideOptions) {
+  const access = createAccessCache({ onShared: () => metrics.singleFlightShared('access') });
+  const store = createManifestCache<SignedManifest>();
+  metrics.watchCache('access', access.size);
+  metrics.watchCache('manifest', store.size);
+  const manifests = createSignedManifests({
+    store,
+    access,
+    onCache: (result) => metrics.cacheRequest('manifest', result),
+    onShared: () => metrics.singleFlightShared('manifest'),
+  });
+  const pull = createPull({
+    config: () => parts().pull,
+    trustFor: (registry, gun) => parts().trust.trustFor(registry, gun),
+    manifests,
+    isGranted: access.isGranted,
+    record,
+    now,
+    onInternalError: (err, requestId) =>
+      log.error({ err, request_id: requestId }, 'a request failed in the proxy itself'),
+  });
+  return { pull, forwarder: createForwarder() };
+}
+
+/** Every answer of a trust server, counted; every failure also logged with its detail, which no client is shown. */
+function observeTrust(
+  metrics: Metrics,
+  log: Log,
+  status: Map<string, TrustStatus>,
+  now: () => Date,
+): TrustCacheObserver {
+  return {
+    cache: (result) => metrics.cacheRequest('trust', result),
+    shared: () => metrics.singleFlightShared('trust'),
+    updated: (registry, trust, result) => {
+      metrics.trustRefreshed(registry, result);
+      metrics.trustVerified(trust.gun, trust.roles);
+      const { gun, expires, firstToExpire, roles } = trust;
+      if (status.has(gun) || status.size < MAX_TRUST_STATUS) {
+        status.set(gun, { gun, expires, firstToExpire, roles, verifiedAt: now() });
+      }
+      const skipped = roles.filter((role) => role.skipped === 'expired' || role.skipped === 'threshold');
+      if (result === 'updated' && skipped.length > 0) {
+        const names = skipped.map(({ role, skipped: why }) => `${role} (${why})`);
+        log.warn(
+          { gun, roles: names },
+          'delegations are passed over, as Docker does; tags may come from targets instead',
+        );
+      }
+    },
+    failed: (registry, error) => {
+      const isRejected = !error.isOutage && error.fault !== 'absent' && error.fault !== 'state';
+      metrics.trustRefreshed(registry, isRejected ? 'rejected' : 'failed');
+      if (isRejected) metrics.trustRejected(registry, error.fault);
+      const { code, fault, role, message } = error;
+      log.warn({ registry, reason: code, fault, role, detail: message }, 'trust could not be established');
+    },
+  };
+}
+
+async function checkState(state: { probe(): Promise<void> }): Promise<ReadyCheck> {
+  try {
+    await state.probe();
+    return { name: 'trust state can be written', ok: true };
+  } catch (error) {
+    return { name: 'trust state can be written', ok: false, detail: String(error) };
+  }
+}
+
+/** The last good configuration goes on serving, so this is for people to see, not a reason to take no pulls. */
+function checkReload(reloadError: string | undefined): ReadyCheck {
+  const name = 'last configuration is in force';
+  return reloadError === undefined
+    ? { name, ok: true }
+    : { name, ok: false, detail: reloadError, advisory: true };
+}
+
+function toNames({ hash, policy, registries, trust }: Config): ConfiguredNames {
+  return {
+    hash,
+    rules: policy.rules,
+    registries: registries.map(({ name }) => name),
+    repositories: [...policy.rules, ...trust.pins].map(({ match }) => match),
+  };
+}
+
+function readTls({ tls }: ListenConfig) {
+  if (tls === undefined) return {};
+  const clientCa = tls.clientCa === undefined ? {} : { clientCa: tls.clientCa.pem };
+  return { tls: { cert: tls.cert.pem, key: readFileSync(tls.key), ...clientCa } };
+}
+
+/** Both ports, or neither. */
+async function listen(
+  server: PullServer,
+  { listen: pullAt, admin: adminAt }: Config,
+  deps: Parameters<typeof startAdmin>[0],
+): Promise<{ readonly port: number; readonly admin: RunningAdmin }> {
+  const admin = await startAdmin(deps, adminAt);
+  try {
+    return { port: await server.listen(pullAt.port, pullAt.address), admin };
+  } catch (error) {
+    await admin.close();
+    throw error;
+  }
+}
