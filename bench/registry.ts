@@ -2,16 +2,23 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { buildImage, toDigest } from '../proxy/demo/image.ts';
 import type { Digest } from '../proxy/registry/reference.ts';
 import { findFreePort, makeTempDir, onFreePort } from '../test/real/process.ts';
 import { programOf } from '../test/real/programs.ts';
 import { startLogged } from './logged-service.ts';
 
+/** Without a further answer for this long, a registry counts as idle, in milliseconds. */
+const SETTLED_MS = 150;
+
 export type BenchRegistry = {
   readonly url: string;
-  /** Manifest requests it has answered since it started, by its own metrics. */
-  manifestRequests(): Promise<number>;
+  /**
+   * Manifest requests it has answered since it started, by its own metrics, once it has nothing more to answer: a
+   * load generator that stops leaves requests behind.
+   */
+  settledManifestRequests(): Promise<number>;
 };
 
 export type BenchImage = {
@@ -31,6 +38,7 @@ export async function startBenchRegistry(): Promise<BenchRegistry> {
   const debugPort = await findFreePort();
   return await onFreePort(async (port) => {
     const url = `http://127.0.0.1:${port}`;
+    const metrics = `http://127.0.0.1:${debugPort}/metrics`;
     const config = join(folder, 'registry.yml');
     // The registry reads YAML, of which JSON is a part.
     const settings = {
@@ -48,8 +56,17 @@ export async function startBenchRegistry(): Promise<BenchRegistry> {
       args: ['serve', config],
       ready: async () => (await fetch(`${url}/v2/`)).ok,
     });
-    return { url, manifestRequests: () => countManifestRequests(`http://127.0.0.1:${debugPort}/metrics`) };
+    return { url, settledManifestRequests: () => untilSettled(() => countManifestRequests(metrics)) };
   });
+}
+
+async function untilSettled(count: () => Promise<number>): Promise<number> {
+  for (let last = await count(); ; ) {
+    await delay(SETTLED_MS);
+    const next = await count();
+    if (next === last) return next;
+    last = next;
+  }
 }
 
 async function countManifestRequests(metrics: string): Promise<number> {
