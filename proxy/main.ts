@@ -33,7 +33,9 @@ function createProgram(finish: (code: number) => void): Command {
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const { runServe } = await import('./commands/serve.ts');
-      finish(await runServe(config, { signals: process }));
+      finish(
+        await runServe(config, { signals: process, revision: process.env['PULLWARDEN_REVISION'] ?? '' }),
+      );
     });
 
   program

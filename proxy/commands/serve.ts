@@ -13,7 +13,7 @@ const GRACE_MS = 30_000;
 /** @returns the exit code once the proxy has stopped: 0. @throws ConfigError, CommandError or TrustError. */
 export async function runServe(file: string, { signals }: { readonly signals: Signals }): Promise<number> {
   const config = await loadConfig(file);
-  const runtime = await start(config, signals.version);
+  const runtime = await start(config, { node: signals.version, revision });
   const { log, port, adminPort } = runtime;
   log.info(
     {
@@ -40,9 +40,12 @@ export async function runServe(file: string, { signals }: { readonly signals: Si
   return 0;
 }
 
-async function start(config: Config, node: string): Promise<Runtime> {
+async function start(
+  config: Config,
+  built: { readonly node: string; readonly revision: string },
+): Promise<Runtime> {
   try {
-    return await startRuntime(config, { version: readVersion(), node });
+    return await startRuntime(config, { version: readVersion(), ...built });
   } catch (error) {
     throw toListenError(error, config) ?? error;
   }

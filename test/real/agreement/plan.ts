@@ -62,10 +62,11 @@ export function planOf(shape: Shape): Plan {
   return { delegations, entries: toEntries(shape, delegations) };
 }
 
-/** The roles that sign a tag of this kind: as `docker trust sign` does it, in `targets` only, in one delegation only. */
-export function rolesFor(delegations: readonly Delegation[], kind: number, tag: string): readonly string[] {
+/** Tags take turns: signed as `docker trust sign` does it, in `targets` only, in the last or first delegation only. */
+export function rolesFor(delegations: readonly Delegation[], turn: number, tag: string): readonly string[] {
   const names = delegations.map(({ role }) => role);
-  const wanted = [names, ['targets'], names.slice(kind === 2 ? -1 : 0)][kind % 3] ?? [];
+  const turns = [names, ['targets'], names.slice(-1), names.slice(0, 1)];
+  const wanted = turns[turn % turns.length] ?? [];
   const allowed = wanted.filter((role) => role === 'targets' || isAllowed(delegations, role, tag));
   return allowed.length > 0 ? allowed : ['targets'];
 }

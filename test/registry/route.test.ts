@@ -1,0 +1,141 @@
+import { describe, expect, test } from '@jest/globals';
+import { createRegistryTable } from '../../proxy/registry/registry-table.ts';
+import { parseRoute } from '../../proxy/registry/route.ts';
+import { toRouteLabel } from '../../proxy/registry/route-label.ts';
+
+const HEX = 'b'.repeat(64);
+const SHA256 = `sha256:${HEX}`;
+const SHA512 = `sha512:${'c'.repeat(128)}`;
+const TABLE = createRegistryTable(
+  [
+    { name: 'docker.io', aliases: ['index.docker.io'], hosts: [] },
+    { name: 'quay.io', aliases: ['q.io'], hosts: ['Quay.Local:5050', 'other.local'] },
+  ],
+  'index.docker.io',
+);
+
+function route(target: string, host = 'localhost', table = TABLE, method = 'GET') {
+  return parseRoute({ method, target, rawHeaders: ['Host', host] }, table);
+}
+
+/** `registry repository rest`, or the code of the refusal. */
+function read(target: string, host?: string): string {
+  const result = route(target, host);
+  if (result.kind === 'refused') return result.refusal.code ?? result.refusal.reason;
+  const { kind, registry, by, ...rest } = result.route;
+  return `${kind} ${registry} by ${by} ${'repository' in rest ? rest.repository : ''}`.trim();
+}
+
+describe('what the grammar accepts', () => {
+  test.each([
+    ['/v2/', 'base docker.io by default'],
+    ['/v2/?ns=quay.io', 'base quay.io by ns'],
+    ['/v2/a/b/manifests/latest', 'manifest docker.io by default a/b'],
+    [`/v2/a/b/manifests/${SHA256}`, 'manifest docker.io by default a/b'],
+    [`/v2/a/b/manifests/${SHA512}`, 'manifest docker.io by default a/b'],
+    [`/v2/a/b/blobs/${SHA256}`, 'blob docker.io by default a/b'],
+    [
+      `/v2/a/b/referrers/${SHA256}?artifactType=application%2Fvnd.x%2Bjson`,
+      'referrers docker.io by default a/b',
+    ],
+    ['/v2/a/b/tags/list?n=10&last=x', 'tags docker.io by default a/b'],
+    ['/v2/docker.io/a/b/_trust/tuf/root.json', 'trust docker.io by path a/b'],
+    ['/v2/docker.io/a/b/_trust/tuf/3.root.json', 'trust docker.io by path a/b'],
+    [`/v2/quay.io/a/b/_trust/tuf/targets/releases.${HEX}.json`, 'trust quay.io by path a/b'],
+    // The last one counts: repositories may be called like paths.
+    ['/v2/a/manifests/b/manifests/ok', 'manifest docker.io by default a/manifests/b'],
+    [`/v2/a/blobs/x/blobs/${SHA256}`, 'blob docker.io by default a/blobs/x'],
+    ['/v2/a/tags/list/tags/list', 'tags docker.io by default a/tags/list'],
+    ['/v2/a/b__c-d.e---f/manifests/t', 'manifest docker.io by default a/b__c-d.e---f'],
+    // Docker Hub's official images.
+    ['/v2/alpine/manifests/3', 'manifest docker.io by default library/alpine'],
+    ['/v2/docker.io/alpine/manifests/3', 'manifest docker.io by path library/alpine'],
+    ['/v2/quay.io/alpine/manifests/3', 'manifest quay.io by path alpine'],
+    // One segment is a repository, whatever it is called.
+    ['/v2/quay.io/manifests/t', 'manifest docker.io by default library/quay.io'],
+    ['/v2/q.io/a/manifests/t', 'manifest quay.io by path a'],
+    ['/v2/a/b/manifests/t?ns=q.io', 'manifest quay.io by ns a/b'],
+    // ns and Host come before the path, which is then a name like any other.
+    ['/v2/docker.io/b/manifests/t?ns=quay.io', 'manifest quay.io by ns docker.io/b'],
+    ['/v2/__proto__/b/manifests/t', 'NAME_INVALID'],
+    ['/v2/constructor/b/manifests/t', 'manifest docker.io by default constructor/b'],
+    ['/v2/a/b/manifests/t?ns=constructor', 'namespace_unknown'],
+    ['/v2/ghcr.io/a/_trust/tuf/root.json', 'namespace_unknown'],
+    ['/v2/a/b/manifests/t?__proto__=1', 'NAME_INVALID'],
+  ])('%s → %s', (target, expected) => {
+    expect(read(target)).toBe(expected);
+  });
+
+  test.each([
+    ['quay.local:5050', 'manifest quay.io by host docker.io/b'],
+    ['other.local:9', 'manifest quay.io by host docker.io/b'],
+    ['quay.local:5051', 'manifest docker.io by path library/b'],
+    ['[::1]:5050', 'manifest docker.io by path library/b'],
+    ['user@quay.local:5050', 'NAME_INVALID'],
+    ['quay.local:5050/x', 'NAME_INVALID'],
+    ['', 'manifest docker.io by path library/b'],
+  ])('addressed as %s', (host, expected) => {
+    expect(read('/v2/docker.io/b/manifests/t', host)).toBe(expected);
+  });
+
+  test('parameters are read into values', () => {
+    expect(route('/v2/a/b/tags/list?last=x&n=10')).toMatchObject({ route: { n: 10, last: 'x' } });
+    expect(route(`/v2/a/b/referrers/${SHA256}?artifactType=a%2fb%2Bc`)).toMatchObject({
+      route: { artifactType: 'a/b+c' },
+    });
+    expect(route(`/v2/a/b/manifests/${SHA256}`)).toMatchObject({
+      route: { reference: { kind: 'digest', digest: SHA256 } },
+    });
+  });
+});
+
+test('without a default registry, a request that names none is refused, and /v2/ is not', () => {
+  const table = createRegistryTable([{ name: 'quay.io', aliases: [], hosts: [] }], undefined);
+  expect(route('/v2/a/b/manifests/t', 'h', table)).toMatchObject({
+    refusal: { reason: 'namespace_unknown' },
+    unknown: { registry: '', repository: 'a/b', reference: { kind: 'tag', tag: 't' } },
+  });
+  expect(route('/v2/', 'h', table)).toMatchObject({ route: { kind: 'base', registry: undefined } });
+  expect(route('/v2/?ns=evil', 'h', table)).toMatchObject({ refusal: { reason: 'namespace_unknown' } });
+});
+
+test('the length of a name includes its registry', () => {
+  const name = `${'a/'.repeat(120)}a`;
+  expect(route(`/v2/${name}/manifests/t`)).toMatchObject({ kind: 'route' });
+  expect(route(`/v2/${name}/${'b'.repeat(10)}/manifests/t`)).toMatchObject({
+    refusal: { code: 'NAME_INVALID' },
+  });
+});
+
+test('a registry’s own name wins over another one’s alias', () => {
+  const table = createRegistryTable(
+    [
+      { name: 'a.io', aliases: ['b.io'], hosts: [] },
+      { name: 'b.io', aliases: [], hosts: [] },
+    ],
+    undefined,
+  );
+  expect(table.names.get('b.io')).toBe('b.io');
+});
+
+test('hostile targets take no time', () => {
+  const started = performance.now();
+  for (const part of ['a-', 'a__', 'a/', 'a.', '-', '_', 'manifests/', 'a/manifests/']) {
+    for (const end of ['', '!', '/manifests/', '/manifests/!'])
+      route(`/v2/${part.repeat(2000 / part.length)}${end}`.slice(0, 2048));
+  }
+  expect(performance.now() - started).toBeLessThan(250);
+});
+
+test.each([
+  ['/v2/', 'base'],
+  ['/v2/a/manifests/b', 'manifest'],
+  ['/v2/a/manifests/b/blobs/c', 'blob'],
+  [`/v2/a/referrers/${SHA256}?x`, 'referrers'],
+  ['/v2/a/tags/list?n=1', 'tags'],
+  ['/v2/a/_trust/tuf/root.json', 'trust'],
+  ['/', 'other'],
+  ['/v2/_catalog', 'other'],
+])('%s counts as %s', (target, label) => {
+  expect(toRouteLabel(target)).toBe(label);
+});

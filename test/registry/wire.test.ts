@@ -1,0 +1,150 @@
+/** The small parts of the wire: refusals, challenges, media types. */
+import { describe, expect, test } from '@jest/globals';
+import { DENY_REASONS } from '../../proxy/reason.ts';
+import { parseChallenges } from '../../proxy/registry/challenge.ts';
+import { hasDigest } from '../../proxy/registry/digest.ts';
+import { toUpstreamError } from '../../proxy/registry/errors.ts';
+import { accepts, toMediaType } from '../../proxy/registry/media-type.ts';
+import { toErrorResponse, toReasonPhrase, WIRE_ERRORS } from '../../proxy/registry/wire-errors.ts';
+
+describe('refusals on the wire', () => {
+  test('every reason has a line, none of them is 401', () => {
+    expect(Object.keys(WIRE_ERRORS).sort()).toEqual([...DENY_REASONS].sort());
+    expect(Object.values(WIRE_ERRORS).map(({ status }): number => status)).not.toContain(401);
+  });
+
+  test('every reason gives a complete answer', () => {
+    for (const reason of DENY_REASONS) {
+      const { headers, body, status } = toErrorResponse(
+        { reason, message: 'a: b; c' },
+        { requestId: 'id', gun: 'g', rule: 'r' },
+      );
+      const parsed: unknown = JSON.parse(Buffer.from(body ?? []).toString());
+      expect(parsed).toEqual({
+        errors: [
+          {
+            code: expect.stringMatching(/^[A-Z_]+$/),
+            message: 'a: b; c',
+            detail: { reason, rule: 'r', gun: 'g', requestId: 'id' },
+          },
+        ],
+      });
+      expect(headers.get('Content-Length')).toBe(String(body?.length));
+      expect(headers.has('Retry-After')).toBe(status === 503);
+      expect(headers.has('Allow')).toBe(status === 405);
+    }
+  });
+
+  test('no text can end the status line or make it long', () => {
+    const phrase = toReasonPhrase(`evil\r\nSet-Cookie: a=b\u0000\u00fc\u2028${'x'.repeat(5000)}`, {
+      code: 'DENIED',
+    });
+    expect(phrase).toMatch(/^[\x20-\x7e]{1,200}$/);
+  });
+});
+
+describe('WWW-Authenticate', () => {
+  const read = (header: string) =>
+    parseChallenges(header).map(({ scheme, params }) => [scheme, Object.fromEntries(params)]);
+
+  test.each([
+    [
+      'Bearer realm="https://a/b",service="s, t",scope="x"',
+      [['bearer', { realm: 'https://a/b', service: 's, t', scope: 'x' }]],
+    ],
+    ['Basic realm="x"', [['basic', { realm: 'x' }]]],
+    ['Basic', [['basic', {}]]],
+    [
+      'Negotiate, Basic realm="x", Bearer realm="y"',
+      [
+        ['negotiate', {}],
+        ['basic', { realm: 'x' }],
+        ['bearer', { realm: 'y' }],
+      ],
+    ],
+    ['BEARER Realm = "a\\"b" , service=s', [['bearer', { realm: 'a"b', service: 's' }]]],
+    ['Bearer realm="first",realm="second"', [['bearer', { realm: 'first' }]]],
+    ['Bearer realm="unfinished', [['bearer', {}]]],
+    ['', []],
+    ['="', []],
+    [`Bearer realm="${'x'.repeat(9000)}"`, []],
+  ])('%s', (header, expected) => {
+    expect(read(header)).toEqual(expected);
+  });
+
+  test('a hostile header takes no time', () => {
+    const started = performance.now();
+    for (const part of ['a,', 'a ', 'a="', '\\"', 'a=b,', '"', ' ,', 'a='])
+      parseChallenges(part.repeat(4000).slice(0, 8192));
+    expect(performance.now() - started).toBeLessThan(100);
+  });
+});
+
+describe('the media type of a manifest', () => {
+  const V2 = 'application/vnd.docker.distribution.manifest.v2+json';
+  const LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+  const OCI = 'application/vnd.oci.image.manifest.v1+json';
+  const INDEX = 'application/vnd.oci.image.index.v1+json';
+  const image = { schemaVersion: 2, config: {}, layers: [] };
+  const index = { schemaVersion: 2, manifests: [] };
+
+  test.each<[string, unknown, string | undefined, string | undefined]>([
+    ['docker manifest', { ...image, mediaType: V2 }, V2, V2],
+    ['docker list', { ...index, mediaType: LIST }, LIST, LIST],
+    ['OCI manifest without mediaType', image, OCI, OCI],
+    ['OCI index', index, INDEX, INDEX],
+    ['parameters and case of the header', image, `${OCI.toUpperCase()}; charset=utf-8`, OCI],
+    ['header and body that disagree', { ...image, mediaType: OCI }, V2, undefined],
+    ['an index called manifest', index, OCI, undefined],
+    ['a manifest called index', image, INDEX, undefined],
+    ['both shapes', { ...image, manifests: [] }, OCI, undefined],
+    ['neither shape', { schemaVersion: 2 }, OCI, undefined],
+    ['a manifest without layers', { schemaVersion: 2, config: {} }, OCI, undefined],
+    [
+      'schema 1',
+      { schemaVersion: 1, fsLayers: [] },
+      'application/vnd.docker.distribution.manifest.v1+prettyjws',
+      undefined,
+    ],
+    ['schema 1 fields in schema 2', { ...image, fsLayers: [] }, V2, undefined],
+    ['application/json', image, 'application/json', undefined],
+    ['no header', image, undefined, undefined],
+    ['two headers', image, `${OCI}, ${V2}`, undefined],
+    ['no object', [], OCI, undefined],
+    ['null', null, OCI, undefined],
+    ['a mediaType that is no text', { ...image, mediaType: { a: 1 } }, OCI, undefined],
+  ])('%s', (_name, body, header, expected) => {
+    expect(toMediaType(Buffer.from(JSON.stringify(body)), header)).toBe(expected);
+  });
+
+  test('bytes that are no JSON or no UTF-8 have none', () => {
+    expect(toMediaType(Buffer.from('{'), OCI)).toBeUndefined();
+    expect(toMediaType(Buffer.from([0x7b, 0xff, 0x7d]), OCI)).toBeUndefined();
+  });
+
+  test('what a client accepts', () => {
+    for (const accept of [undefined, '*/*', `text/html, ${V2};q=0.5`, 'application/*', 'application/json'])
+      expect(accepts(accept, V2)).toBe(true);
+    for (const accept of ['', OCI, 'text/*']) expect(accepts(accept, V2)).toBe(false);
+  });
+});
+
+test('digests of both algorithms are checked', () => {
+  const bytes = Buffer.from('abc');
+  const sha256 = 'sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+  const sha512 =
+    'sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f';
+  expect([hasDigest(bytes, sha256), hasDigest(bytes, sha512)]).toEqual([true, true]);
+  expect(hasDigest(Buffer.from('abd'), sha256)).toBe(false);
+});
+
+test('whatever a socket throws becomes one of our kinds', () => {
+  const kind = (code: string) => toUpstreamError(Object.assign(new Error('x'), { code }), 'u').kind;
+  expect([
+    kind('UND_ERR_HEADERS_TIMEOUT'),
+    kind('HPE_INVALID_CONSTANT'),
+    kind('ECONNREFUSED'),
+    kind('CERT_HAS_EXPIRED'),
+  ]).toEqual(['timeout', 'bad_answer', 'unreachable', 'unreachable']);
+  expect(toUpstreamError('text', 'u').kind).toBe('unreachable');
+});
