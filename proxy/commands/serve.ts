@@ -11,7 +11,10 @@ import { type Signals, untilStopped } from './signals.ts';
 const GRACE_MS = 30_000;
 
 /** @returns the exit code once the proxy has stopped: 0. @throws ConfigError, CommandError or TrustError. */
-export async function runServe(file: string, { signals }: { readonly signals: Signals }): Promise<number> {
+export async function runServe(
+  file: string,
+  { signals, revision }: { readonly signals: Signals; readonly revision: string },
+): Promise<number> {
   const config = await loadConfig(file);
   const runtime = await start(config, { node: signals.version, revision });
   const { log, port, adminPort } = runtime;

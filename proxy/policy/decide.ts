@@ -6,7 +6,7 @@
 import type { DenyReason } from '../reason.ts';
 import type { ImageReference } from '../registry/reference.ts';
 import type { TrustedTarget } from '../trust-client/types.ts';
-import { type Asked, expiredTrust, REFUSALS, unsignedTag } from './refusal.ts';
+import { type Asked, REFUSALS, unsignedTag } from './refusal.ts';
 import { meets, missingSigners } from './signers.ts';
 import { suggestTags } from './suggest.ts';
 import { type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
@@ -66,11 +66,18 @@ function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict
   const { outcome, now } = input;
   const image = asked(input);
   if (outcome === undefined) return refuse('internal', REFUSALS.internal(image));
-  if (outcome.kind === 'failed') return refuse(outcome.error.code, REFUSALS[outcome.error.code](image));
+  if (outcome.kind === 'failed') {
+    const { code, role } = outcome.error;
+    return refuse(code, REFUSALS[code]({ ...image, role }));
+  }
   const { trust } = outcome;
-  if (hasExpired(trust.expires, now)) return refuse('metadata_expired', expiredTrust(image, trust));
+  if (hasExpired(trust.expires, now)) {
+    return refuse('metadata_expired', REFUSALS.metadata_expired({ ...image, role: trust.firstToExpire }));
+  }
   const target = trust.target(reference.tag, now);
   if (target === undefined) {
+    // It may have been signed since the trust server was last reached, so that is what there is to say.
+    if (outcome.path === 'stale') return refuse('trust_unreachable', REFUSALS.trust_unreachable(image));
     const suggestions = input.suggest ? suggestTags(trust.tags(now), reference.tag) : [];
     return refuse('unsigned_tag', unsignedTag(image, suggestions));
   }

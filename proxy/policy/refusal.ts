@@ -6,7 +6,6 @@
  * it is free text of a client, a registry or a trust server.
  */
 import type { DenyReason, TrustReason } from '../reason.ts';
-import type { VerifiedTrust } from '../trust-client/types.ts';
 import type { SignerRequirement } from './types.ts';
 
 /** What was asked for, in the words that go into the sentence. */
@@ -16,6 +15,8 @@ export type Asked = {
   /** `<registry>/<repository>`. */
   readonly gun: string;
   readonly rule: string;
+  /** The role of the trust data at fault, where one is known. */
+  readonly role?: string | undefined;
 };
 
 type Unsigned = Asked & { readonly missing: readonly string[]; readonly signers: SignerRequirement };
@@ -24,6 +25,11 @@ type Unsigned = Asked & { readonly missing: readonly string[]; readonly signers:
 type PlainReason = TrustReason | Extract<DenyReason, 'denied_by_rule' | 'no_rule' | 'internal'>;
 
 const OPERATOR = "this proxy's operator";
+const PUBLISHER = 'ask its publisher to sign again';
+/** Whom to ask about an expired role: the trust server renews two of them by itself, people the others. */
+const RENEWERS = new Map(
+  ['timestamp', 'snapshot'].map((role) => [role, `ask ${OPERATOR} to check that the trust server renews it`]),
+);
 
 /** One sentence for each reason policy/ refuses with, `unsigned_tag` aside. */
 export const REFUSALS = {
@@ -33,8 +39,8 @@ export const REFUSALS = {
     `${image} is signed with a root key that is not pinned for ${gun}; ask ${OPERATOR} to pin its root key or pull a pinned repository`,
   root_rotation_refused: ({ image, gun }) =>
     `${image} is refused: the root key of ${gun} was replaced and the earlier one does not vouch for the new one; ask its publisher whether that was intended and ${OPERATOR} to pin the new key`,
-  metadata_expired: ({ image, gun }) =>
-    `${image} is refused: the signatures for ${gun} have expired; ask its publisher to sign again`,
+  metadata_expired: ({ image, gun, role }) =>
+    `${image} is refused: the ${role ?? 'trust data'} of ${gun} has expired; ${RENEWERS.get(role ?? '') ?? PUBLISHER}`,
   metadata_rollback: ({ image, gun }) =>
     `${image} is refused: the trust server offers older trust data for ${gun} than was verified before; ask ${OPERATOR} to check the trust server`,
   metadata_invalid: ({ image, gun }) =>
@@ -60,13 +66,4 @@ export const REFUSALS = {
 export function unsignedTag({ image }: Asked, suggestions: readonly string[]): string {
   const others = suggestions.length === 0 ? '' : `: ${suggestions.join(', ')}`;
   return `${image} is not signed: no valid signature in targets/releases or targets; sign it with "docker trust sign ${image}" or pull a signed tag${others}`;
-}
-
-/** Verified earlier, expired since. Whom to ask depends on who renews the role: people, or the trust server. */
-export function expiredTrust({ image, gun }: Asked, trust: VerifiedTrust): string {
-  const role = trust.firstToExpire;
-  if (role === 'timestamp' || role === 'snapshot') {
-    return `${image} is refused: the ${role} of ${gun} has expired; ask ${OPERATOR} to check that the trust server renews it`;
-  }
-  return REFUSALS.metadata_expired({ image, gun, rule: '' });
 }

@@ -222,7 +222,7 @@ function toProxyOptions(
     proxyTimeout,
     selfHandleResponse: true,
     // An empty body in place of the client's: GET bodies are never handed on (§6.2).
-    
+    buffer: Readable.from([]),
   };
 }
 

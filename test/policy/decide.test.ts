@@ -6,7 +6,7 @@ import type { RuleMode, TrustOutcome } from '../../proxy/policy/types.ts';
 import { TRUST_REASONS } from '../../proxy/reason.ts';
 import type { ImageReference } from '../../proxy/registry/reference.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import { DIGEST, input, NOW, rule, target, verified } from './kit.ts';
+import { DIGEST, input, NOW, rule, target, trust, verified } from './kit.ts';
 
 const BY_DIGEST: ImageReference = { kind: 'digest', repository: 'library/alpine', digest: DIGEST };
 const MODES: readonly RuleMode[] = ['enforce', 'audit', 'off', 'deny'];
@@ -42,6 +42,15 @@ describe('a tag under enforce', () => {
     expect(messageOf({ outcome: verified([]), suggest: true })).toMatch(/ or pull a signed tag$/);
   });
 
+  test('not in what was verified before an outage: nobody knows whether it was signed since', () => {
+    const signed = { kind: 'verified', trust: trust([target()]), path: 'stale' } as const;
+    expect(decide(input({ outcome: signed })).kind).toBe('pin');
+    const unseen = { kind: 'verified', trust: trust([]), path: 'stale' } as const;
+    expect(messageOf({ outcome: unseen })).toBe(
+      "trust_unreachable: docker.io/library/alpine:3.20 cannot be verified: the trust server for docker.io/library/alpine cannot be reached; try again later or ask this proxy's operator to check the trust server",
+    );
+  });
+
   test.each(TRUST_REASONS)(
     'trust failed with %s: that reason, one ASCII sentence, nothing of the error',
     (code) => {
@@ -60,8 +69,8 @@ describe('a tag under enforce', () => {
   test.each([
     ['timestamp', "the timestamp of docker.io/library/alpine has expired; ask this proxy's operator"],
     ['snapshot', "the snapshot of docker.io/library/alpine has expired; ask this proxy's operator"],
-    ['targets', 'the signatures for docker.io/library/alpine have expired; ask its publisher'],
-    ['root', 'the signatures for docker.io/library/alpine have expired; ask its publisher'],
+    ['targets', 'the ROLE of docker.io/library/alpine has expired; ask its publisher'],
+    ['root', 'the ROLE of docker.io/library/alpine has expired; ask its publisher'],
   ])('verified earlier, its %s expired since', (firstToExpire, expected) => {
     const outcome = verified([target()], { expires: NOW, firstToExpire });
     expect(messageOf({ outcome })).toContain(

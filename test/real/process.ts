@@ -38,8 +38,8 @@ export interface ServiceSpec {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Asked again and again until it says true; a throw counts as not yet. */
-  ready(): Promise<boolean>;
+  /** Asked again and again, with what was written so far, until it says true; a throw counts as not yet. */
+  ready(log: string): Promise<boolean>;
   /** Milliseconds until it must be ready. */
   readonly deadline?: number;
 }
@@ -155,7 +155,7 @@ export async function startService(spec: ServiceSpec): Promise<Service> {
   const stop = (): Promise<boolean> => stopChild(child, exit);
   onCleanUp(stop);
   try {
-    await untilReady(spec, child);
+    await untilReady(spec, child, log);
   } catch (cause) {
     await stop();
     throw new Error(`${spec.name}: ${(cause as Error).message}\n${log()}`);
@@ -179,10 +179,10 @@ function collectLog(child: ChildProcess): () => string {
   return () => text;
 }
 
-async function untilReady(spec: ServiceSpec, child: ChildProcess): Promise<void> {
+async function untilReady(spec: ServiceSpec, child: ChildProcess, log: () => string): Promise<void> {
   const deadline = Date.now() + (spec.deadline ?? READY_DEADLINE);
   while (Date.now() < deadline) {
-    const ready = await spec.ready().catch(() => false);
+    const ready = await spec.ready(log()).catch(() => false);
     // Asked second, so that another process's answer on the same port does not count for one that failed to bind.
     if (hasEnded(child)) throw new Error('ended before it was ready');
     if (ready) return;

@@ -61,8 +61,12 @@ export class ContainersClient {
 
   /** Pulls into buildah's own store and prints the image ID. */
   buildahPull(image: string): Promise<Result> {
-    const pull = ['pull', '--quiet', '--signature-policy', this.#policy, image];
-    return this.#run('buildah', [...this.#store('buildah'), ...pull]);
+    return this.buildah(['pull', '--quiet', '--signature-policy', this.#policy, image]);
+  }
+
+  /** Any other buildah command on the same store. */
+  buildah(args: readonly string[]): Promise<Result> {
+    return this.#run('buildah', [...this.#store('buildah'), ...args]);
   }
 
   get #policy(): string {

@@ -118,6 +118,16 @@ test('a registry’s own name wins over another one’s alias', () => {
   expect(table.names.get('b.io')).toBe('b.io');
 });
 
+test('a transfer encoding Node has not understood yet is refused before anything is forwarded', () => {
+  const read = (coding: string) =>
+    parseRoute(
+      { method: 'GET', target: '/v2/a/manifests/t', rawHeaders: ['Host', 'h', 'Transfer-encoding', coding] },
+      TABLE,
+    );
+  expect(read('xchunked')).toMatchObject({ refusal: { reason: 'bad_request' } });
+  expect(read('chunked')).toMatchObject({ kind: 'route' });
+});
+
 test('hostile targets take no time', () => {
   const started = performance.now();
   for (const part of ['a-', 'a__', 'a/', 'a.', '-', '_', 'manifests/', 'a/manifests/']) {

@@ -173,11 +173,9 @@ export class Publisher {
   }
 
   /** Entries signed before stay in the file, outside of what the delegation may name from now on. */
-  async #narrowPaths({ role, paths }: Delegation): Promise<void> {
+  async #narrowPaths({ role }: Delegation): Promise<void> {
+    await this.#run('delegation', 'remove', this.gun, role, '-y', '--all-paths');
     await this.#run('delegation', 'add', this.gun, role, '--paths', NARROW_PATH);
-    const old = paths.filter((path) => path !== NARROW_PATH);
-    const scope = paths.includes('') ? ['--paths', ''] : old.flatMap((path) => ['--paths', path]);
-    if (old.length > 0) await this.#run('delegation', 'remove', this.gun, role, '-y', ...scope);
     await this.#client.publish(this.gun);
   }
 
