@@ -1,6 +1,6 @@
 /** `tags/list`: what a pull would refuse is not in it (product.md: unsigned tags are invisible). */
 import { decide } from '../policy/decide.ts';
-import { expiredTrust, REFUSALS } from '../policy/refusal.ts';
+import { REFUSALS } from '../policy/refusal.ts';
 import { selectRule } from '../policy/rule.ts';
 import type { Rule, TrustOutcome } from '../policy/types.ts';
 import type { AllowReason } from '../reason.ts';
@@ -31,12 +31,15 @@ export async function listTags(exchange: Exchange, client: HttpClient, route: Ta
   const outcome = await deps.trustFor(registry, gun);
   if (outcome.kind === 'failed') {
     const reason = outcome.error.code;
-    return refuseList(exchange, route, rule, { reason, message: REFUSALS[reason](asked) });
+    return refuseList(exchange, route, rule, {
+      reason,
+      message: REFUSALS[reason]({ ...asked, role: outcome.error.role }),
+    });
   }
   if (!(outcome.trust.expires.getTime() > deps.now().getTime())) {
     return refuseList(exchange, route, rule, {
       reason: 'metadata_expired',
-      message: expiredTrust(asked, outcome.trust),
+      message: REFUSALS.metadata_expired({ ...asked, role: outcome.trust.firstToExpire }),
     });
   }
   return listSigned(exchange, client, route, rule, outcome);

@@ -69,8 +69,8 @@ describe('a tag under enforce', () => {
   test.each([
     ['timestamp', "the timestamp of docker.io/library/alpine has expired; ask this proxy's operator"],
     ['snapshot', "the snapshot of docker.io/library/alpine has expired; ask this proxy's operator"],
-    ['targets', 'the ROLE of docker.io/library/alpine has expired; ask its publisher'],
-    ['root', 'the ROLE of docker.io/library/alpine has expired; ask its publisher'],
+    ['targets', 'the targets of docker.io/library/alpine has expired; ask its publisher'],
+    ['root', 'the root of docker.io/library/alpine has expired; ask its publisher'],
   ])('verified earlier, its %s expired since', (firstToExpire, expected) => {
     const outcome = verified([target()], { expires: NOW, firstToExpire });
     expect(messageOf({ outcome })).toContain(

@@ -14,7 +14,7 @@ export const DOCKER_ORDER: readonly string[] = ['targets/releases', 'targets'];
 
 export interface ListedTarget {
   readonly name: string;
-  /** Hex SHA-256. */
+  /** Hex SHA-256; empty where the target has another hash only. */
   readonly digest: string;
   readonly size: number;
   readonly role: string;
@@ -199,7 +199,7 @@ function toRoles(options: TargetOptions): readonly string[] {
 }
 
 function parseList(text: string): readonly ListedTarget[] {
-  const rows = text.matchAll(/^(\S.*?)\s+([0-9a-f]{64})\s+(\d+)\s+(\S+)\s*$/gm);
+  const rows = text.matchAll(/^(\S.*?)\s+(?:([0-9a-f]{64})\s+)?(\d+)\s+(\S+)\s*$/gm);
   return [...rows].map(([, name = '', digest = '', size, role = '']) => ({
     name,
     digest,

@@ -65,7 +65,8 @@ async function explainRow(
   const withTag = await evidence.inspectTag(row.SignedTag);
   if (!withTag.some(({ Digest }) => Digest === row.Digest)) return 'inspect ignores paths';
   // The row is that of `targets`, and a pull takes another one: a digest, nothing, or one without a SHA-256.
-  if (first?.role !== 'targets' || first.digest !== row.Digest || listed?.role === 'targets') return undefined;
+  if (first?.role !== 'targets' || first.digest !== row.Digest || listed?.role === 'targets')
+    return undefined;
   if (ours.targets.has(row.SignedTag)) return 'inspect shows every role';
   if (listed?.digest === '') return 'no sha256';
   return listed?.role.startsWith(`${RELEASES}/`) === true ? 'hidden below releases' : undefined;
@@ -98,7 +99,8 @@ function compareKeys(label: string, ours: OurView, inspected: TrustInspection, f
   const theirKeys = new Map(named.map(({ Name, Keys }) => [Name, sorted(Keys.map(({ ID }) => ID))] as const));
   for (const name of new Set([...ourKeys.keys(), ...theirKeys.keys()])) {
     const [our, their] = [ourKeys.get(name) ?? 'none', theirKeys.get(name) ?? 'none'];
-    if (our !== their) findings.settle(undefined, `${label}: keys of ${name} are ${our}, for docker ${their}`);
+    if (our !== their)
+      findings.settle(undefined, `${label}: keys of ${name} are ${our}, for docker ${their}`);
   }
 }
 

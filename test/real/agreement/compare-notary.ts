@@ -5,7 +5,12 @@ import type { Findings } from './findings.ts';
 import type { DifferenceName } from './known-differences.ts';
 import type { NotaryView, OurView } from './views.ts';
 
-export function compareWithNotary(label: string, ours: OurView, notary: NotaryView, findings: Findings): void {
+export function compareWithNotary(
+  label: string,
+  ours: OurView,
+  notary: NotaryView,
+  findings: Findings,
+): void {
   for (const tag of new Set([...ours.targets.keys(), ...notary.listed.keys()])) {
     findings.targets += 1;
     const [our, row] = [ours.targets.get(tag), notary.listed.get(tag)];
@@ -60,7 +65,8 @@ function explainLookup(
 ): DifferenceName | undefined {
   const [first, row] = [notary.byDefault.get(tag), notary.listed.get(tag)];
   // Both take the first role by default; if they differed, no order would explain it.
-  if (first === undefined || row === undefined || toDigest(digest) !== toDigest(first.digest)) return undefined;
+  if (first === undefined || row === undefined || toDigest(digest) !== toDigest(first.digest))
+    return undefined;
   if (first.role !== row.role) return 'lookup order';
   return explainRow(ours, ours.targets.get(tag), row, notary);
 }
@@ -68,7 +74,8 @@ function explainLookup(
 /** Passed over by us for its threshold, itself or a role above it. */
 export function isUnderSigned(ours: OurView, role: string): boolean {
   return ours.trust.roles.some(
-    (status) => status.skipped === 'threshold' && (role === status.role || role.startsWith(`${status.role}/`)),
+    (status) =>
+      status.skipped === 'threshold' && (role === status.role || role.startsWith(`${status.role}/`)),
   );
 }
 

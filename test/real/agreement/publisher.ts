@@ -25,12 +25,7 @@ export class Publisher {
   readonly #plan: Plan;
   #rootCertificate: string | undefined;
 
-  static async create(
-    server: NotaryServer,
-    keyring: Keyring,
-    gun: string,
-    shape: Shape,
-  ): Promise<Publisher> {
+  static async create(server: NotaryServer, keyring: Keyring, gun: string, shape: Shape): Promise<Publisher> {
     const client = await NotaryClient.create(server, await keyring.createTrustDir());
     return new Publisher(client, keyring, gun, shape);
   }
@@ -117,16 +112,7 @@ export class Publisher {
     if (custom !== undefined) await writeFile(file, custom);
     const extra = custom === undefined ? [] : ['--custom', file];
     const roles = role === 'targets' ? [] : ['--roles', role];
-    await this.#run(
-      'addhash',
-      this.gun,
-      tag,
-      String(TARGET_SIZE),
-      ...sha256,
-      ...sha512,
-      ...extra,
-      ...roles,
-    );
+    await this.#run('addhash', this.gun, tag, String(TARGET_SIZE), ...sha256, ...sha512, ...extra, ...roles);
   }
 
   async #rotate(rotations: readonly Rotation[]): Promise<void> {

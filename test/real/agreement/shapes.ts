@@ -105,7 +105,8 @@ function drawBest(
 function drawAffordable(random: () => number, used: ReadonlyMap<string, number>): Shape {
   for (;;) {
     const shape = drawShape(random);
-    if (choicesOf(shape).every((choice) => (used.get(choice) ?? 0) < (MOST[choice] ?? Infinity))) return shape;
+    if (choicesOf(shape).every((choice) => (used.get(choice) ?? 0) < (MOST[choice] ?? Infinity)))
+      return shape;
   }
 }
 

@@ -45,16 +45,10 @@ export async function readOursOffline(
   deps: UpdateDeps,
   request: Pick<UpdateRequest, 'gun' | 'pin' | 'now'>,
 ): Promise<Outcome<OurView>> {
-  return await attempt(
-    () => restoreTrust(deps.state, request.gun, request.pin, request.now),
-    request.now,
-  );
+  return await attempt(() => restoreTrust(deps.state, request.gun, request.pin, request.now), request.now);
 }
 
-async function attempt(
-  resolve: () => Promise<VerifiedRepository>,
-  now: Date,
-): Promise<Outcome<OurView>> {
+async function attempt(resolve: () => Promise<VerifiedRepository>, now: Date): Promise<Outcome<OurView>> {
   try {
     const trust = await resolve();
     const found = trust.tags(now).map((tag) => [tag, trust.target(tag, now)] as const);
