@@ -1,5 +1,6 @@
 /** What a configuration decides and a reload replaces: registries, trust and policy, made together. */
 import type { RegistryStatus } from './admin/types.ts';
+import { startBackground } from './background.ts';
 import { createTrustCache, type TrustCache, type TrustCacheObserver } from './cache/trust-cache.ts';
 import type { Config } from './config/types.ts';
 import type { PullConfig } from './pull/types.ts';
@@ -41,6 +42,12 @@ export function createParts(config: Config, { metrics, state, now, observer }: P
     now,
     observer,
   });
+  const background = startBackground({
+    trust,
+    trustServers: trustServers.values(),
+    refreshMs: config.trust.refreshMs,
+    now,
+  });
   const table = createRegistryTable(config.registries, config.defaultRegistry);
   return {
     config,
@@ -53,6 +60,7 @@ export function createParts(config: Config, { metrics, state, now, observer }: P
       trustServer: server,
     })),
     close: async () => {
+      background.stop();
       await Promise.all([...registries.values(), ...trustServers.values()].map((client) => client.close()));
     },
   };

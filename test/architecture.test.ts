@@ -22,6 +22,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
     'parts.ts',
     [
       'admin/types.ts',
+      'background.ts',
       'cache/',
       'config/types.ts',
       'pull/',
@@ -65,7 +66,9 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
   ['registry/', ['reason.ts', 'undici', 'node:']],
   ['policy/', ['registry/reference.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'reason.ts']],
+  ['background.ts', ['cache/', 'registry/http-client.ts', 'trust-client/changefeed.ts']],
   ['trust-client/notary-source.ts', ['registry/']],
+  ['trust-client/changefeed.ts', ['registry/']],
   ['trust-client/', ['registry/reference.ts', 'reason.ts', '@noble/', 'node:crypto']],
   [
     'cache/',
@@ -97,7 +100,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ],
   ['admin/', ['policy/types.ts', 'telemetry/', 'trust-client/types.ts', 'koa', 'node:']],
   ['config/', ['policy/', 'registry/reference.ts', 'yaml', 'zod', 'node:']],
-  ['demo/', ['trust-client/', 'registry/reference.ts', 'node:']],
+  ['demo/', ['demo/', 'trust-client/', 'registry/reference.ts', 'node:']],
 ];
 
 const files = readdirSync(PROXY, { recursive: true, encoding: 'utf8' }).filter((name) =>

@@ -36,6 +36,10 @@ export type TrustCacheOptions = {
 
 export type TrustCache = {
   trustFor(registry: string, gun: Gun): Promise<TrustOutcome>;
+  /** A hint that a repository changed, or any of them: those in use are asked for again in the background. */
+  changed(gun?: string): void;
+  /** Asks again for what is in use and about to grow old, so that no pull waits for it. Never rejects. */
+  refreshDue(): Promise<void>;
 };
 
 /** What one repository weighs in the cache beside its tags; the limit is in the same unit, tags. */
@@ -46,7 +50,17 @@ const REFUSAL_MS = 5_000;
 /** How long an outage is believed before the server is asked again. */
 const OUTAGE_MS = 5_000;
 
+/** An answer older than this part of the refresh interval is renewed ahead of time. */
+const RENEW_AFTER = 0.7;
+/** A repository that nobody asked for within this time is not in use, in milliseconds. */
+const IN_USE_MS = 600_000;
+/** Repositories renewed at the same time. */
+const PARALLEL_RENEWALS = 8;
+
 type Entry = {
+  readonly registry: string;
+  /** When somebody asked for it last. */
+  usedAt: number;
   /** The newest verified answer that may still be used. */
   readonly trust: VerifiedRepository | undefined;
   /** When the server last confirmed it, or failed to. */
@@ -64,9 +78,11 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
 
   const refresh = async (registry: string, gun: Gun): Promise<TrustOutcome> => {
     const started = now();
-    const previous = entries.get(gun)?.trust;
-    const remember = (trust: VerifiedRepository | undefined, failure: TrustError | undefined) =>
-      entries.set(gun, { trust, at: started.getTime(), failure });
+    const previous = entries.peek(gun)?.trust;
+    const remember = (trust: VerifiedRepository | undefined, failure: TrustError | undefined) => {
+      const usedAt = entries.peek(gun)?.usedAt ?? started.getTime();
+      entries.set(gun, { registry, usedAt, trust, at: started.getTime(), failure });
+    };
     try {
       const signal = AbortSignal.timeout(options.timeoutMs);
       const request = { gun, pin: options.pinFor(gun), now: started, signal, previous };
@@ -94,9 +110,17 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     }
   };
 
+  /** One flight a repository, however many wait for it. */
+  const fly = (registry: string, gun: Gun): Promise<TrustOutcome> => {
+    const started = refresh(registry, gun).finally(() => flights.delete(gun));
+    flights.set(gun, started);
+    return started;
+  };
+
   const trustFor = async (registry: string, gun: Gun): Promise<TrustOutcome> => {
     const time = now();
     const known = entries.get(gun);
+    if (known !== undefined) known.usedAt = time.getTime();
     const outcome = known && recall(known, time, options.refreshMs);
     if (outcome !== undefined) {
       observer?.cache(
@@ -110,12 +134,39 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       return await flight;
     }
     observer?.cache('miss');
-    const started = refresh(registry, gun).finally(() => flights.delete(gun));
-    flights.set(gun, started);
-    return await started;
+    return await fly(registry, gun);
   };
 
-  return { trustFor };
+  /** Renews those of the repositories in use that `isDue` picks, a few at a time. */
+  const renew = async (isDue: (gun: Gun, entry: Entry, time: number) => boolean): Promise<void> => {
+    const time = now().getTime();
+    const due = [...entries.entries()].filter(
+      ([gun, entry]) => time - entry.usedAt < IN_USE_MS && !flights.has(gun) && isDue(gun, entry, time),
+    );
+    const next = async (): Promise<void> => {
+      for (let item = due.shift(); item !== undefined; item = due.shift()) {
+        const [gun, { registry }] = item;
+        // A pull may have begun to ask meanwhile. What goes wrong is told to the observer, and to the next pull.
+        if (!flights.has(gun)) await fly(registry, gun).catch(() => undefined);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_RENEWALS }, next));
+  };
+
+  const changed = (gun?: string): void => {
+    const again = () => renew((name) => gun === undefined || name === gun);
+    // A question that is on its way already may be answered from before the change.
+    const underWay = [...flights].filter(([name]) => gun === undefined || name === gun);
+    for (const [, flight] of underWay) void flight.then(again, again);
+    void again();
+  };
+
+  const refreshDue = (): Promise<void> =>
+    renew(
+      (_gun, { failure, at }, time) => failure === undefined && time - at >= options.refreshMs * RENEW_AFTER,
+    );
+
+  return { trustFor, changed, refreshDue };
 }
 
 /** What can be said without asking, or undefined. A clock that went back makes every answer old. */

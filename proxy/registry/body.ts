@@ -30,3 +30,14 @@ export async function readBody(body: Readable, maxBytes: number, signal?: AbortS
   }
   return Buffer.concat(chunks, length);
 }
+
+/** How much of an answer nobody wants is read to keep its connection, in bytes. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+
+/** Reads a small rest so that the connection can be used again; a large one costs the connection. */
+export async function discard(
+  body: Readable & { dump?: (limits: { limit: number }) => Promise<void> },
+): Promise<void> {
+  if (body.dump === undefined) body.destroy();
+  else await body.dump({ limit: MAX_DISCARDED_BYTES });
+}

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import { Agent, Pool } from 'undici';
 import { parseBaseUrl } from './base-url.ts';
+import { discard } from './body.ts';
 import { parseChallenges } from './challenge.ts';
 import { toUpstreamError, UpstreamError } from './errors.ts';
 import {
@@ -78,6 +79,9 @@ export type HttpClient = {
   authorize(path: string, options: RequestOptions): Promise<string | undefined>;
   /** Forgets the token of a scope after the upstream refused it. */
   forget(scope: string): void;
+  /** Has other connections to the same upstream ended together with these. */
+  onClose(listener: () => void): void;
+  /** Lets requests under way finish. */
   close(): Promise<void>;
 };
 
@@ -95,8 +99,6 @@ const DEFAULTS = {
   maxTokenBytes: 64 * 1024,
   maxConnections: 64,
 };
-/** How much of an answer nobody wants is read to keep its connection, in bytes. */
-const MAX_DISCARDED_BYTES = 64 * 1024;
 /** How long "no credentials wanted" is remembered for a scope, in milliseconds. */
 const OPEN_SCOPE_MS = 60_000;
 const MAX_OPEN_SCOPES = 4096;
@@ -120,6 +122,7 @@ class Client implements HttpClient {
   readonly #now: () => number;
   /** Scopes the upstream lately answered without credentials, and until when that is believed. */
   readonly #open = new Map<string, number>();
+  readonly #closeListeners: (() => void)[] = [];
   /** True once the upstream asked for Basic; it then gets it without being asked again. */
   #wantsBasic = false;
 
@@ -199,7 +202,12 @@ class Client implements HttpClient {
     this.#open.delete(scope);
   }
 
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
   async close(): Promise<void> {
+    for (const listener of this.#closeListeners.splice(0)) listener();
     await Promise.all([this.#pool.close(), this.#tokenAgent.close()]);
   }
 
@@ -286,12 +294,4 @@ function toHeaders(headers: Readonly<Record<string, string | string[] | undefine
     if (value !== undefined) map.set(name.toLowerCase(), typeof value === 'string' ? [value] : value);
   }
   return map;
-}
-
-/** Reads a small rest so that the connection can be used again; a large one costs the connection. */
-async function discard(
-  body: Readable & { dump?: (limits: { limit: number }) => Promise<void> },
-): Promise<void> {
-  if (body.dump === undefined) body.destroy();
-  else await body.dump({ limit: MAX_DISCARDED_BYTES });
 }

@@ -60,6 +60,10 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
     if (known !== undefined) return known;
     const agent = createAgent(client);
     agents.set(client, agent);
+    client.onClose(() => {
+      agents.delete(client);
+      retire(agent);
+    });
     return agent;
   };
   const askOnce = createAsk(agentFor, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
@@ -149,6 +153,13 @@ function createAgent({ baseUrl, ca }: HttpClient): HttpAgent {
   const options = { keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS, highWaterMark: STREAM_BUFFER_BYTES };
   if (baseUrl.protocol === 'http:') return new HttpAgent(options);
   return new HttpsAgent({ ...options, ...(ca === undefined ? {} : { ca }) });
+}
+
+/** Ends the connections nobody uses now, and each of the others when its transfer is over. */
+function retire(agent: HttpAgent): void {
+  agent.maxFreeSockets = 0;
+  for (const sockets of Object.values(agent.freeSockets))
+    for (const socket of sockets ?? []) socket.destroy();
 }
 
 /** One exchange as http-proxy reports it: through events of the whole proxy, told apart by the request. */

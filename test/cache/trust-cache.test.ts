@@ -166,3 +166,90 @@ test('a fault of our own is not taken for an answer', async () => {
   world.source.fault('*', { error: new TypeError('a bug') });
   await expect(ask()).rejects.toThrow(TypeError);
 });
+
+describe('answers are renewed before anybody waits', () => {
+  test('those in use, once most of the refresh interval has passed', async () => {
+    await ask();
+    pass(41_000);
+    await cache.refreshDue();
+    expect(takeEvents()).toEqual(['miss', 'updated']);
+    pass(1_000);
+    await cache.refreshDue();
+    expect(takeEvents()).toEqual(['unchanged']);
+    pass(30_000);
+    expect(await ask()).toMatchObject({ path: 'cache' });
+  });
+
+  test('not those that nobody asks for any more', async () => {
+    await ask();
+    takeEvents();
+    pass(600_000);
+    await cache.refreshDue();
+    expect(takeEvents()).toEqual([]);
+  });
+
+  test('not those that were refused: their next pull asks', async () => {
+    world.source.repositories.clear();
+    await ask();
+    takeEvents();
+    pass(50_000);
+    await cache.refreshDue();
+    expect(takeEvents()).toEqual([]);
+  });
+});
+
+describe('a hint that something changed', () => {
+  /** The hint is answered in the background: whoever asks next joins the flight or finds its answer. */
+  async function settled(): Promise<void> {
+    while (world.source.requests.length > 0) {
+      world.source.requests.length = 0;
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((done) => setImmediate(done));
+    }
+  }
+
+  test('makes a revocation count at once', async () => {
+    await ask();
+    world.repository.removeTag('3.20');
+    world.repository.publish();
+    cache.changed(GUN);
+    await settled();
+    const outcome = await ask();
+    expect(outcome).toMatchObject({ kind: 'verified', path: 'cache' });
+    expect(outcome.kind === 'verified' && outcome.trust.target('3.20', world.now)).toBeUndefined();
+  });
+
+  test('that comes while a question is under way has it asked again', async () => {
+    await ask();
+    pass(60_000);
+    let release = () => undefined as void;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const old = world.repository.files.get('timestamp');
+    world.source.fault('timestamp', { delay: held, bytes: old ?? Buffer.from(''), times: 1 });
+    const asked = ask();
+    world.repository.removeTag('3.20');
+    world.repository.publish();
+    cache.changed(GUN);
+    release();
+    await asked;
+    await settled();
+    const outcome = await ask();
+    expect(outcome.kind === 'verified' && outcome.trust.target('3.20', world.now)).toBeUndefined();
+  });
+
+  test('about a repository nobody uses asks nobody', async () => {
+    cache.changed(GUN);
+    cache.changed('docker.io/library/debian');
+    await settled();
+    expect(takeEvents()).toEqual([]);
+  });
+
+  test('about everything renews what is in use', async () => {
+    await ask();
+    takeEvents();
+    cache.changed();
+    await settled();
+    expect(takeEvents()).toEqual(['unchanged']);
+  });
+});

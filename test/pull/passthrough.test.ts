@@ -1,9 +1,11 @@
 /** What passes streams through, both ways with nothing in it that should stay behind. */
 
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createHttpClient } from '../../proxy/registry/http-client.ts';
+import { createForwarder } from '../../proxy/registry/passthrough.ts';
 import { type Handler, startUpstream } from '../registry/upstream.ts';
 import {
   ask,
@@ -399,4 +401,43 @@ test('running pulls finish when the proxy is stopped, and new ones are not accep
   finish();
   expect((await pulling).body.toString()).toBe('stop');
   await closing;
+});
+
+test('a replaced upstream’s connections end: idle ones at once, a running transfer when it is over', async () => {
+  let finish: (() => void) | undefined;
+  const sockets = new Set<Socket>();
+  const upstream = await startUpstream((req, res) => {
+    sockets.add(req.socket);
+    req.socket.on('close', () => sockets.delete(req.socket));
+    res.writeHead(200, { 'content-length': 4 }).write('st');
+    finish = () => res.end('op');
+  });
+  running.push(upstream);
+  const client = createHttpClient({
+    upstream: 'r',
+    kind: 'registry',
+    baseUrl: upstream.url,
+    auth: { kind: 'passthrough' },
+  });
+  const forwarder = createForwarder();
+  const server = createServer((req, res) => {
+    const fail = () => ({ status: 502, reasonPhrase: undefined, headers: new Map(), body: undefined });
+    void forwarder.forward(req, res, {
+      kind: 'blob',
+      client,
+      path: '/x',
+      scope: '',
+      onServed: () => undefined,
+      onFailed: fail,
+    });
+  }).listen(0);
+  const { port } = server.address() as AddressInfo;
+  const pulling = ask(port, '/');
+  while (finish === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  await client.close();
+  expect(sockets.size).toBe(1);
+  finish();
+  expect((await pulling).body.toString()).toBe('stop');
+  while (sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  server.close();
 });

@@ -63,7 +63,7 @@ describeReal(
           (_, index) => () => toDockerSubject(sides, docker, registry, index),
         );
         const all = interleave(made, byDocker);
-        await inParallel(all, async (make) => examine(await make(), findings));
+        await inParallel(all, (make) => examineOrReport(make, findings));
         process.stdout.write(
           `${findings.summary(all.length)}\n` +
             `agreement: ${pairs} of ${possiblePairs} possible pairs of choices stood together in a repository\n`,
@@ -74,6 +74,16 @@ describeReal(
     );
   },
 );
+
+/** A repository that cannot be made or read is a finding too; the others are compared all the same. */
+async function examineOrReport(make: Make, findings: Findings): Promise<void> {
+  const subject = await make();
+  try {
+    await examine(subject, findings);
+  } catch (error) {
+    findings.settle(undefined, `${subject.label}: ${(error as Error).message}`);
+  }
+}
 
 async function toSide(server: NotaryServer): Promise<Side> {
   const client: HttpClient = createHttpClient({

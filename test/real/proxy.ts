@@ -26,7 +26,7 @@ export interface ProxyOptions {
 }
 
 /** `pullwarden serve` as a process of its own. Each start takes free ports. */
-export interface Proxy {
+export interface RunningProxy {
   readonly configFile: string;
   /** `localhost:PORT`, to stand in image references in the registry's place. */
   readonly address: string;
@@ -43,7 +43,7 @@ export interface Proxy {
 
 type Run = { readonly service: Service; readonly port: number; readonly admin: string };
 
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const configFile = await writeConfig(options);
   const earlier: string[] = [];
   const start = () => startRun(configFile, options.env);

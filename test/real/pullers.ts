@@ -39,7 +39,14 @@ export function createPullers(docker: DockerClient, containers: ContainersClient
     },
     buildah: async (image) => {
       const result = await containers.buildahPull(image);
-      const inspect = ['inspect', '--type', 'image', '--format', '{{.FromImageDigest}}', result.stdout.trim()];
+      const inspect = [
+        'inspect',
+        '--type',
+        'image',
+        '--format',
+        '{{.FromImageDigest}}',
+        result.stdout.trim(),
+      ];
       return toPulled(result, result.status === 0 ? await read(containers.buildah(inspect)) : undefined);
     },
   };

@@ -1,6 +1,5 @@
 /** What the file that names another says wrongly of its hash and length. */
 import type { Plain, PlainHashes, PlainMeta } from '../metadata-writer.ts';
-import type { SimulatedRepository } from '../notary-repository.ts';
 import type { Corruption, Scene } from './types.ts';
 
 const MIB = 1024 * 1024;
@@ -62,11 +61,7 @@ function serveUnderNewName(
 ): void {
   const bytes = repository.files.get(role);
   const hex = Buffer.from(meta?.hashes?.sha256 ?? '', 'base64').toString('hex');
-  if (bytes !== undefined) aliasOf(repository, `${role}.${hex}`, bytes);
-}
-
-function aliasOf(repository: SimulatedRepository, name: string, bytes: Uint8Array): void {
-  repository.files.set(name, bytes);
+  if (bytes !== undefined) repository.files.set(`${role}.${hex}`, bytes);
 }
 
 function offByOne(base64: string): string {

@@ -44,9 +44,8 @@ export const otherSignatures: readonly Corruption[] = [
     signatures: (list) => Array.from({ length: 200 }, () => list).flat(),
   },
   {
-    name: "another role's signature",
+    name: 'a signature over something else',
     alters: 'itself',
-    // Any well-formed signature over something else.
     signatures: (list) => list.map((item) => ({ ...item, sig: unrelated(item.keyid) })),
   },
 ];

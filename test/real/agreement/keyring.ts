@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Algorithm, createSelfSigned, encryptTraditional } from '../certificates.ts';
 import { NotaryClient, PASSPHRASE } from '../notary.ts';
 import type { NotaryServer } from '../notary-server.ts';
-import { programOf } from '../parts.ts';
+import { programOf } from '../programs.ts';
 import { makeTempDir, runOk } from '../process.ts';
 import { digestOf } from './changelist.ts';
 import type { Holder } from './plan.ts';

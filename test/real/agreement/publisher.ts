@@ -64,8 +64,7 @@ export class Publisher {
     move: () => this.#addTag(this.#plan.entries[0]?.tag ?? 'v0', 'moved'),
     revoke: () => this.#remove(({ tag }) => tag === this.#plan.entries[0]?.tag),
     revokeAll: () => this.#remove(() => true),
-    witness: () =>
-      this.#client.witness(this.gun, ['targets', ...this.#plan.delegations.map(({ role }) => role)]),
+    witness: () => this.#client.witness(this.gun, this.#publishedRoles()),
     narrowPaths: () => this.#narrowPaths(this.#first()),
     replaceKey: () => this.#replaceKey(this.#first()),
     removeDelegation: () => this.#client.removeDelegation(this.gun, this.#first().role),
@@ -187,6 +186,12 @@ export class Publisher {
     await this.#run('delete', this.gun, '--remote');
     this.#rootCertificate = await certificate();
     await this.#publishPlan();
+  }
+
+  /** A delegation that signed nothing has no file. */
+  #publishedRoles(): readonly string[] {
+    const signed = new Set(this.#plan.entries.map(({ role }) => role));
+    return ['targets', ...this.#plan.delegations.map(({ role }) => role).filter((role) => signed.has(role))];
   }
 
   #first(): Delegation {
