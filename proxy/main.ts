@@ -59,6 +59,30 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('pin')
+    .description('show the root keys of a repository; write the pin when they are the expected ones')
+    .argument('<image>', '[registry/]repository')
+    .option('--expect <id>', 'write the pin if the repository shows this key ID (TUF or canonical)')
+    .addOption(configOption())
+    .action(async (image: string, options: { config: string; expect?: string }) => {
+      const { runPin } = await import('./commands/pin.ts');
+      finish(await runPin(image, { expect: undefined, ...options }, io));
+    });
+
+  program
+    .command('trust')
+    .description('what is remembered of repositories')
+    .command('reset')
+    .description('forget a repository on purpose, after it was re-created with other keys; keeps a record')
+    .argument('<image>', '[registry/]repository')
+    .requiredOption('--reason <text>', 'why, for whoever reads the record')
+    .addOption(configOption())
+    .action(async (image: string, options: { config: string; reason: string }) => {
+      const { runTrustReset } = await import('./commands/trust-reset.ts');
+      finish(await runTrustReset(image, options, io));
+    });
+
+  program
     .command('demo')
     .description('show it at work: an embedded registry and Notary server behind the proxy')
     .option('--once', 'exit after the pulls: 0 when every answer was right', false)

@@ -23,7 +23,7 @@ export type FileState = TrustState & {
 /** @throws TrustError (`state`) when the folder cannot be made or written to. */
 export async function openFileState(folder: string): Promise<FileState> {
   const state = createFileState(folder);
-  await guard(folder, 'cannot be used', async () => {
+  await guardState(folder, 'cannot be used', async () => {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await removeAbandoned(folder);
   });
@@ -37,25 +37,25 @@ export function createFileState(folder: string): FileState {
   const seen = new Map<Gun, string | undefined>();
 
   const load = (gun: Gun) =>
-    guard(fileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, async () => {
-      const bytes = await readIfThere(fileOf(folder, gun));
+    guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, async () => {
+      const bytes = await readIfThere(stateFileOf(folder, gun));
       seen.set(gun, bytes && readStamp(bytes));
       return bytes && decodeStoredTrust(gun, bytes);
     });
 
   const save = (gun: Gun, trust: StoredTrust) =>
-    guard(fileOf(folder, gun), `with what is remembered of ${gun} cannot be written`, async () => {
-      const current = await readIfThere(fileOf(folder, gun));
+    guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be written`, async () => {
+      const current = await readIfThere(stateFileOf(folder, gun));
       if ((current && readStamp(current)) !== seen.get(gun)) {
         throw new Error('it was changed by another process since it was read');
       }
       const bytes = encodeStoredTrust(gun, trust);
-      await writeAtomically(folder, fileOf(folder, gun), bytes);
+      await writeAtomically(folder, stateFileOf(folder, gun), bytes);
       seen.set(gun, readStamp(bytes));
     });
 
   const probe = () =>
-    guard(folder, 'cannot be written to', async () => {
+    guardState(folder, 'cannot be written to', async () => {
       const path = join(folder, `probe-${randomUUID()}${UNFINISHED}`);
       await writeSynced(path, Buffer.from('probe'));
       await rm(path);
@@ -65,7 +65,7 @@ export function createFileState(folder: string): FileState {
 }
 
 /** A hash, because a name from outside must never become a path (Cure53 TUF-01-004). */
-function fileOf(folder: string, gun: Gun): string {
+export function stateFileOf(folder: string, gun: Gun): string {
   return join(folder, createHash('sha256').update(gun).digest('hex') + SUFFIX);
 }
 
@@ -115,7 +115,7 @@ async function removeAbandoned(folder: string): Promise<void> {
 }
 
 /** Nothing of the file system reaches a caller but as a TrustError that says which file and what to do. */
-async function guard<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
+export async function guardState<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -1,13 +1,13 @@
 /** `inspect IMAGE[:TAG]`: what is signed in a repository, by whom, with which keys, and until when. */
 import { loadConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
-import { type ParsedImage, parseImage, toGun } from '../registry/reference.ts';
 import { createNotarySource } from '../trust-client/notary-source.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { RoleStatus, TrustedTarget } from '../trust-client/types.ts';
 import { updateTrust } from '../trust-client/update.ts';
 import { createPinFor, createTrustClient, openReadOnlyState } from '../trust-parts.ts';
-import { CommandError, type CommandIo } from './io.ts';
+import { findImage, type NamedImage } from './image.ts';
+import type { CommandIo } from './io.ts';
 
 export type InspectOptions = { readonly config: string; readonly json: boolean };
 
@@ -17,7 +17,7 @@ export type InspectOptions = { readonly config: string; readonly json: boolean }
  */
 export async function runInspect(image: string, options: InspectOptions, io: CommandIo): Promise<number> {
   const config = await loadConfig(options.config);
-  const named = parseNamedImage(image, config);
+  const named = findImage(image, config);
   const now = new Date();
   const trust = await resolve(named, config, now);
   const tags = named.tag === undefined ? trust.tags(now) : [named.tag];
@@ -28,30 +28,12 @@ export async function runInspect(image: string, options: InspectOptions, io: Com
   return 3;
 }
 
-function parseNamedImage(image: string, config: Config): ParsedImage {
-  const parsed = parseImage(image, config.defaultRegistry);
-  if (parsed === undefined) {
-    throw new CommandError(`"${image}" is no image reference; write [registry/]repository[:tag]`);
-  }
-  const registry = config.registries.find(
-    ({ name, aliases }) => name === parsed.registry || aliases.includes(parsed.registry),
-  );
-  if (registry === undefined) {
-    const known = config.registries.map(({ name }) => name).join(', ');
-    throw new CommandError(`${parsed.registry} is not a registry of ${config.file}; configured: ${known}`);
-  }
-  return { ...parsed, registry: registry.name };
-}
-
 async function resolve(
-  { registry, repository }: ParsedImage,
+  { registry, gun }: NamedImage,
   config: Config,
   now: Date,
 ): Promise<VerifiedRepository> {
-  const configured = config.registries.find(({ name }) => name === registry);
-  if (configured === undefined) throw new Error('a named image is of a configured registry');
-  const gun = toGun(registry, repository);
-  const client = createTrustClient(configured);
+  const client = createTrustClient(registry);
   try {
     return await updateTrust(
       { source: createNotarySource(client), state: openReadOnlyState(config.trust.state) },

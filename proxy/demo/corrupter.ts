@@ -15,17 +15,10 @@ import {
   type Corruption,
   type Forged,
   fileAltered,
+  readFile,
   type Scene,
 } from './corruptions/types.ts';
-import {
-  encodeEnvelope,
-  encodeFileText,
-  type Plain,
-  type PlainSignature,
-  sha256Hex,
-  signedBytes,
-  signWith,
-} from './metadata-writer.ts';
+import { encodeEnvelope, encodeFileText, sha256Hex, signedBytes, signWith } from './metadata-writer.ts';
 import type { SimulatedRepository } from './notary-repository.ts';
 
 export const CORRUPTIONS: readonly Corruption[] = [
@@ -70,27 +63,14 @@ export function corrupt(
 /** The file's new bytes: what is signed, then how it is spelled, then who signed, then the bytes themselves. */
 function forge(corruption: Corruption, scene: Scene, attacker: Attacker): Uint8Array | undefined {
   const { repository, file } = scene;
-  const signed: Record<string, Plain> = contentOf(repository, file);
+  const { signed, signatures: honest } = readFile(repository, file);
   if (attacker === 'keyHolder') signed['version'] = repository.version(file) + 1;
   corruption.content?.(signed, scene);
   const plainText = encodeFileText(signed);
   const text = corruption.spelling?.(plainText) ?? plainText;
-  const signatures =
-    attacker === 'keyHolder'
-      ? signWith(repository.keys(file), signedBytes(signed))
-      : signaturesOf(repository, file);
+  const signatures = attacker === 'keyHolder' ? signWith(repository.keys(file), signedBytes(signed)) : honest;
   const bytes = encodeEnvelope(text, corruption.signatures?.(signatures, scene) ?? signatures);
   return corruption.bytes === undefined ? bytes : corruption.bytes(bytes, scene);
-}
-
-/** A plain copy of what the role signed last. */
-function contentOf(repository: SimulatedRepository, file: string): Record<string, Plain> {
-  return repository.signed(file) as unknown as Record<string, Plain>;
-}
-
-function signaturesOf(repository: SimulatedRepository, file: string): PlainSignature[] {
-  const bytes = repository.files.get(file) ?? Buffer.alloc(0);
-  return (JSON.parse(Buffer.from(bytes).toString()) as { signatures: PlainSignature[] }).signatures;
 }
 
 /** Whatever name the honest file is asked for by, the other bytes come. */

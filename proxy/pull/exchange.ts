@@ -54,6 +54,8 @@ export function elapsed({ started }: Exchange): number {
 /** Step 7. It cannot fail the pull (house.md, "One pipeline"). */
 export function record(exchange: Exchange, subject: Subject, verdict: Verdict): void {
   const { deps, request } = exchange;
+  // A request given up by its client fails because of that, which is nobody's error.
+  if (request.signal.aborted && resultOf(verdict.reason) === 'error') return;
   try {
     deps.record(toRecord(exchange, subject, verdict));
   } catch (error) {

@@ -47,6 +47,12 @@ export function toUpstreamError(error: unknown, upstream: string, signal?: Abort
   return new UpstreamError('unreachable', `${upstream}: cannot be reached (${code})`, { cause: error });
 }
 
+/** True when the caller gave up by itself, and not because time ran out. */
+export function isGone(signal: AbortSignal | undefined): boolean {
+  const reason: unknown = signal?.aborted === true ? signal.reason : undefined;
+  return reason instanceof Error && reason.name === 'AbortError';
+}
+
 function codeOf(error: unknown): string {
   if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string')
     return error.code;

@@ -7,7 +7,7 @@ import { Agent, Pool } from 'undici';
 import { parseBaseUrl } from './base-url.ts';
 import { discard } from './body.ts';
 import { parseChallenges } from './challenge.ts';
-import { toUpstreamError, UpstreamError } from './errors.ts';
+import { isGone, toUpstreamError, UpstreamError } from './errors.ts';
 import {
   outcomeOfError,
   outcomeOfStatus,
@@ -224,7 +224,9 @@ class Client implements HttpClient {
       return answer;
     } catch (error) {
       const failure = toUpstreamError(error, this.upstream, options.signal);
-      this.#observe(this.#options.kind, outcomeOfError(failure), (performance.now() - started) / 1000);
+      // A caller that went away says nothing about the upstream.
+      if (!isGone(options.signal))
+        this.#observe(this.#options.kind, outcomeOfError(failure), (performance.now() - started) / 1000);
       throw failure;
     }
   }

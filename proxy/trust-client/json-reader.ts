@@ -1,5 +1,5 @@
 /** Guards that turn a parsed JSON value into one expected type, or refuse the file by name. */
-import { invalid, type TrustError } from './errors.ts';
+import { invalid, type TrustCause, type TrustError } from './errors.ts';
 import type { JsonObject, JsonValue } from './strict-json.ts';
 
 /** Reads the members of one metadata file; `role` and the member's path go into the error. */
@@ -42,7 +42,7 @@ export class JsonReader {
 
   array(value: JsonValue | undefined, path: string, most: number): readonly JsonValue[] {
     if (!Array.isArray(value)) throw this.fault(`${path} is not an array`);
-    if (value.length > most) throw invalid('size', this.role, `${path} has more than ${most} entries`);
+    if (value.length > most) throw this.fault(`${path} has more than ${most} entries`, 'size');
     return value;
   }
 
@@ -61,8 +61,8 @@ export class JsonReader {
     throw this.fault(`${path} is not an integer of at least ${least}`);
   }
 
-  fault(what: string): TrustError {
-    return invalid('format', this.role, `${this.role} is malformed: ${what}`);
+  fault(what: string, cause: TrustCause = 'format'): TrustError {
+    return invalid(cause, this.role, `${this.role} is malformed: ${what}`);
   }
 }
 

@@ -155,7 +155,7 @@ function parseCommon(read: JsonReader, signed: JsonObject, type: string): Common
 
 function parseKeys(read: JsonReader, value: JsonValue | undefined): ReadonlyMap<string, PublicKey> {
   const declared = read.object(value, 'keys');
-  if (declared.size > LIMITS.keys) throw invalid('size', 'keys', `more than ${LIMITS.keys} keys`);
+  if (declared.size > LIMITS.keys) throw read.fault(`more than ${LIMITS.keys} keys`, 'size');
   const keys = new Map<string, PublicKey>();
   for (const [id, item] of declared) {
     const key = read.struct(item, 'a key', ['keytype', 'keyval']);
@@ -182,7 +182,7 @@ function parseRole(
     if (key === undefined) throw read.fault(`${path} names a key that is not declared`);
     // A name that is not the key's own ID could let one key stand for another (§4.3).
     if (idsMustMatch && key.id !== id) {
-      throw invalid('key_mismatch', path, `${path} names a key by an ID that is not its own`);
+      throw read.fault(`${path} names a key by an ID that is not its own`, 'key_mismatch');
     }
     return key;
   });

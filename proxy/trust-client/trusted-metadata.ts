@@ -44,6 +44,13 @@ export type VerifiedDelegation = Verified<TargetsMetadata> & { readonly paths: r
 /** Why a declared delegation is passed over instead of failing the update, as Notary does (§7.2, §8). */
 export type SkipReason = 'expired' | 'threshold' | 'absent';
 
+export type SkippedDelegation = {
+  readonly reason: SkipReason;
+  readonly declared: DelegatedRole;
+  /** The file that the snapshot names, which proves that it is to be passed over; undefined when it names none. */
+  readonly bytes: Uint8Array | undefined;
+};
+
 export type DeclaredDelegation = DelegatedRole & { readonly meta: FileMeta | undefined };
 
 export class TrustedMetadata {
@@ -51,7 +58,7 @@ export class TrustedMetadata {
   /** When the newest root, or the certificates it is signed with, stop being valid. */
   readonly rootValidUntil: Date;
   readonly delegations = new Map<RoleName, VerifiedDelegation>();
-  readonly skipped = new Map<RoleName, { readonly reason: SkipReason; readonly declared: DelegatedRole }>();
+  readonly skipped = new Map<RoleName, SkippedDelegation>();
   private readonly now: Date;
   private readonly floors: ReadonlyMap<RoleName, RoleRecord>;
   private loadedTimestamp: Verified<TimestampMetadata> | undefined;
@@ -135,7 +142,7 @@ export class TrustedMetadata {
 
   /** Passes over a declared delegation that has no metadata, with its whole subtree. */
   skipAbsent(declared: DeclaredDelegation): void {
-    this.skipped.set(declared.name, { reason: 'absent', declared });
+    this.skipped.set(declared.name, { reason: 'absent', declared, bytes: undefined });
   }
 
   /**
@@ -164,7 +171,7 @@ export class TrustedMetadata {
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
       if (error.fault !== 'expired' && error.fault !== 'threshold') throw error;
-      this.skipped.set(name, { reason: error.fault, declared });
+      this.skipped.set(name, { reason: error.fault, declared, bytes });
       return undefined;
     }
   }

@@ -225,9 +225,14 @@ async function saveIfChanged(
   for (const { role, metadata, sha256, signers } of verified) {
     floors.set(role, { version: metadata.version, sha256, signers });
   }
-  await state.save(gun, {
-    roots: roots.map(({ bytes }) => bytes),
-    files: new Map(verified.map(({ role, bytes }) => [role, bytes])),
-    floors,
-  });
+  await state.save(gun, { roots: roots.map(({ bytes }) => bytes), files: filesToKeep(trusted), floors });
+}
+
+/** Also those that were passed over: without them `restoreTrust` could not tell that they are to be. */
+function filesToKeep(trusted: TrustedMetadata): ReadonlyMap<RoleName, Uint8Array> {
+  const { timestamp, snapshot, targets, delegations, skipped } = trusted;
+  const files = new Map<RoleName, Uint8Array>();
+  for (const { role, bytes } of [timestamp, snapshot, targets, ...delegations.values()]) files.set(role, bytes);
+  for (const [role, { bytes }] of skipped) if (bytes !== undefined) files.set(role, bytes);
+  return files;
 }

@@ -221,7 +221,7 @@ describe('a hint that something changed', () => {
   test('that comes while a question is under way has it asked again', async () => {
     await ask();
     pass(60_000);
-    let release = () => undefined as void;
+    let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });

@@ -1,5 +1,6 @@
 /** A signed tag is served as exactly what was signed; everything else is a refusal that says why. */
 
+import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { TrustReason } from '../../proxy/reason.ts';
@@ -419,4 +420,28 @@ test('tags of a repository are judged by that repository’s own trust data', as
   });
   await ask(port, '/v2/quay.io/team/app/manifests/1.0');
   expect(asked).toEqual(['quay.io quay.io/team/app']);
+});
+
+test('a client that goes away counts as nobody’s error, and its request to the registry ends', async () => {
+  let closed: (() => void) | undefined;
+  const upstreamClosed = new Promise<void>((resolve) => {
+    closed = resolve;
+  });
+  let arrived: (() => void) | undefined;
+  const waiting = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const { port, records, errors } = await start({
+    handler: (req) => {
+      req.socket.on('close', () => closed?.());
+      arrived?.();
+    },
+  });
+  const request = httpRequest({ port, path: TAG, agent: false }).end();
+  request.on('error', () => undefined);
+  await waiting;
+  request.destroy();
+  await upstreamClosed;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect([records, errors]).toEqual([[], []]);
 });

@@ -11,15 +11,13 @@ export interface Clock {
   set(days: number): Promise<void>;
 }
 
-/** @returns undefined where libfaketime is not installed. */
-export async function createClock(): Promise<Clock | undefined> {
-  const library = findLibrary();
-  if (library === undefined) return undefined;
+/** Works by the library of the part `faketime`. */
+export async function createClock(): Promise<Clock> {
   const file = join(await makeTempDir('clock'), 'offset');
   const set = (days: number) => writeFile(file, `${days < 0 ? '' : '+'}${days}d\n`);
   await set(0);
   const env = {
-    LD_PRELOAD: library,
+    LD_PRELOAD: findLibrary(),
     FAKETIME_TIMESTAMP_FILE: file,
     FAKETIME_NO_CACHE: '1',
     DONT_FAKE_MONOTONIC: '1',
@@ -28,8 +26,10 @@ export async function createClock(): Promise<Clock | undefined> {
 }
 
 /** Debian keeps it in a folder named after the architecture. */
-function findLibrary(): string | undefined {
-  return readdirSync('/usr/lib')
+function findLibrary(): string {
+  const library = readdirSync('/usr/lib')
     .map((folder) => join('/usr/lib', folder, 'faketime', 'libfaketime.so.1'))
     .find((path) => existsSync(path));
+  if (library === undefined) throw new Error('libfaketime.so.1 is not below /usr/lib; install faketime');
+  return library;
 }

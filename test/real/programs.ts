@@ -21,6 +21,7 @@ const PROGRAMS = [
   'redis-server',
   'promtool',
   'wrk',
+  'faketime',
 ] as const;
 
 export type Part = (typeof PROGRAMS)[number];

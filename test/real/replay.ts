@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { createServer, type ServerResponse } from 'node:https';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAuthority } from './certificates.ts';
 import { ask } from './http.ts';

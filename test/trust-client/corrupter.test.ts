@@ -49,6 +49,17 @@ function createVictim(version: number): SimulatedRepository {
   repository.signAs('releases', '1.0', digestOf('a'), 8);
   for (const role of repository.roleNames()) repository.setVersion(role, version);
   repository.publish();
+  return withKnownFiles(repository, version);
+}
+
+const publishedFiles = new Map<number, ReadonlyMap<string, Uint8Array>>();
+
+/** ECDSA signatures differ each time; the files that a state remembers must be the very files that are served. */
+function withKnownFiles(repository: SimulatedRepository, version: number): SimulatedRepository {
+  const known = publishedFiles.get(version) ?? new Map(repository.files);
+  publishedFiles.set(version, known);
+  repository.files.clear();
+  for (const [name, bytes] of known) repository.files.set(name, bytes);
   return repository;
 }
 

@@ -20,7 +20,8 @@ export const otherContent: readonly Corruption[] = [
   set('version as a string', 'version', (value) => String(value)),
   set('version 0', 'version', () => 0),
   set('version -1', 'version', () => -1),
-  set('version equal to the last', 'version', (_, last) => last),
+  // Without the key it would be no change at all.
+  { ...set('version equal to the last', 'version', (_, last) => last), attackers: ['keyHolder'] },
   set('version lower than the last', 'version', (_, last) => last - 1),
   set('version 2^31-1', 'version', () => 2 ** 31 - 1),
   set('expires missing', 'expires', () => undefined),

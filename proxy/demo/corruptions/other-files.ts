@@ -1,7 +1,7 @@
 /** A good file in the wrong place: another role's, or another repository's. */
 import { writeFile } from '../metadata-writer.ts';
 import { createSigningKey, type SigningKey } from '../signing-key.ts';
-import { CORRUPTIBLE_ROLES, type CorruptibleRole, type Corruption, type Scene } from './types.ts';
+import { CORRUPTIBLE_ROLES, type CorruptibleRole, type Corruption, readFile, type Scene } from './types.ts';
 
 /** Nobody signs another role's file as his own, so a key holder does none of this. */
 const WITHOUT_KEY = ['transit', 'server'] as const;
@@ -34,11 +34,11 @@ function foreignFile({ repository, file }: Scene): Uint8Array {
   const now = repository.clock();
   foreignKey ??= createSigningKey('ecdsa-x509', { commonName: `${repository.gun}-mirror`, now });
   const key = foreignKey;
-  if (file !== 'root') return writeFile(repository.signed(file), [key]);
+  if (file !== 'root') return writeFile(readFile(repository, file).signed, [key]);
   const role = { keyids: [key.id], threshold: 1 };
   const names: readonly CorruptibleRole[] = ['root', 'timestamp', 'snapshot', 'targets'];
   const content = {
-    ...repository.signed('root'),
+    ...readFile(repository, 'root').signed,
     keys: {
       [key.id]: {
         keytype: key.kind,

@@ -71,3 +71,11 @@ export function attackersOf(corruption: Corruption, role: CorruptibleRole): read
     ? attackers.filter((attacker) => attacker !== 'server')
     : attackers;
 }
+
+/** A plain copy of the file as it is served. */
+export function readFile(
+  { files }: SimulatedRepository,
+  file: CorruptibleRole,
+): { readonly signed: Record<string, Plain>; readonly signatures: readonly PlainSignature[] } {
+  return JSON.parse(Buffer.from(files.get(file) ?? Buffer.from('{}')).toString());
+}

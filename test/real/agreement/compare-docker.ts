@@ -1,5 +1,6 @@
 /** Our view of a repository against `docker trust inspect`: digests, signers, and keys. */
 import type { TrustInspection } from '../docker.ts';
+import type { ListedTarget } from '../notary.ts';
 import { isUnderSigned } from './compare-notary.ts';
 import type { Findings } from './findings.ts';
 import type { DifferenceName } from './known-differences.ts';
@@ -9,8 +10,8 @@ export interface DockerEvidence {
   readonly inspected: TrustInspection;
   /** What notary says of the same repository at the same time. */
   readonly notary: NotaryView;
-  /** Asks about one tag, for which Docker does respect the paths of delegations. */
-  inspectTag(tag: string): Promise<readonly Row[]>;
+  /** What notary lists of one role, where it does respect the paths of delegations. */
+  listRole(role: string): Promise<ReadonlyMap<string, ListedTarget>>;
 }
 
 type Row = TrustInspection['SignedTags'][number];
@@ -46,27 +47,22 @@ async function compareRow(
   const our = ours.targets.get(row.SignedTag);
   const what = `${label} ${row.SignedTag}: docker trust inspect ${row.Digest} by ${row.Signers.join(', ')}`;
   if (our?.digest !== `sha256:${row.Digest}`) {
-    findings.settle(await explainRow(ours, row, evidence), `${what}, ours ${our?.digest ?? 'nothing'}`);
+    findings.settle(explainRow(ours, row, evidence), `${what}, ours ${our?.digest ?? 'nothing'}`);
     return;
   }
   if (sameNames(our.signers, signersOf(row))) return;
   findings.settle(await explainSigners(ours, row, evidence), `${what}, ours by ${our.signers.join(', ')}`);
 }
 
-async function explainRow(
-  ours: OurView,
-  row: Row,
-  evidence: DockerEvidence,
-): Promise<DifferenceName | undefined> {
-  const { notary } = evidence;
+/** Docker shows what is in `targets` or in `targets/releases`; notary shows which of them it is. */
+function explainRow(ours: OurView, row: Row, { notary }: DockerEvidence): DifferenceName | undefined {
   const [listed, first] = [notary.listed.get(row.SignedTag), notary.byDefault.get(row.SignedTag)];
   if (row.Digest === '') return 'no sha256';
   if (listed !== undefined && isUnderSigned(ours, listed.role)) return 'one key twice';
-  const withTag = await evidence.inspectTag(row.SignedTag);
-  if (!withTag.some(({ Digest }) => Digest === row.Digest)) return 'inspect ignores paths';
-  // The row is that of `targets`, and a pull takes another one: a digest, nothing, or one without a SHA-256.
-  if (first?.role !== 'targets' || first.digest !== row.Digest || listed?.role === 'targets')
-    return undefined;
+  const isInTargets = first?.role === 'targets' && first.digest === row.Digest;
+  // It is in `targets/releases` then, which comes first for us, unless it may not name the tag.
+  if (!isInTargets) return listed?.role === RELEASES ? undefined : 'inspect ignores paths';
+  if (listed?.role === 'targets') return undefined;
   if (ours.targets.has(row.SignedTag)) return 'inspect shows every role';
   if (listed?.digest === '') return 'no sha256';
   return listed?.role.startsWith(`${RELEASES}/`) === true ? 'hidden below releases' : undefined;
@@ -81,9 +77,12 @@ async function explainSigners(
   const more = signersOf(row).filter((signer) => !our.includes(signer));
   if (our.some((signer) => !row.Signers.includes(signer))) return undefined;
   if (more.every((signer) => isUnderSigned(ours, `targets/${signer}`))) return 'one key twice';
-  const withTag = await evidence.inspectTag(row.SignedTag);
-  const same = withTag.find(({ Digest }) => Digest === row.Digest);
-  return same && sameNames(our, signersOf(same)) ? 'inspect ignores paths' : undefined;
+  for (const signer of more) {
+    const role = `targets/${signer}`;
+    const listed = (await evidence.listRole(role)).get(row.SignedTag);
+    if (listed?.role === role && listed.digest === row.Digest) return undefined;
+  }
+  return 'inspect ignores paths';
 }
 
 /** Who may sign: each signer's keys, and those of root and targets. */

@@ -10,6 +10,7 @@ import { compareWithNotary } from './compare-notary.ts';
 import type { Findings } from './findings.ts';
 import type { DifferenceName } from './known-differences.ts';
 import {
+  listRole,
   type NotaryView,
   type OurView,
   type Outcome,
@@ -156,16 +157,12 @@ async function compareDocker(
 ): Promise<void> {
   const docker = await readDocker(side.docker, gun);
   if (ours.kind === 'verified' && docker.kind === 'verified' && notary.kind === 'verified') {
-    const inspectTag = async (tag: string) => {
-      const outcome = await readDocker(side.docker, `${gun}:${tag}`);
-      return outcome.kind === 'verified' ? outcome.view.SignedTags : [];
+    const evidence = {
+      inspected: docker.view,
+      notary: notary.view,
+      listRole: (role: string) => listRole(side.server, gun, role),
     };
-    await compareWithDocker(
-      label,
-      ours.view,
-      { inspected: docker.view, notary: notary.view, inspectTag },
-      findings,
-    );
+    await compareWithDocker(label, ours.view, evidence, findings);
   } else if (ours.kind !== docker.kind) {
     findings.settle(
       ours.kind === 'refused' ? STRICTER.get(breaksWith ?? '') : undefined,

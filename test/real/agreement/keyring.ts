@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { type Algorithm, createSelfSigned, encryptTraditional } from '../certificates.ts';
 import { NotaryClient, PASSPHRASE } from '../notary.ts';
 import type { NotaryServer } from '../notary-server.ts';
-import { programOf } from '../programs.ts';
 import { makeTempDir, runOk } from '../process.ts';
+import { programOf } from '../programs.ts';
 import { digestOf } from './changelist.ts';
 import type { Holder } from './plan.ts';
 

@@ -5,7 +5,7 @@ import { type ManagedRole, NotaryClient, type RotateOptions } from '../notary.ts
 import type { NotaryServer } from '../notary-server.ts';
 import { digestOf, setStagedThreshold, stageRemovals, stageTargets, TARGET_SIZE } from './changelist.ts';
 import type { Keyring } from './keyring.ts';
-import { CUSTOM, type Delegation, type Entry, isAllowed, type Plan, planOf, rolesFor } from './plan.ts';
+import { CUSTOM, type Delegation, type Entry, type Plan, planOf, rolesFor } from './plan.ts';
 import type { Shape } from './shapes.ts';
 
 type Rotation = readonly [ManagedRole, RotateOptions];
@@ -172,13 +172,10 @@ export class Publisher {
     await this.#client.publish(this.gun);
   }
 
+  /** It stays empty: the server refuses its first version, as one with that number was published before. */
   async #readd(delegation: Delegation): Promise<void> {
     await this.#client.removeDelegation(this.gun, delegation.role);
     await this.#stageDelegation(delegation);
-    const entry = this.#plan.entries.find(({ tag }) =>
-      isAllowed(this.#plan.delegations, delegation.role, tag),
-    );
-    if (entry !== undefined) await this.#stage([{ ...entry, role: delegation.role, content: 'added again' }]);
     await this.#client.publish(this.gun);
   }
 

@@ -74,6 +74,16 @@ export async function readNotary(server: NotaryServer, gun: Gun): Promise<Outcom
   return { kind: 'verified', view: { listed: listed.view, byDefault: byDefault.view, lookups } };
 }
 
+/** The entries that one role and those below it may make. */
+export async function listRole(
+  server: NotaryServer,
+  gun: Gun,
+  role: string,
+): Promise<ReadonlyMap<string, ListedTarget>> {
+  const client = await NotaryClient.create(server);
+  return new Map((await client.list(gun, [role])).map((row) => [row.name, row]));
+}
+
 async function listOrRefusal(
   client: NotaryClient,
   gun: Gun,

@@ -1,0 +1,30 @@
+import { test } from '@jest/globals';
+import { DockerClient } from './docker.ts';
+import { NotaryClient } from './notary.ts';
+import { startNotaryServer } from './notary-server.ts';
+import { describeReal } from './parts.ts';
+import { writeConfig, runPullwarden } from './proxy.ts';
+const T = async <X>(n: string, f: () => Promise<X>) => { const t = Date.now(); const r = await f(); process.stderr.write(`${n} ${Date.now() - t}\n`); return r; };
+describeReal('x', ['docker'], () => {
+  test('y', async () => {
+    const server = await T('server', () => startNotaryServer({ serverKeys: 'ecdsa' }));
+    const docker = await DockerClient.create({ host: 'unix:///nonexistent', trust: server });
+    const notary = await NotaryClient.create(server, docker.trustDir);
+    const gun = 'localhost:5000/admin/a';
+    await T('init', () => notary.init(gun, { root: 'rsa' }));
+    const key = await T('gen', () => docker.trustKeyGenerate('jeff'));
+    await T('signer add', () => docker.trustSignerAdd('jeff', key, gun));
+    await T('addhash', () => notary.addHash(gun, '1', 7, 'a'.repeat(64), { roles: ['targets/jeff', 'targets/releases'] }));
+    await T('addhash', () => notary.addHash(gun, '2', 7, 'b'.repeat(64)));
+    const s = await T('signer', () => notary.createSigner('qa', 'rsa'));
+    await T('deleg', () => notary.addDelegation(gun, 'targets/qa', [s.certFile], ['rel-']));
+    await T('addhash', () => notary.addHash(gun, 'rel-1', 7, 'c'.repeat(64), { roles: ['targets/qa'] }));
+    await T('addhash', () => notary.addHash(gun, 'rel-1', 7, 'c'.repeat(64), { roles: ['targets/releases'] }));
+    for (const r of ['root', 'targets', 'snapshot', 'timestamp'] as const) await T(`rotate ${r}`, () => notary.rotate(gun, r, { serverManaged: r === 'timestamp' }));
+    process.stderr.write(JSON.stringify(await T('list', () => notary.list(gun)), null, 1));
+    process.stderr.write(JSON.stringify(await T('list', () => notary.list(gun, ['targets/releases', 'targets'])), null, 1));
+    process.stderr.write(JSON.stringify(await T('inspect', () => docker.trustInspect(gun)), null, 1));
+    const config = await writeConfig({ registry: { address: 'localhost:5000', url: 'http://127.0.0.1:5000' }, trust: server });
+    process.stderr.write(JSON.stringify(await T('inspect', () => runPullwarden('inspect', '--json', '--config', config, gun)), null, 1));
+  });
+});
