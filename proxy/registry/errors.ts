@@ -50,7 +50,7 @@ export function toUpstreamError(error: unknown, upstream: string, signal?: Abort
 /** True when the caller gave up by itself, and not because time ran out. */
 export function isGone(signal: AbortSignal | undefined): boolean {
   const reason: unknown = signal?.aborted === true ? signal.reason : undefined;
-  return reason instanceof Error && reason.name === 'AbortError';
+  return typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'AbortError';
 }
 
 function codeOf(error: unknown): string {

@@ -55,6 +55,12 @@ export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   return { id, canonicalId, keytype, algorithm: fits ? type.algorithm : 'unknown', bytes, keyObject };
 }
 
+/** The same key pair, in whatever certificate or encoding. */
+export function isSameKey(a: PublicKey, b: PublicKey): boolean {
+  if (a.canonicalId === b.canonicalId) return true;
+  return a.keyObject !== undefined && b.keyObject !== undefined && a.keyObject.equals(b.keyObject);
+}
+
 /** The literal text of §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
 export function toKeyId(keytype: string, bytes: Uint8Array): string {
   const quoted = keytype.replace(/[\\"]/g, '\\$&');

@@ -7,7 +7,7 @@ import { constants, type KeyObject, verify as verifyWithNode } from 'node:crypto
 import * as ed25519 from '@noble/ed25519';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { invalid, TrustError } from './errors.ts';
-import type { KeyAlgorithm, PublicKey } from './keys.ts';
+import { isSameKey, type KeyAlgorithm, type PublicKey } from './keys.ts';
 
 // The library's synchronous calls need their hash given once.
 ed25519.hashes.sha512 = sha512;
@@ -68,17 +68,28 @@ export function verifyThreshold(
     throw invalid('threshold', roleName, `the threshold of ${roleName} is not a positive number`);
   }
   const valid = validSigners(role.keys, signatures, message);
-  // Two certificates around one key have two IDs and are still one signer (§5.3; TUF §4 counts unique keys).
-  const unique = new Set(valid.map((key) => key.canonicalId));
-  if (unique.size < role.threshold) {
+  const signers = countSigners(valid);
+  if (signers < role.threshold) {
     throw new TrustError(
       'metadata_invalid',
       'threshold',
-      `${roleName} has ${unique.size} valid signatures of the ${role.threshold} its keys must give`,
+      `${roleName} has ${signers} valid signatures of the ${role.threshold} its keys must give`,
       { role: roleName },
     );
   }
   return valid.map((key) => key.id);
+}
+
+/**
+ * How many different keys these are. Two certificates around one key, or two encodings of it, have two IDs and are
+ * still one signer (§5.3; TUF §4 counts unique keys).
+ */
+export function countSigners(keys: readonly PublicKey[]): number {
+  const distinct: PublicKey[] = [];
+  for (const key of keys) {
+    if (!distinct.some((other) => isSameKey(other, key))) distinct.push(key);
+  }
+  return distinct.length;
 }
 
 function validSigners(
@@ -86,7 +97,9 @@ function validSigners(
   signatures: readonly Signature[],
   message: Uint8Array,
 ): PublicKey[] {
-  return keys.filter((key) =>
+  // One try a signature, however often a hostile root lists the same key: verifying is what costs.
+  const byId = new Map(keys.map((key) => [key.id, key]));
+  return [...byId.values()].filter((key) =>
     signatures.some((signature) => signature.keyId === key.id && isValidSignature(key, signature, message)),
   );
 }

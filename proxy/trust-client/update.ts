@@ -232,7 +232,8 @@ async function saveIfChanged(
 function filesToKeep(trusted: TrustedMetadata): ReadonlyMap<RoleName, Uint8Array> {
   const { timestamp, snapshot, targets, delegations, skipped } = trusted;
   const files = new Map<RoleName, Uint8Array>();
-  for (const { role, bytes } of [timestamp, snapshot, targets, ...delegations.values()]) files.set(role, bytes);
+  for (const { role, bytes } of [timestamp, snapshot, targets, ...delegations.values()])
+    files.set(role, bytes);
   for (const [role, { bytes }] of skipped) if (bytes !== undefined) files.set(role, bytes);
   return files;
 }

@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, test } from '@jest/globals';
 import { createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import type { Gun } from '../../proxy/registry/reference.ts';
 import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
 import { DOCKER_SCENARIOS, type DockerParts, DockerPublisher } from './agreement/docker-publisher.ts';
 import { examine, type Side, type Subject } from './agreement/examine.ts';
@@ -106,7 +107,7 @@ async function toSubject(
   index: number,
 ): Promise<Subject> {
   const side = sides[shape.serverKeys];
-  const gun = `registry.test/${shape.certificate}/${index}`;
+  const gun: Gun = `registry.test/${shape.certificate}/${index}`;
   const publisher = await Publisher.create(side.server, keyring, gun, shape);
   const breaksWith = BREAKS.get(shape.change);
   return {
@@ -138,7 +139,7 @@ async function toDockerSubject(
 ): Promise<Subject> {
   const scenario = DOCKER_SCENARIOS[index];
   if (scenario === undefined) throw new Error(`there is no scenario ${index}`);
-  const gun = `${registry.address}/agreement/${index}`;
+  const gun: Gun = `${registry.address}/agreement/${index}`;
   const publisher = await DockerPublisher.create(docker, gun, scenario);
   return {
     gun,

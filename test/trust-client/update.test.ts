@@ -101,6 +101,20 @@ describe('what is remembered carries an outage, and nothing more', () => {
     expect(restored.target('3.20', world.now)?.digest).toBe(digestOf('a'));
   });
 
+  test.each([
+    ['expired', () => world.repository.setExpiry('targets/releases', new Date(world.now.getTime() - 1))],
+    ['threshold', () => world.repository.setThreshold('targets/releases', 2)],
+  ] as const)('also where a delegation is passed over: %s', async (reason, spoil) => {
+    world.repository.addDelegation('releases');
+    world.repository.signAs('releases', '1.0', digestOf('b'), 7);
+    spoil();
+    world.repository.publish();
+    await world.resolve();
+    const restored = await world.restore();
+    expect(restored.roles.find(({ role }) => role === 'targets/releases')?.skipped).toBe(reason);
+    expect(restored.tags(world.now)).toEqual(['3.20']);
+  });
+
   test('not after its timestamp expired', async () => {
     await world.resolve();
     world.now = new Date(world.now.getTime() + 14 * DAY_MS + 1000);

@@ -160,7 +160,7 @@ async function compareDocker(
     const evidence = {
       inspected: docker.view,
       notary: notary.view,
-      listRole: (role: string) => listRole(side.server, gun, role),
+      listRole: createRoleLister(side.server, gun),
     };
     await compareWithDocker(label, ours.view, evidence, findings);
   } else if (ours.kind !== docker.kind) {
@@ -169,6 +169,16 @@ async function compareDocker(
       `${label}: ours ${describe(ours)}, docker ${explain(docker)}`,
     );
   }
+}
+
+/** Asks for each role once. */
+function createRoleLister(server: NotaryServer, gun: Gun): (role: string) => ReturnType<typeof listRole> {
+  const lists = new Map<string, ReturnType<typeof listRole>>();
+  return (role) => {
+    const list = lists.get(role) ?? listRole(server, gun, role);
+    lists.set(role, list);
+    return list;
+  };
 }
 
 /** Where a docker that knew the repository accepts the change and we do not. */

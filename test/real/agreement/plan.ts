@@ -94,14 +94,14 @@ function toEntries(shape: Shape, delegations: readonly Delegation[]): readonly E
   const count = TAGS[shape.tags];
   const tags = Array.from({ length: count }, (_, index) => `${index % 7 === 6 ? 'rel-' : 'v'}${index}`);
   const custom = shape.custom === 'sorted' ? CUSTOM.sorted : undefined;
-  const entries = tags.flatMap((tag, index) => {
+  const entries: readonly Entry[] = tags.flatMap((tag, index) => {
     const hashes = shape.hashes === 'both' ? 'both' : 'sha256';
     const isLast = shape.hashes === 'withoutSha256' && index === count - 1;
     return rolesFor(delegations, index, tag).map((role) => ({
       tag,
       role,
       content: tag,
-      hashes: isLast ? ('sha512' as const) : hashes,
+      hashes: isLast ? 'sha512' : hashes,
       ...(custom === undefined || index > 0 ? {} : { custom }),
     }));
   });
