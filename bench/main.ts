@@ -8,11 +8,13 @@ import { cleanUp } from '../test/real/process.ts';
 import { findPart, type Part } from '../test/real/programs.ts';
 import { benchPull } from './pull.ts';
 import { print, type Report, toText } from './report.ts';
+import { benchTrust } from './trust.ts';
 
 type Bench = { readonly needs: readonly Part[]; readonly run: () => Promise<Report> };
 
 const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['pull', { needs: ['docker-registry', 'nginx', 'notary-server', 'notary', 'openssl'], run: benchPull }],
+  ['trust', { needs: ['notary-server', 'notary', 'openssl'], run: benchTrust }],
 ]);
 const DEFAULT = 'pull';
 

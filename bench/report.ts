@@ -33,6 +33,12 @@ export function atLeast(claim: string, ours: Series, theirs: Series, least: numb
   return { claim: `${claim} at least ${least} times`, measured, met: measured >= least };
 }
 
+/** Met when the median is no more than `most`. */
+export function atMost(claim: string, { runs }: Series, most: number): Bar {
+  const measured = median(runs);
+  return { claim: `${claim}, at most ${most}`, measured, met: measured <= most };
+}
+
 export function describeMachine(): string {
   const load = loadavg()[0]?.toFixed(2);
   return `${cpus().length} cores ${cpus()[0]?.model ?? ''}, ${arch()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load ${load} before the runs`;

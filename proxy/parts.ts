@@ -16,7 +16,9 @@ export type Parts = {
   readonly pull: PullConfig;
   readonly trust: TrustCache;
   readonly registries: readonly RegistryStatus[];
-  /** Lets requests under way finish, then ends every connection. */
+  /** Stops asking ahead; requests under way go on under these parts. */
+  retire(): void;
+  /** Retires, and ends every connection. */
   close(): Promise<void>;
 };
 
@@ -59,6 +61,7 @@ export function createParts(config: Config, { metrics, state, now, observer }: P
       aliases,
       trustServer: server,
     })),
+    retire: background.stop,
     close: async () => {
       background.stop();
       await Promise.all([...registries.values(), ...trustServers.values()].map((client) => client.close()));

@@ -42,6 +42,8 @@ export type Runtime = {
   close(graceMs: number): Promise<void>;
 };
 
+/** How long the connections of a replaced configuration are kept for pulls that began under it, in milliseconds. */
+const RETIRE_MS = 60_000;
 /** Repositories shown on the status page. */
 const MAX_TRUST_STATUS = 1000;
 const RECENT_DECISIONS = 200;
@@ -103,6 +105,8 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     decisions: recorder.recent,
   });
 
+  const warnOfClose = (err: unknown) =>
+    log.warn({ err }, 'connections of the old configuration did not end cleanly');
   return {
     log,
     port,
@@ -112,11 +116,9 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
       parts = createParts(config, { metrics, state, now, observer });
       policyStatus = { loadedAt: now(), reloadError: undefined };
       metrics.policyLoaded(toNames(config));
-      old
-        .close()
-        .catch((err: unknown) =>
-          log.warn({ err }, 'connections of the old configuration did not end cleanly'),
-        );
+      old.retire();
+      // A pull that began under the old configuration may still have to ask its registry.
+      setTimeout(() => void old.close().catch(warnOfClose), RETIRE_MS).unref();
     },
     reloadFailed: (reason) => {
       policyStatus = { ...policyStatus, reloadError: reason };

@@ -22,23 +22,24 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   const asked = new Map<string, Promise<Uint8Array | undefined>>();
   let total = 0;
 
-  const fetch = (file: MetadataFile, maxBytes: number, revalidate = false) =>
+  const charge = (role: RoleName, bytes: number) => {
+    total += bytes;
+    if (total <= LIMITS.updateBytes) return;
+    throw invalid('size', role, `the metadata of ${gun} is larger than ${LIMITS.updateBytes} bytes in all`);
+  };
+
+  /** @param known bytes the file has when it is honest; charged before they are asked for. */
+  const fetch = (file: MetadataFile, maxBytes: number, { known = 0, revalidate = false } = {}) =>
     limit(async () => {
       requireTime(gun, signal);
+      charge(file.role, known);
       const bytes = await source
         .fetch(gun, file, { maxBytes, signal, revalidate })
         .catch((error: unknown) => {
           requireTime(gun, signal, error);
           throw error;
         });
-      total += bytes?.length ?? 0;
-      if (total > LIMITS.updateBytes) {
-        throw invalid(
-          'size',
-          file.role,
-          `the metadata of ${gun} is larger than ${LIMITS.updateBytes} bytes in all`,
-        );
-      }
+      charge(file.role, (bytes?.length ?? 0) - known);
       return bytes;
     });
 
@@ -51,7 +52,7 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   return {
     current: (role, revalidate = false) => {
       const maxBytes = role === 'root' ? LIMITS.rootBytes : LIMITS.timestampBytes;
-      return once(`${role} ${revalidate}`, () => fetch({ role }, maxBytes, revalidate));
+      return once(`${role} ${revalidate}`, () => fetch({ role }, maxBytes, { revalidate }));
     },
     rootVersion: (version) =>
       once(`root ${version}.`, () => fetch({ role: 'root', version }, LIMITS.rootBytes)),
@@ -65,7 +66,7 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
           `${role} is ${meta.length} bytes long; at most ${LIMITS.fileBytes} are read`,
         );
       }
-      const bytes = await fetch({ role, sha256: meta.sha256 }, meta.length);
+      const bytes = await fetch({ role, sha256: meta.sha256 }, meta.length, { known: meta.length });
       if (bytes !== undefined) return bytes;
       throw new TrustError(
         'trust_unreachable',

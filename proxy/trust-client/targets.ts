@@ -51,7 +51,8 @@ export class VerifiedRepository implements VerifiedTrust {
   }
 
   target(tag: string, now: Date): TrustedTarget | undefined {
-    if (now > this.expires) return undefined;
+    // Negated so that a time that is none (NaN) fails.
+    if (!(now <= this.expires)) return undefined;
     const found = this.find(tag, now);
     const digest = found && toDigest(found.entry);
     // Docker takes sha256 only: "no valid hash, expecting sha256" (§2.3).

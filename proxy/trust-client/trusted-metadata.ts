@@ -8,6 +8,7 @@
  */
 import { sha512 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { isStrongCertificate, parseBundle } from './certificates.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';
@@ -24,7 +25,7 @@ import {
   type TimestampMetadata,
 } from './metadata.ts';
 import { type RootFile, requireUnexpired, rollback, verifyRootIsCurrent } from './root-trust.ts';
-import { type Role, verifyThreshold } from './signatures.ts';
+import { countSigners, type Role, verifyThreshold } from './signatures.ts';
 import type { RoleName, RoleRecord } from './types.ts';
 
 /** A verified file of one role. */
@@ -117,7 +118,7 @@ export class TrustedMetadata {
 
   get isRootNamedBySnapshot(): boolean {
     const meta = this.metaOf('root');
-    return meta.sha256 === this.root.sha256 && meta.length === this.root.bytes.length;
+    return isNamedBy(meta, this.root.bytes, this.root.sha256);
   }
 
   acceptTargets(bytes: Uint8Array): void {
@@ -151,7 +152,9 @@ export class TrustedMetadata {
    */
   acceptDelegation(declared: DeclaredDelegation, bytes: Uint8Array): VerifiedDelegation | undefined {
     const { name } = declared;
-    if (this.delegations.size >= LIMITS.delegations || name.split('/').length - 1 > LIMITS.delegationDepth) {
+    // A role that is passed over was fetched and verified all the same, so it counts.
+    const followed = this.delegations.size + this.skipped.size;
+    if (followed >= LIMITS.delegations || name.split('/').length - 1 > LIMITS.delegationDepth) {
       throw invalid(
         'size',
         name,
@@ -161,6 +164,7 @@ export class TrustedMetadata {
     if (declared.meta?.sha256 === undefined) {
       throw invalid('hash_mismatch', name, `the snapshot gives no sha256 for ${name}`);
     }
+    requireStrongCertificates(declared);
     try {
       const file = this.verify(bytes, name, declared, declared.meta, (envelope) =>
         parseTargets(envelope, name),
@@ -191,7 +195,9 @@ export class TrustedMetadata {
     parse: (envelope: Envelope) => M,
   ): Verified<M> {
     const sha256 = sha256Hex(bytes);
-    if (meta !== undefined) requireMeta(role, bytes, sha256, meta);
+    if (meta !== undefined && !isNamedBy(meta, bytes, sha256)) {
+      throw invalid('hash_mismatch', role, `${role} is not the file its parent names`);
+    }
     const envelope = parseEnvelope(bytes, role);
     const metadata = parse(envelope);
     const signers = verifyThreshold(keys, envelope.signatures, envelope.message, role);
@@ -224,17 +230,30 @@ export class TrustedMetadata {
 
 /** The same test the file itself would face under today's keys. */
 function stillAuthorised(floor: RoleRecord, role: Role): boolean {
-  const signers = role.keys.filter((key) => floor.signers.includes(key.id));
-  return new Set(signers.map((key) => key.canonicalId)).size >= role.threshold;
+  return countSigners(role.keys.filter((key) => floor.signers.includes(key.id))) >= role.threshold;
 }
 
 /** Every hash given must match, over the bytes as served; honest lengths are exact (§7, §13 "mix-and-match"). */
-function requireMeta(role: RoleName, bytes: Uint8Array, sha256: string, meta: FileMeta): void {
-  const matches =
+function isNamedBy(meta: FileMeta, bytes: Uint8Array, sha256: string): boolean {
+  return (
     bytes.length === meta.length &&
     sha256 === meta.sha256 &&
-    (meta.sha512 === undefined || bytesToHex(sha512(bytes)) === meta.sha512);
-  if (!matches) throw invalid('hash_mismatch', role, `${role} is not the file its parent names`);
+    (meta.sha512 === undefined || bytesToHex(sha512(bytes)) === meta.sha512)
+  );
+}
+
+/**
+ * A delegation's certificate may have expired, which its role's expiry covers, but one that is weak fails the whole
+ * update as it does for Notary (§4.5).
+ */
+function requireStrongCertificates({ name, keys }: DelegatedRole): void {
+  for (const { keytype, bytes } of keys) {
+    if (!keytype.endsWith('-x509')) continue;
+    const [leaf] = parseBundle(Buffer.from(bytes).toString('latin1')) ?? [];
+    if (leaf !== undefined && !isStrongCertificate(leaf)) {
+      throw invalid('signature', name, `the certificate of a key of ${name} uses SHA-1 or too short a key`);
+    }
+  }
 }
 
 function required<T>(value: T | undefined, role: string): T {

@@ -132,7 +132,10 @@ async function proveWithNewestRoot(
 function isHealedByNewerRoot(error: unknown): boolean {
   return (
     error instanceof TrustError &&
-    (error.fault === 'threshold' || error.fault === 'signature' || error.fault === 'hash_mismatch')
+    (error.fault === 'threshold' ||
+      error.fault === 'signature' ||
+      error.fault === 'hash_mismatch' ||
+      (error.fault === 'expired' && error.role === 'root'))
   );
 }
 
@@ -159,10 +162,16 @@ async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): P
     trusted.acceptTimestamp(bytes);
   } catch (error) {
     const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
-    const again = isStale ? await files.current('timestamp', true) : undefined;
+    // A server that then falls silent must not turn what it showed into an outage.
+    const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
     if (again === undefined || sha256Hex(again) === sha256Hex(bytes)) throw error;
     trusted.acceptTimestamp(again);
   }
+}
+
+function undefinedOnOutage(failure: unknown): undefined {
+  if (failure instanceof TrustError && failure.isOutage) return undefined;
+  throw failure;
 }
 
 /**
