@@ -7,6 +7,7 @@ import { DockerClient } from './docker.ts';
 import { startDockerd } from './dockerd.ts';
 import { describeReal, SETUP_TIMEOUT } from './parts.ts';
 import { findFreePort, makeTempDir } from './process.ts';
+import { startRegistry } from './registry.ts';
 
 /** Repository root: jest's working directory. */
 const ROOT = process.cwd();
@@ -17,7 +18,7 @@ const HEALTHY_DEADLINE = 30_000;
 
 type Running = { readonly id: string; readonly admin: string; readonly registry: string };
 
-describeReal('the container image', ['dockerd', 'docker'], () => {
+describeReal('the container image', ['dockerd', 'docker', 'docker-registry'], () => {
   let docker: DockerClient;
   let proxy: Running;
 
@@ -28,7 +29,7 @@ describeReal('the container image', ['dockerd', 'docker'], () => {
     await importNodeBase(docker, /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1] ?? '');
     const build = ['build', '--network', 'host', '--build-arg', 'REVISION=f00dcafe', '--tag', IMAGE, ROOT];
     await docker.dockerOk(build, { deadline: BUILD_DEADLINE });
-    proxy = await runProxy(docker);
+    proxy = await runProxy(docker, (await startRegistry()).url);
   }, SETUP_TIMEOUT + BUILD_DEADLINE);
 
   test('runs as nobody in particular, without a writable root or a capability, and is alive', async () => {
@@ -40,7 +41,7 @@ describeReal('the container image', ['dockerd', 'docker'], () => {
     expect(write.stderr).toContain('Read-only file system');
   });
 
-  test('answers on the pull port', async () => {
+  test('answers on the pull port, and reaches the registry behind it', async () => {
     expect((await fetch(`${proxy.registry}/v2/`)).status).toBe(200);
   });
 
@@ -92,12 +93,12 @@ describeReal('the container image', ['dockerd', 'docker'], () => {
 });
 
 /** Starts it the way a careful operator does: everything taken away that it does not need. */
-async function runProxy(docker: DockerClient): Promise<Running> {
+async function runProxy(docker: DockerClient, upstream: string): Promise<Running> {
   const [port, adminPort] = [await findFreePort(), await findFreePort()];
   const folder = await makeTempDir('etc');
   await chmod(folder, 0o755);
   await mkdir(join(folder, 'pullwarden'));
-  await writeFile(join(folder, 'pullwarden', 'pullwarden.yaml'), configuration(port, adminPort));
+  await writeFile(join(folder, 'pullwarden', 'pullwarden.yaml'), configuration(port, adminPort, upstream));
   const admin = `http://127.0.0.1:${adminPort}`;
   const { stdout } = await docker.dockerOk([
     ...['run', '--detach', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
@@ -109,7 +110,7 @@ async function runProxy(docker: DockerClient): Promise<Running> {
   return proxy;
 }
 
-function configuration(port: number, adminPort: number): string {
+function configuration(port: number, adminPort: number, upstream: string): string {
   return JSON.stringify({
     listen: { address: '127.0.0.1', port },
     admin: { address: '127.0.0.1', port: adminPort },
@@ -117,7 +118,7 @@ function configuration(port: number, adminPort: number): string {
     registries: [
       {
         name: 'registry.example.com',
-        upstream: 'http://127.0.0.1:9',
+        upstream,
         auth: 'passthrough',
         trust: { server: 'https://notary.example.com', auth: 'anonymous' },
       },

@@ -5,7 +5,7 @@ import { startDockerd } from './dockerd.ts';
 import { ask, reasonOf } from './http.ts';
 import { startNotaryServer } from './notary-server.ts';
 import { describeReal, SETUP_TIMEOUT } from './parts.ts';
-import { type RunningProxy, startProxy, until } from './proxy.ts';
+import { type RunningProxy, runPullwarden, startProxy, until } from './proxy.ts';
 import { createPullers, PULLERS, type Pullers } from './pullers.ts';
 import { type Registry, startRegistry } from './registry.ts';
 import { ContainersClient } from './skopeo-podman.ts';
@@ -15,6 +15,14 @@ const BIG_LAYER = 48 * 1024 * 1024;
 
 type Manifest = {
   readonly layers: readonly { readonly digest: string; readonly size: number }[];
+};
+
+type Inspection = {
+  readonly signedTags: readonly {
+    readonly name: string;
+    readonly digest: string;
+    readonly signers: readonly string[];
+  }[];
 };
 
 describeReal(
@@ -195,6 +203,19 @@ describeReal(
         ({ status }) => status === 200,
       );
       expect(served.headers['docker-content-digest']).toBe(digest);
+    });
+
+    test('inspect says what docker trust inspect says', async () => {
+      const result = await runPullwarden('inspect', '--json', '--config', proxy.configFile, signedName);
+      const { signedTags } = JSON.parse(result.stdout) as Inspection;
+      expect(
+        signedTags.map(({ name: SignedTag, digest, signers: Signers }) => ({
+          SignedTag,
+          Digest: digest.slice('sha256:'.length),
+          Signers,
+        })),
+      ).toEqual((await docker.trustInspect(signedName)).SignedTags);
+      expect(signedTags.map(({ name: tag }) => tag)).toEqual(['1', 'big', 'new']);
     });
 
     test('each of these decisions is counted and logged', async () => {

@@ -28,7 +28,7 @@ export type Row = {
 };
 
 export type Outcome =
-  | { readonly kind: 'accepted'; readonly unsigned?: string | undefined }
+  | { readonly kind: 'accepted'; readonly unsigned?: Finding['unsigned'] | undefined }
   | {
       readonly kind: 'refused';
       readonly code: TrustError['code'];
@@ -55,6 +55,10 @@ function againstNewerState(row: Row, file: CorruptibleRole, finding: Finding): O
   if (file === 'timestamp') {
     if (row.corruption.name === 'missing') return noTrustData();
     if (finding.form !== undefined) return invalid(finding.form, file);
+  }
+  // A timestamp under a key ID nobody knows makes us look at the root again, and what is there is malformed.
+  if (row.role === 'timestamp' && row.attacker === 'keyHolder' && finding.form === 'key_mismatch') {
+    return invalid(finding.form, 'root');
   }
   // Either by its version, or by the older root that is found when its signature makes us look again (§7.3).
   return { kind: 'refused', code: 'metadata_rollback', fault: 'rollback' };

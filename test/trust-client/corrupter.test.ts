@@ -5,16 +5,12 @@
  * into an outcome is corrupter-rules.ts.
  */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { CORRUPTIONS, corrupt } from '../../proxy/demo/corrupter.ts';
 import { attackersOf, rolesOf } from '../../proxy/demo/corruptions/types.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
+import type { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
-import { updateTrust } from '../../proxy/trust-client/update.ts';
 import { NAMED_FINDINGS } from './corrupter-findings.ts';
 import {
   NEWER_VERSION,
@@ -25,61 +21,14 @@ import {
   STATES,
   type State,
 } from './corrupter-rules.ts';
-import { digestOf, FIRST_USE, GUN, NOW } from './kit.ts';
-
-const KEYS = {
-  root: createSigningKey('ecdsa-x509', { commonName: GUN, now: NOW }),
-  targets: createSigningKey('ecdsa'),
-  snapshot: createSigningKey('ecdsa'),
-  timestamp: createSigningKey('ecdsa'),
-  releases: createSigningKey('ecdsa'),
-};
-
-/** `0.9` is signed in targets, `1.0` in targets/releases; every file has the same version. */
-function createVictim(version: number): SimulatedRepository {
-  const repository = new SimulatedRepository(GUN, {
-    clock: () => NOW,
-    rootKey: KEYS.root,
-    targetsKey: KEYS.targets,
-    snapshotKey: KEYS.snapshot,
-    timestampKey: KEYS.timestamp,
-  });
-  repository.addDelegation('releases', { keys: [KEYS.releases] });
-  repository.addTag('0.9', digestOf('b'), 7);
-  repository.signAs('releases', '1.0', digestOf('a'), 8);
-  for (const role of repository.roleNames()) repository.setVersion(role, version);
-  repository.publish();
-  return withKnownFiles(repository, version);
-}
-
-const publishedFiles = new Map<number, ReadonlyMap<string, Uint8Array>>();
-
-/** ECDSA signatures differ each time; the files that a state remembers must be the very files that are served. */
-function withKnownFiles(repository: SimulatedRepository, version: number): SimulatedRepository {
-  const known = publishedFiles.get(version) ?? new Map(repository.files);
-  publishedFiles.set(version, known);
-  repository.files.clear();
-  for (const [name, bytes] of known) repository.files.set(name, bytes);
-  return repository;
-}
-
-async function resolve(
-  repository: SimulatedRepository,
-  stored?: StoredTrust,
-): Promise<{ trust: VerifiedRepository; stored: StoredTrust | undefined }> {
-  const state = createMemoryState();
-  if (stored !== undefined) await state.save(GUN, stored);
-  const request = { gun: GUN, pin: FIRST_USE, now: NOW, signal: new AbortController().signal };
-  const trust = await updateTrust({ source: new SimulatedSource(repository), state }, request);
-  return { trust, stored: await state.load(GUN) };
-}
+import { createVictim, digestsOf, resolveVictim, SIGNED } from './victim.ts';
 
 /** What is remembered in each state. */
 const remembered = new Map<State, StoredTrust | undefined>();
 
 beforeAll(async () => {
-  remembered.set('same', (await resolve(createVictim(SERVED_VERSION))).stored);
-  remembered.set('newer', (await resolve(createVictim(NEWER_VERSION))).stored);
+  remembered.set('same', (await resolveVictim(createVictim(SERVED_VERSION))).stored);
+  remembered.set('newer', (await resolveVictim(createVictim(NEWER_VERSION))).stored);
 });
 
 const ROWS: readonly Row[] = CORRUPTIONS.flatMap((corruption) =>
@@ -91,8 +40,7 @@ const ROWS: readonly Row[] = CORRUPTIONS.flatMap((corruption) =>
 );
 
 function accepted(trust: VerifiedRepository): object {
-  const digests = ['1.0', '0.9'].map((tag) => trust.target(tag, NOW)?.digest ?? 'not signed');
-  return { outcome: 'accepted', digests };
+  return { outcome: 'accepted', digests: digestsOf(trust) };
 }
 
 function describeExpected(outcome: Outcome): object {
@@ -100,16 +48,16 @@ function describeExpected(outcome: Outcome): object {
     const { code, fault, at } = outcome;
     return { outcome: 'refused', code, fault, ...(at === undefined ? {} : { at }) };
   }
-  const digests = [
-    outcome.unsigned === '1.0' ? 'not signed' : digestOf('a'),
-    outcome.unsigned === '0.9' ? 'not signed' : digestOf('b'),
-  ];
-  return { outcome: 'accepted', digests };
+  const { unsigned } = outcome;
+  return {
+    outcome: 'accepted',
+    digests: unsigned === undefined ? SIGNED : { ...SIGNED, [unsigned]: 'not signed' },
+  };
 }
 
 async function observe(repository: SimulatedRepository, state: State): Promise<object> {
   try {
-    return accepted((await resolve(repository, remembered.get(state))).trust);
+    return accepted((await resolveVictim(repository, remembered.get(state))).trust);
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
     return { outcome: 'refused', code: error.code, fault: error.fault, at: error.role };
@@ -126,7 +74,7 @@ describe('the corrupter', () => {
   });
 
   test('starts from a repository that is accepted as it is', async () => {
-    expect(accepted((await resolve(createVictim(SERVED_VERSION))).trust)).toEqual(
+    expect(accepted((await resolveVictim(createVictim(SERVED_VERSION))).trust)).toEqual(
       describeExpected({ kind: 'accepted' }),
     );
   });

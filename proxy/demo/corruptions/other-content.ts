@@ -2,7 +2,7 @@
 import type { Plain } from '../metadata-writer.ts';
 import type { Corruption } from './types.ts';
 
-const TWO_MIB = 2 * 1024 * 1024;
+const OVER_A_MIB = 1024 * 1024 + 1;
 
 export const otherContent: readonly Corruption[] = [
   set('_type of another role', '_type', (value) => (value === 'Targets' ? 'Snapshot' : 'Targets')),
@@ -14,7 +14,7 @@ export const otherContent: readonly Corruption[] = [
   set('a member named __proto__', '__proto__', () => ({ version: 1 })),
   set('a member named constructor', 'constructor', () => null),
   set('nested 30 levels deep', 'x-deep', () => nested(30)),
-  set('a string of 2 MiB', 'x-long', () => 'a'.repeat(TWO_MIB)),
+  set('a string of more than 1 MiB', 'x-long', () => 'a'.repeat(OVER_A_MIB)),
   set('version missing', 'version', () => undefined),
   set('version null', 'version', () => null),
   set('version as a string', 'version', (value) => String(value)),

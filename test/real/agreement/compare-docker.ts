@@ -98,8 +98,12 @@ function compareKeys(label: string, ours: OurView, inspected: TrustInspection, f
   const theirKeys = new Map(named.map(({ Name, Keys }) => [Name, sorted(Keys.map(({ ID }) => ID))] as const));
   for (const name of new Set([...ourKeys.keys(), ...theirKeys.keys()])) {
     const [our, their] = [ourKeys.get(name) ?? 'none', theirKeys.get(name) ?? 'none'];
-    if (our !== their)
-      findings.settle(undefined, `${label}: keys of ${name} are ${our}, for docker ${their}`);
+    if (our === their) continue;
+    const isBelowUnderSigned = our === 'none' && isUnderSigned(ours, `targets/${name}`);
+    findings.settle(
+      isBelowUnderSigned ? 'one key twice' : undefined,
+      `${label}: keys of ${name} are ${our}, for docker ${their}`,
+    );
   }
 }
 

@@ -42,20 +42,24 @@ export interface Subject {
   change(): Promise<void>;
 }
 
+/** Of single tags, at first contact and after the change: a process each. */
+const LOOKUPS = 2;
+const LOOKUPS_AGAIN = 1;
+
 const FIRST_USE: RootPin = { kind: 'firstUse' };
 
 export async function examine(subject: Subject, findings: Findings): Promise<void> {
   const state = createMemoryState();
   await subject.publish();
   const cold = await resolve(subject, state);
-  const notary = await readNotary(subject.side.server, subject.gun);
+  const notary = await readNotary(subject.side.server, subject.gun, LOOKUPS);
   if (subject.needsPin) await requirePin(subject, findings);
   compareCold(`${subject.label} cold`, cold, notary, findings);
   await compareDocker(`${subject.label} cold`, subject, cold, notary, findings);
 
   await subject.change();
   const again = await resolve(subject, createMemoryState());
-  const notaryAgain = await readNotary(subject.side.server, subject.gun);
+  const notaryAgain = await readNotary(subject.side.server, subject.gun, LOOKUPS_AGAIN);
   compareCold(`${subject.label} changed`, again, notaryAgain, findings);
   const warm = await resolveWarm(subject, state, cold, findings);
   compareWarm(subject, warm, again, findings);

@@ -12,7 +12,7 @@ type Rotation = readonly [ManagedRole, RotateOptions];
 
 const TO_SERVER: RotateOptions = { serverManaged: true };
 /** Entries beyond these are staged without a process for each. */
-const STAGED_BY_PROGRAM = 2;
+const STAGED_BY_PROGRAM = 1;
 const NARROW_PATH = 'rel-';
 
 export class Publisher {

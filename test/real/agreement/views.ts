@@ -33,9 +33,6 @@ export interface NotaryView {
   readonly lookups: ReadonlyMap<string, string | undefined>;
 }
 
-/** Tags that are looked up one by one: the first and last of them, those named here, and one that nobody signed. */
-const LOOKED_UP = ['v2', 'v3', 'nobody-signed-this'];
-
 export async function readOurs(deps: UpdateDeps, request: UpdateRequest): Promise<Outcome<OurView>> {
   return await attempt(() => updateTrust(deps, request), request.now);
 }
@@ -60,18 +57,37 @@ async function attempt(resolve: () => Promise<VerifiedRepository>, now: Date): P
   }
 }
 
-/** A client that never saw the repository. */
-export async function readNotary(server: NotaryServer, gun: Gun): Promise<Outcome<NotaryView>> {
+/**
+ * What a client says that never saw the repository.
+ *
+ * @param lookups how many tags are looked up one by one, those that stand in several roles first; all that can be
+ *   looked up are listed too.
+ */
+export async function readNotary(
+  server: NotaryServer,
+  gun: Gun,
+  lookups: number,
+): Promise<Outcome<NotaryView>> {
   const client = await NotaryClient.create(server);
   const byDefault = await listOrRefusal(client, gun, []);
   if (byDefault.kind === 'refused') return byDefault;
   const listed = await listOrRefusal(client, gun, DOCKER_ORDER);
   if (listed.kind === 'refused') throw new Error(`${gun} is listed in one order only: ${listed.why}`);
-  const tags = [...listed.view.keys()];
-  const chosen = new Set([tags[0], tags.at(-1), ...LOOKED_UP].filter((tag) => tag !== undefined));
-  const lookups = new Map<string, string | undefined>();
-  for (const tag of chosen) lookups.set(tag, await client.lookup(gun, tag));
-  return { kind: 'verified', view: { listed: listed.view, byDefault: byDefault.view, lookups } };
+  const found = new Map<string, string | undefined>();
+  for (const tag of chooseTags(byDefault.view, listed.view).slice(0, lookups)) {
+    found.set(tag, await client.lookup(gun, tag));
+  }
+  return { kind: 'verified', view: { listed: listed.view, byDefault: byDefault.view, lookups: found } };
+}
+
+function chooseTags(
+  byDefault: ReadonlyMap<string, ListedTarget>,
+  listed: ReadonlyMap<string, ListedTarget>,
+): readonly string[] {
+  const tags = [...listed.keys()];
+  const isAmbiguous = (tag: string) => listed.get(tag)?.digest !== byDefault.get(tag)?.digest;
+  const ordered = [...tags.filter(isAmbiguous), tags.at(-1), tags[0], 'signed-by-nobody'];
+  return [...new Set(ordered.filter((tag) => tag !== undefined))];
 }
 
 /** The entries that one role and those below it may make. */
