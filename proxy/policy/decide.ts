@@ -5,7 +5,7 @@
  */
 import type { DenyReason } from '../reason.ts';
 import type { ImageReference } from '../registry/reference.ts';
-import type { TrustedTarget } from '../trust-client/types.ts';
+import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
 import { type Asked, REFUSALS, unsignedTag } from './refusal.ts';
 import { meets, missingSigners } from './signers.ts';
 import { suggestTags } from './suggest.ts';
@@ -63,21 +63,27 @@ function decideUnmatched(input: DecideInput): Decision {
 }
 
 function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict {
-  const { outcome, now } = input;
+  const { outcome } = input;
   const image = asked(input);
   if (outcome === undefined) return refuse('internal', REFUSALS.internal(image));
   if (outcome.kind === 'failed') {
     const { code, role } = outcome.error;
     return refuse(code, REFUSALS[code]({ ...image, role }));
   }
-  const { trust } = outcome;
+  const verdict = judgeTrust(rule, reference, input, outcome.trust);
+  // In an outage a "no" is old: it may have been signed since the trust server was last reached.
+  const isOld = verdict.kind === 'refused' && outcome.path === 'stale';
+  return isOld ? refuse('trust_unreachable', REFUSALS.trust_unreachable(image)) : verdict;
+}
+
+function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, trust: VerifiedTrust): Verdict {
+  const { now } = input;
+  const image = asked(input);
   if (hasExpired(trust.expires, now)) {
     return refuse('metadata_expired', REFUSALS.metadata_expired({ ...image, role: trust.firstToExpire }));
   }
   const target = trust.target(reference.tag, now);
   if (target === undefined) {
-    // It may have been signed since the trust server was last reached, so that is what there is to say.
-    if (outcome.path === 'stale') return refuse('trust_unreachable', REFUSALS.trust_unreachable(image));
     const suggestions = input.suggest ? suggestTags(trust.tags(now), reference.tag) : [];
     return refuse('unsigned_tag', unsignedTag(image, suggestions));
   }

@@ -75,11 +75,11 @@ export function errorHeaders(body: Uint8Array): ReadonlyMap<string, string> {
 }
 
 /**
- * The sentence's first part, because the reason phrase is all that containerd shows of an answer to HEAD (§1.7).
+ * The sentence without its advice, because the reason phrase is all that containerd shows of an answer to HEAD (§1.7).
  * Printable ASCII only: anything else could end the status line.
  */
 export function toReasonPhrase(message: string, { code }: Pick<WireError, 'code'>): string {
-  const [first = ''] = message.replace(/[^\x20-\x7e]/g, '?').split(/: |; /, 1);
+  const [first = ''] = message.replace(/[^\x20-\x7e]/g, '?').split('; ', 1);
   const prefix = code === 'DENIED' ? 'Denied by Pullwarden: ' : 'Pullwarden: ';
   return `${prefix}${first}`.slice(0, MAX_PHRASE_LENGTH).trimEnd();
 }

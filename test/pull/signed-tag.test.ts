@@ -269,7 +269,9 @@ describe('a refusal', () => {
     const { port, upstream, records } = await start();
     const get = await ask(port, '/v2/library/app/manifests/unsigned');
     expect(get.status).toBe(403);
-    expect(get.phrase).toBe('Denied by Pullwarden: docker.io/library/app:unsigned is not signed');
+    expect(get.phrase).toBe(
+      'Denied by Pullwarden: docker.io/library/app:unsigned is not signed: no valid signature in targets/releases or targets',
+    );
     expect(errorOf(get)).toMatchObject({
       code: 'DENIED',
       message: expect.stringContaining('docker.io/library/app:unsigned is not signed: no valid signature'),
