@@ -22,7 +22,10 @@ LABEL org.opencontainers.image.title="Pullwarden" \
       org.opencontainers.image.description="A reverse proxy for container registries that lets only signed tags through" \
       org.opencontainers.image.revision="${REVISION}"
 # PULLWARDEN_HEALTH_URL is what the health check asks; change it together with `admin` in the configuration.
+# MALLOC_TRIM_THRESHOLD_ (bytes): without it glibc gives the buffers of a large blob back to the system after each
+# garbage collection and takes them again, which costs a third of the throughput (`npm run bench`).
 ENV NODE_ENV=production \
+    MALLOC_TRIM_THRESHOLD_=134217728 \
     PULLWARDEN_REVISION=${REVISION} \
     PULLWARDEN_HEALTH_URL=http://127.0.0.1:9150/livez
 WORKDIR /app
@@ -38,5 +41,6 @@ EXPOSE 5050 9150
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(process.env.PULLWARDEN_HEALTH_URL).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "/app/dist/main.js"]
+# The option (MB): with V8's own small first limit, a stream of buffers starts a full collection every 30 MB.
+ENTRYPOINT ["node", "--initial-old-space-size=256", "/app/dist/main.js"]
 CMD ["serve", "--config", "/etc/pullwarden/pullwarden.yaml"]

@@ -1,5 +1,5 @@
-/** The proxy as people run it: its own process, default log, an embedded trust server that signs the image. */
-import { writeFile } from 'node:fs/promises';
+/** The proxy as its image runs it: its own process, default log, an embedded trust server that signs the image. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SimulatedRepository } from '../proxy/demo/notary-repository.ts';
 import { NotaryServer } from '../proxy/demo/notary-server.ts';
@@ -14,6 +14,7 @@ export async function startPullwarden(upstream: string, image: BenchImage): Prom
   const folder = await makeTempDir('bench-pullwarden');
   const trustServer = await startTrustServer(image);
   const adminPort = await findFreePort();
+  const start = readImageStart(await readFile('Dockerfile', 'utf8'));
   return await onFreePort(async (port) => {
     const config = join(folder, 'pullwarden.yaml');
     await writeFile(
@@ -24,11 +25,26 @@ export async function startPullwarden(upstream: string, image: BenchImage): Prom
     await startLogged(join(folder, 'log'), {
       name: 'pullwarden',
       command: process.execPath,
-      args: [resolve('dist/main.js'), 'serve', '--config', config],
+      args: [...start.options, resolve('dist/main.js'), 'serve', '--config', config],
+      env: start.env,
       ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok,
     });
     return url;
   });
+}
+
+type ImageStart = { readonly options: readonly string[]; readonly env: Readonly<Record<string, string>> };
+
+/** Node's options and the allocator's settings the image starts the proxy with: what ships is what is measured. */
+function readImageStart(dockerfile: string): ImageStart {
+  const entrypoint: unknown = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]');
+  if (!Array.isArray(entrypoint) || entrypoint[0] !== 'node')
+    throw new Error('the Dockerfile starts no node');
+  const settings = dockerfile.matchAll(/\b(MALLOC_[A-Z_]+)=(\d+)/g);
+  return {
+    options: entrypoint.slice(1, -1).map(String),
+    env: Object.fromEntries([...settings].map(([, name = '', value = '']) => [name, value])),
+  };
 }
 
 async function startTrustServer({ repository, tag, digest, length }: BenchImage): Promise<string> {
