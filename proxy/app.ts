@@ -1,6 +1,7 @@
 /** The pull port: which middleware a request passes, in order, and how an answer is written. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
+import { peerOf } from './listen/peer.ts';
 import type { Answer, PullRequest } from './pull/types.ts';
 import type { Pull } from './pull.ts';
 import type { Forwarder } from './registry/passthrough.ts';
@@ -94,6 +95,7 @@ function toPullRequest({ req, res, state }: Context): PullRequest {
     accept: headers.accept,
     ifNoneMatch: headers['if-none-match'],
     client: req.socket.remoteAddress ?? '',
+    ...peerOf(req.socket),
     requestId: String(state['requestId']),
     signal: goneSignal(res),
   };

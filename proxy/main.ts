@@ -83,6 +83,41 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('clients')
+    .description('print client configuration that fails closed for this proxy, and how to finish the lock')
+    .argument('<client>', 'dockerd | containerd | podman | k3s | buildkit')
+    .option('--proxy <url>', 'address of the proxy as clients use it; default: derived from listen')
+    .option('--ca <file>', "path on the node of the authority of the proxy's certificate")
+    .option(
+      '--as <form>',
+      'dockerd: registry-host | mirror | https-proxy; podman: mirror | remap; k3s: k3s | rke2',
+    )
+    .option('--out <folder>', 'write the files below this folder instead')
+    .addOption(configOption())
+    .action(
+      async (
+        client: string,
+        options: { config: string; proxy?: string; ca?: string; as?: string; out?: string },
+      ) => {
+        const { runClients } = await import('./commands/clients.ts');
+        const unset = { proxy: undefined, ca: undefined, as: undefined, out: undefined };
+        finish(await runClients(client, { ...unset, ...options }, io));
+      },
+    );
+
+  program
+    .command('doctor')
+    .description("read this node's client configuration and name every way around the proxy")
+    .option('--proxy <url>', 'address of the proxy as clients use it; enough without a configuration file')
+    .option('--root <folder>', "where the node's file system is", '/')
+    .option('--config <file>', `configuration file (default: "${DEFAULT_CONFIG}", unless --proxy is given)`)
+    .action(async (options: { config?: string; proxy?: string; root: string }) => {
+      const { runDoctor } = await import('./commands/doctor.ts');
+      const config = options.config ?? (options.proxy === undefined ? DEFAULT_CONFIG : undefined);
+      finish(await runDoctor({ proxy: undefined, ...options, config }, io));
+    });
+
+  program
     .command('demo')
     .description('show it at work: an embedded registry and Notary server behind the proxy')
     .option('--once', 'exit after the pulls: 0 when every answer was right', false)

@@ -1,16 +1,18 @@
 /** From a validated configuration to a running proxy: every part is made here, once, and given what it needs. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type RunningAdmin, startAdmin } from './admin/admin.ts';
 import type { ReadyCheck, Status, TrustStatus } from './admin/types.ts';
 import { createApp } from './app.ts';
 import { createAccessCache } from './cache/access-cache.ts';
 import { createManifestCache } from './cache/manifest-cache.ts';
 import type { TrustCacheObserver } from './cache/trust-cache.ts';
-import type { Config, ListenConfig } from './config/types.ts';
+import type { Config } from './config/types.ts';
+import type { ConnectEvent } from './listen/connect.ts';
+import { readListenOptions } from './listen-parts.ts';
 import { createParts, type Parts } from './parts.ts';
 import { createPull } from './pull.ts';
 import { createForwarder } from './registry/passthrough.ts';
+import { registryAt } from './registry/registry-table.ts';
 import { createSignedManifests } from './registry/signed-manifests.ts';
 import type { SignedManifest } from './registry/types.ts';
 import { createServer, type PullServer } from './server.ts';
@@ -74,7 +76,15 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     newRequestId: randomUUID,
     onError: (err) => log.debug({ err }, 'an answer could not be written'),
   });
-  const server = createServer(app.callback(), { newRequestId: randomUUID, ...readTls(first.listen) });
+  const server = createServer(app.callback(), {
+    newRequestId: randomUUID,
+    ...readListenOptions(first.listen, {
+      // Of the configuration in force: a reload may have taken the registry away.
+      registryAt: (authority) => registryAt(parts.pull.table, authority),
+      observe: observeConnect(metrics, log),
+    }),
+  });
+  metrics.watchTunnels(server.tunnels);
 
   const startedAt = now();
   const status = (): Status => ({
@@ -228,10 +238,16 @@ function toNames({ hash, policy, registries, trust }: Config): ConfiguredNames {
   };
 }
 
-function readTls({ tls }: ListenConfig) {
-  if (tls === undefined) return {};
-  const clientCa = tls.clientCa === undefined ? {} : { clientCa: tls.clientCa.pem };
-  return { tls: { cert: tls.cert.pem, key: readFileSync(tls.key), ...clientCa } };
+/** Every CONNECT is counted, and one that led nowhere is a line in the log: the client may show no more than a number. */
+function observeConnect(metrics: Metrics, log: Log) {
+  return ({ requestId, target, client, identity, result, message }: ConnectEvent): void => {
+    metrics.connectAnswered(result);
+    const level = { terminated: 'debug', tunnelled: 'debug', refused: 'warn', failed: 'warn' } as const;
+    log[level[result]](
+      { request_id: requestId, target, client, identity, result, detail: message },
+      'connect',
+    );
+  };
 }
 
 /** Both ports, or neither. */

@@ -6,91 +6,107 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { type TlsOptions, toTlsSettings } from './listen/certificates.ts';
+import { type Connect, type ConnectOptions, createConnect } from './listen/connect.ts';
+import { LIMITS, type Limits } from './listen/limits.ts';
+import { endWith } from './listen/raw-answer.ts';
 import { STREAM_BUFFER_BYTES } from './registry/passthrough.ts';
-import { toErrorResponse } from './registry/wire-errors.ts';
-
-/** PEM texts. */
-export type TlsOptions = {
-  readonly cert: string | Buffer;
-  readonly key: string | Buffer;
-  /** Set: every client must show a certificate from it. */
-  readonly clientCa?: string | Buffer;
-};
 
 export type ServerOptions = {
   readonly tls?: TlsOptions;
+  /** Absent: a CONNECT is cut without an answer. */
+  readonly connect?: ConnectOptions;
+  /** Those that differ from `LIMITS`. */
+  readonly limits?: Partial<Limits>;
   readonly newRequestId: () => string;
 };
 
 export type PullServer = {
   readonly server: Server;
+  /** Tunnels that are open. */
+  readonly tunnels: () => number;
   /** @returns the port that was taken. */
   listen(port: number, address: string): Promise<number>;
   /** Stops accepting, lets running pulls finish for at most this long, then cuts what is left. */
   close(graceMs: number): Promise<void>;
 };
 
-/** Bounds of a connection, in milliseconds and bytes. There is none on a whole transfer (registry-clients.md §0.10). */
-const LIMITS = {
-  headersTimeout: 15_000,
-  requestTimeout: 30_000,
-  /** Above the usual 60 s of load balancers, so that it is they who close an idle connection. */
-  keepAliveTimeout: 75_000,
-  /** A connection on which nothing moves in either direction. */
-  idleTimeout: 300_000,
-  connectionsCheckingInterval: 5_000,
-  maxHeaderSize: 16 * 1024,
-};
-
 export function createServer(listener: RequestListener, options: ServerOptions): PullServer {
+  const { newRequestId } = options;
+  const limits: Limits = { ...LIMITS, ...options.limits };
   const running: Running = new WeakMap();
-  const server = createBareServer(trackRunning(listener, running), options.tls);
-  server.timeout = LIMITS.idleTimeout;
-  // No listener for `upgrade` or `connect`: with one, such a request would leave the pipeline (§4.4).
-  server.on('clientError', (error, socket) =>
-    rejectMalformed(error, socket, running, options.newRequestId()),
-  );
+  const server = createBareServer(trackRunning(listener, running, limits), options.tls, limits);
+  server.timeout = limits.idleTimeout;
+  server.maxConnections = limits.maxConnections;
+  server.on('clientError', (error, socket) => rejectMalformed(error, socket, running, newRequestId()));
+  // No listener for `upgrade`, and for `connect` only on request: with one, a request leaves the pipeline (§4.4).
+  const connect = options.connect && addConnect(server, options.connect, { ...options, limits });
   return {
     server,
+    tunnels: () => connect?.tunnels() ?? 0,
     listen: (port, address) => listen(server, port, address),
-    close: (graceMs) => close(server, graceMs),
+    close: (graceMs) => close(server, connect, graceMs),
   };
 }
 
-function createBareServer(listener: RequestListener, tls: TlsOptions | undefined): Server {
+function createBareServer(listener: RequestListener, tls: TlsOptions | undefined, limits: Limits): Server {
   const http = {
-    headersTimeout: LIMITS.headersTimeout,
-    requestTimeout: LIMITS.requestTimeout,
-    keepAliveTimeout: LIMITS.keepAliveTimeout,
-    connectionsCheckingInterval: LIMITS.connectionsCheckingInterval,
-    maxHeaderSize: LIMITS.maxHeaderSize,
+    headersTimeout: limits.headersTimeout,
+    requestTimeout: limits.requestTimeout,
+    keepAliveTimeout: limits.keepAliveTimeout,
+    connectionsCheckingInterval: limits.connectionsCheckingInterval,
+    maxHeaderSize: limits.maxHeaderSize,
     highWaterMark: STREAM_BUFFER_BYTES,
     // Never lenient: what two parsers read in two ways is how requests are smuggled (§6.2).
     insecureHTTPParser: false,
     requireHostHeader: true,
   };
   if (tls === undefined) return createHttpServer(http, listener);
-  const { cert, key, clientCa } = tls;
-  const mutual = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
-  return createHttpsServer({ ...http, cert, key, ...mutual, minVersion: 'TLSv1.2' }, listener);
+  const { handshakeTimeout } = limits;
+  return createHttpsServer({ ...http, ...toTlsSettings(tls), handshakeTimeout }, listener);
+}
+
+function addConnect(
+  server: Server,
+  options: ConnectOptions,
+  { tls, limits, newRequestId }: ServerOptions & { readonly limits: Limits },
+): Connect {
+  // The event with which a connection that may carry HTTP comes to either kind of server.
+  const event = tls === undefined ? 'connection' : 'secureConnection';
+  const accept = (socket: Duplex): void => void server.emit(event, socket);
+  const connect = createConnect(options, { accept, limits, newRequestId });
+  server.on('connect', connect.handle);
+  return connect;
 }
 
 /** The answers under way on each connection. */
 type Running = WeakMap<Duplex, Set<ServerResponse>>;
 
-function trackRunning(listener: RequestListener, running: Running): RequestListener {
+function trackRunning(
+  listener: RequestListener,
+  running: Running,
+  { maxPipelined }: Limits,
+): RequestListener {
   return (req, res) => {
     const answers = running.get(req.socket) ?? new Set();
+    // Each of them could be a connection to an upstream; no client of a registry pipelines at all.
+    if (answers.size >= maxPipelined) req.socket.destroy();
+    if (req.socket.destroyed) return;
     running.set(req.socket, answers.add(res));
     res.once('close', () => answers.delete(res));
     return listener(req, res);
   };
 }
 
+/** What the parser says, and the status that says it to the client. */
+const PARSER_STATUS: ReadonlyMap<string, number> = new Map([
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+  ['HPE_HEADER_OVERFLOW', 431],
+]);
+
 function rejectMalformed(
-  error: NodeJS.ErrnoException,
+  { code = '' }: NodeJS.ErrnoException,
   socket: Duplex,
   running: Running,
   requestId: string,
@@ -98,18 +114,17 @@ function rejectMalformed(
   const answers = [...(running.get(socket) ?? [])];
   // In the middle of an earlier answer, another one would become part of it.
   const isAnswering = answers.length > 1 || answers.some((answer) => answer.headersSent);
-  if (!socket.writable || error.code === 'ECONNRESET' || isAnswering) {
+  const isHttp = code.startsWith('HPE_') || PARSER_STATUS.has(code);
+  if (!socket.writable || !isHttp || isAnswering) {
     socket.destroy();
     return;
   }
-  const message = 'the request is not valid HTTP/1.1; nothing in it is corrected';
-  const { headers, body, reasonPhrase } = toErrorResponse({ reason: 'bad_request', message }, { requestId });
-  const lines = [...headers].map(([name, value]) => `${name}: ${String(value)}\r\n`).join('');
-  socket.end(
-    `HTTP/1.1 400 ${reasonPhrase ?? 'Bad Request'}\r\n${lines}Connection: close\r\n\r\n${Buffer.from(body ?? [])}`,
-  );
-  // What a client goes on sending after this is not read.
-  if (socket instanceof Socket) socket.destroySoon();
+  const status = PARSER_STATUS.get(code);
+  const message =
+    status === 408
+      ? 'the request did not come in time; send it in one piece'
+      : 'the request is not valid HTTP/1.1; nothing in it is corrected';
+  endWith(socket, { reason: 'bad_request', message }, requestId, status);
 }
 
 function listen(server: Server, port: number, address: string): Promise<number> {
@@ -123,11 +138,15 @@ function listen(server: Server, port: number, address: string): Promise<number> 
   });
 }
 
-function close(server: Server, graceMs: number): Promise<void> {
+function close(server: Server, connect: Connect | undefined, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
+    connect?.drain();
     // A connection kept alive by its last answer is closed as soon as that answer is out.
     const sweep = setInterval(() => server.closeIdleConnections(), 100);
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      connect?.destroy();
+      server.closeAllConnections();
+    }, graceMs);
     server.close(() => {
       clearInterval(sweep);
       clearTimeout(cut);

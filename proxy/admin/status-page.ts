@@ -86,12 +86,12 @@ function decisionsSection(decisions: readonly DecisionRecord[]): Html {
 }
 
 function decisionRow(record: DecisionRecord): Html {
-  const { reference, result, would } = record;
+  const { reference, result, would, identity } = record;
   const image = `${record.registry}/${record.repository}${reference.kind === 'tag' ? ':' : '@'}${reference.text}`;
   const level = { allow: 'good', deny: 'bad', error: 'warn' }[result];
   return html`<tr><td>${time(record.at)}</td><td><code>${image}</code></td><td class="${level}">${result}</td>
 <td>${record.reason}${would === undefined ? '' : `, would be ${would}`}</td><td>${record.rule} (${record.mode})</td><td>${record.path}</td>
-<td>${record.client}</td><td><code>${record.requestId}</code></td></tr>`;
+<td>${record.client}${identity === undefined ? '' : ` (${identity})`}</td><td><code>${record.requestId}</code></td></tr>`;
 }
 
 function trustSection(trust: readonly TrustStatus[], now: Date): Html {

@@ -3,7 +3,8 @@
  * generated from it, so the descriptions here are what an editor shows. Checks across keys are in cross-checks.ts.
  */
 import * as z from 'zod';
-import { isIpAddress, isKeyId, isRuleName, isSignerName, isUsername } from './names.ts';
+import { certificateAuthority, listen, listenAddress } from './listen-schema.ts';
+import { isKeyId, isRuleName, isSignerName, isUsername } from './names.ts';
 import {
   address,
   choice,
@@ -33,27 +34,6 @@ const orAccount = (word: 'passthrough' | 'anonymous') =>
       error: `${word} or an account; write ${word}, or username and passwordFile below it`,
     })
     .default(word);
-
-const pemFile = (what: string) => file(`a PEM file with ${what}`);
-const certificateAuthority = pemFile('the certificate of a certificate authority').optional();
-
-const listenAddress = text(isIpAddress, 'an IP address; write one such as 127.0.0.1, 0.0.0.0 or ::');
-
-const tls = section({
-  cert: pemFile('the certificate chain').describe(
-    'Certificate chain of the pull port, PEM, the server certificate first.',
-  ),
-  key: pemFile('the private key').describe('Private key of that certificate, PEM, without a passphrase.'),
-  clientCa: certificateAuthority.describe(
-    'Clients must show a certificate of this authority. Absent: they need none.',
-  ),
-});
-
-const listen = section({
-  address: listenAddress.default('0.0.0.0').describe('Address the pull port listens on.'),
-  port: port().default(5050).describe('The pull port. 0 takes any free one.'),
-  tls: tls.optional().describe('Serve HTTPS on the pull port. Absent: plain HTTP.'),
-});
 
 const admin = section({
   address: listenAddress.default('127.0.0.1').describe('Address the admin port listens on.'),

@@ -3,6 +3,7 @@
  * the schema reports, so that one run of `check` finds every fault.
  */
 import type { Finding, Path } from './errors.ts';
+import { listenFindings } from './listen-checks.ts';
 import { at, type Entry, entry, fields, items, lookUp, texts } from './lookup.ts';
 import { patternFindings } from './pattern-checks.ts';
 import { registryFindings } from './registry-checks.ts';
@@ -12,6 +13,7 @@ export function crossCheck(value: unknown): readonly Finding[] {
   return [
     ...registryFindings(value),
     ...ports(value),
+    ...listenFindings(value),
     ...state(value),
     ...patternFindings(value, ['trust', 'pins']),
     ...items(value, ['trust', 'pins']).flatMap(pinForm),

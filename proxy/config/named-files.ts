@@ -1,6 +1,7 @@
 /** The files a configuration names: found, read once, and checked for being what they are named as. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
+import { certificateFindings, certifiedPlaces } from './certificate-checks.ts';
 import { type Finding, type Path, show } from './errors.ts';
 import { entry, items, type TextEntry, texts } from './lookup.ts';
 import { MAX_FILE_BYTES, readBounded, readFault } from './read-bounded.ts';
@@ -14,24 +15,24 @@ export type NamedFiles = {
 };
 
 type Checked =
-  | { readonly kind: 'fine'; readonly pem?: string }
+  | { readonly kind: 'fine'; readonly pem?: string; readonly key?: KeyObject }
   | { readonly kind: 'fault'; readonly what: string; readonly next: string };
 
 /** Reads and checks every file named in unvalidated data; relative paths start at `folder`. */
 export async function readNamedFiles(value: unknown, folder: string): Promise<NamedFiles> {
   const findings: Finding[] = [];
   const certificates = new Map<string, string>();
+  const keys = new Map<string, KeyObject>();
   for (const { kind, entries } of namedIn(value)) {
     for (const { path, value: name } of entries) {
       const checked = await check(kind, resolve(folder, name), name);
       if (checked.kind === 'fault') findings.push({ path, what: checked.what, next: checked.next });
       else if (checked.pem !== undefined) certificates.set(name, checked.pem);
+      else if (checked.key !== undefined) keys.set(name, checked.key);
     }
   }
-  return { findings: [...findings, ...(await keyMismatch(value, folder, certificates))], certificates };
+  return { findings: [...findings, ...certificateFindings(value, certificates, keys)], certificates };
 }
-
-const TLS = ['listen', 'tls'];
 
 function namedIn(value: unknown): readonly { readonly kind: Kind; readonly entries: readonly TextEntry[] }[] {
   const registries = items(value, ['registries']).map(({ path }) => path);
@@ -40,10 +41,16 @@ function namedIn(value: unknown): readonly { readonly kind: Kind; readonly entri
       ({ value: name }) => !name.includes('\0'),
     );
   const pins = items(value, ['trust', 'pins']).map(({ path }) => path);
-  const authorities = [...under(registries, 'ca'), ...under(registries, 'trust', 'ca'), ...under(pins, 'ca')];
+  const certified = certifiedPlaces(value);
+  const authorities = [
+    ...under([['listen', 'tls']], 'clientCa'),
+    ...under(registries, 'ca'),
+    ...under(registries, 'trust', 'ca'),
+    ...under(pins, 'ca'),
+  ];
   return [
-    { kind: 'certificates', entries: [...under([TLS], 'cert'), ...under([TLS], 'clientCa'), ...authorities] },
-    { kind: 'key', entries: under([TLS], 'key') },
+    { kind: 'certificates', entries: [...under(certified, 'cert'), ...authorities] },
+    { kind: 'key', entries: under(certified, 'key') },
     {
       kind: 'password',
       entries: [
@@ -68,12 +75,7 @@ function checkContent(kind: Kind, content: string, name: string): Checked {
     case 'certificates':
       return checkCertificates(content, name);
     case 'key':
-      if (toPrivateKey(content) !== undefined) return { kind: 'fine' };
-      return {
-        kind: 'fault',
-        what: `${show(name)} is no private key`,
-        next: 'name a PEM file with a key that has no passphrase',
-      };
+      return checkKey(toPrivateKey(content), name);
     case 'password':
       if (/^[^\r\n]/.test(content)) return { kind: 'fine' };
       return {
@@ -82,6 +84,12 @@ function checkContent(kind: Kind, content: string, name: string): Checked {
         next: 'write the password on its first line',
       };
   }
+}
+
+function checkKey(key: KeyObject | undefined, name: string): Checked {
+  if (key !== undefined) return { kind: 'fine', key };
+  const what = `${show(name)} is no private key`;
+  return { kind: 'fault', what, next: 'name a PEM file with a key that has no passphrase' };
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
@@ -113,21 +121,4 @@ function toPrivateKey(pem: string): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The pull port's key belongs to the first certificate of its chain. */
-async function keyMismatch(
-  value: unknown,
-  folder: string,
-  certificates: ReadonlyMap<string, string>,
-): Promise<readonly Finding[]> {
-  const [key] = texts([entry(value, [...TLS, 'key'])]);
-  const [cert] = texts([entry(value, [...TLS, 'cert'])]);
-  const chain = certificates.get(cert?.value ?? '');
-  if (key === undefined || chain === undefined) return [];
-  const content = await readBounded(resolve(folder, key.value), MAX_FILE_BYTES).catch(() => undefined);
-  const privateKey = content === undefined ? undefined : toPrivateKey(content.toString('utf8'));
-  if (privateKey === undefined || new X509Certificate(chain).checkPrivateKey(privateKey)) return [];
-  const what = `${show(key.value)} is not the key of the certificate in listen.tls.cert`;
-  return [{ path: key.path, what, next: 'name the key the certificate was issued for' }];
 }

@@ -10,6 +10,7 @@ import type {
   Account,
   CertificateFile,
   Config,
+  HostCertificateConfig,
   ListenConfig,
   PinConfig,
   RegistryConfig,
@@ -54,11 +55,28 @@ export function toConfig(
   });
 }
 
-function toListen({ address, port, tls }: Raw<'listen'>, context: Context): ListenConfig {
-  if (tls === undefined) return { address, port, tls };
-  const cert = certificateFile(tls.cert, context);
-  const key = resolve(context.folder, tls.key);
-  return { address, port, tls: { cert, key, clientCa: optionalCertificateFile(tls.clientCa, context) } };
+type RawHostCertificate = NonNullable<Raw<'listen'>['connect']>['certificates'][number];
+
+function toListen({ address, port, tls, connect }: Raw<'listen'>, context: Context): ListenConfig {
+  const certificate = (raw: RawHostCertificate) => toHostCertificate(raw, context);
+  return {
+    address,
+    port,
+    tls: tls && {
+      cert: certificateFile(tls.cert, context),
+      key: resolve(context.folder, tls.key),
+      clientCa: optionalCertificateFile(tls.clientCa, context),
+      certificates: tls.certificates.map(certificate),
+    },
+    connect: connect && { certificates: connect.certificates.map(certificate), tunnel: connect.tunnel },
+  };
+}
+
+function toHostCertificate(
+  { hosts, cert, key }: RawHostCertificate,
+  context: Context,
+): HostCertificateConfig {
+  return { hosts, cert: certificateFile(cert, context), key: resolve(context.folder, key) };
 }
 
 function toRegistry(

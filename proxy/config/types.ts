@@ -18,7 +18,10 @@ export type ListenConfig = {
   readonly address: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** undefined: plain HTTP. */
   readonly tls: TlsConfig | undefined;
+  /** undefined: CONNECT is not answered. */
+  readonly connect: ConnectConfig | undefined;
 };
 
 export type TlsConfig = {
@@ -27,6 +30,21 @@ export type TlsConfig = {
   readonly key: string;
   /** undefined: clients need no certificate. */
   readonly clientCa: CertificateFile | undefined;
+  /** Shown instead of `cert` to clients that ask for one of their names. */
+  readonly certificates: readonly HostCertificateConfig[];
+};
+
+export type HostCertificateConfig = {
+  readonly hosts: readonly string[];
+  readonly cert: CertificateFile;
+  /** As in `TlsConfig`. */
+  readonly key: string;
+};
+
+export type ConnectConfig = {
+  readonly certificates: readonly HostCertificateConfig[];
+  /** Patterns of listen/targets.ts. */
+  readonly tunnel: readonly string[];
 };
 
 export type AdminConfig = { readonly address: string; readonly port: number };

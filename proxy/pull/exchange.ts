@@ -83,6 +83,7 @@ function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Verdic
     path: outcome?.path ?? 'none',
     durationMs,
     client: request.client,
+    ...(request.identity === undefined ? {} : { identity: request.identity }),
     gun: toGun(registry, repository),
     ...(target === undefined ? {} : { signers: target.signers, expires: target.expires }),
     ...(trust === undefined ? {} : { versions: trust.roles.map(({ role, version }) => ({ role, version })) }),

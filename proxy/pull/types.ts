@@ -16,6 +16,8 @@ export type PullRequest = RawRequest & {
   readonly ifNoneMatch: string | undefined;
   /** The client's address, for the record. */
   readonly client: string;
+  /** Subject of the client's certificate, for the record; undefined where none was verified. */
+  readonly identity?: string | undefined;
   readonly requestId: string;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;

@@ -7,6 +7,10 @@ export type PathProblem = { readonly code: OciCode; readonly message: string };
 
 export function explainPath(path: string): PathProblem {
   const problem = (code: OciCode, message: string): PathProblem => ({ code, message });
+  if (/^https?:\/\//i.test(path)) {
+    const next = 'set this proxy as HTTPS_PROXY, and address the registry with https://';
+    return problem('NAME_INVALID', `requests in absolute form are not proxied; ${next}`);
+  }
   if (!path.startsWith('/')) return problem('NAME_INVALID', 'the request-target must start with a slash');
   const parts = splitReference(path);
   if (parts === undefined) {

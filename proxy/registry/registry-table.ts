@@ -33,3 +33,17 @@ export function createRegistryTable(
     defaultRegistry === undefined ? undefined : (names.get(defaultRegistry) ?? defaultRegistry);
   return { defaultRegistry: resolved, names, hosts };
 }
+
+/** A host as requests name it, in lower case and without the port of HTTPS: the form it is compared in. */
+export function toAuthority(host: string): string {
+  return host.toLowerCase().replace(/:443$/, '');
+}
+
+/**
+ * The registry a host stands for: one under which clients address the proxy, with any port if it was written without
+ * one, or a registry's own name, which a DNS override or a CONNECT has led here, with exactly its port.
+ */
+export function registryAt({ hosts, names }: RegistryTable, host: string): string | undefined {
+  const lower = host.toLowerCase();
+  return hosts.get(lower) ?? hosts.get(lower.replace(/:[0-9]+$/, '')) ?? names.get(toAuthority(lower));
+}

@@ -7,7 +7,7 @@
 import { explainPath } from './explain-path.ts';
 import { parseQuery, type Query } from './query.ts';
 import { GRAMMAR, isDigest, isTag, MAX_NAME_LENGTH, toGun } from './reference.ts';
-import type { RegistryTable } from './registry-table.ts';
+import { type RegistryTable, registryAt, toAuthority } from './registry-table.ts';
 import type { Route, RoutedBy, RouteResult, TagOrDigest } from './types.ts';
 
 export type RawRequest = {
@@ -16,6 +16,8 @@ export type RawRequest = {
   readonly target: string;
   /** Names and values in turn, as Node gives them: the only place where a second `Host` is visible. */
   readonly rawHeaders: readonly string[];
+  /** The authority of the CONNECT the request came through, as `toAuthority` writes it. */
+  readonly connectedTo?: string | undefined;
 };
 
 /** Longest request-target, in characters: name, reference and query together fit well below. */
@@ -57,6 +59,9 @@ export function parseRoute(request: RawRequest, table: RegistryTable): RouteResu
   const host = parseHost(request.rawHeaders);
   if (host === undefined)
     return badName('the Host header must be there once and hold a host name with an optional port');
+  const { connectedTo } = request;
+  if (connectedTo !== undefined && toAuthority(host) !== connectedTo)
+    return badName(`the Host header must name ${connectedTo}, which this connection was made for`);
   const [path, query] = splitQuery(target);
   const match = PATH.exec(path)?.groups;
   if (match === undefined)
@@ -64,7 +69,7 @@ export function parseRoute(request: RawRequest, table: RegistryTable): RouteResu
   const parsed = parseQuery(query, allowedKeys(match));
   if (parsed.kind === 'refused')
     return { kind: 'refused', refusal: { reason: 'bad_request', ...parsed.problem } };
-  return toRoute({ path, match, query: parsed.query, host, table });
+  return toRoute({ path, match, query: parsed.query, host, table, connectedTo });
 }
 
 type Groups = Readonly<Record<string, string | undefined>>;
@@ -74,6 +79,7 @@ type Matched = {
   readonly query: Query;
   readonly host: string;
   readonly table: RegistryTable;
+  readonly connectedTo: string | undefined;
 };
 
 function toRoute(matched: Matched): RouteResult {
@@ -125,7 +131,7 @@ type Chosen = {
 };
 
 /** product.md, "Routing": `ns`, else the Host table, else the first path segment, else the default. */
-function chooseRegistry({ match, query, host, table }: Matched): Chosen {
+function chooseRegistry({ match, query, host, table, connectedTo }: Matched): Chosen {
   const name = match['name'] ?? '';
   const slash = name.indexOf('/');
   const first = match['ported'] ?? name.slice(0, Math.max(slash, 0));
@@ -139,8 +145,10 @@ function chooseRegistry({ match, query, host, table }: Matched): Chosen {
     // A key into the table, never an address (§2.1).
     return { registry: table.names.get(query.ns), asked: query.ns, by: 'ns', name };
   }
-  const byHost = table.hosts.get(host) ?? table.hosts.get(host.replace(/:[0-9]+$/, ''));
+  const byHost = registryAt(table, host);
   if (byHost !== undefined) return { registry: byHost, asked: byHost, by: 'host', name };
+  // A reload took the registry away: whoever named it must not be given another one's images.
+  if (connectedTo !== undefined) return { registry: undefined, asked: connectedTo, by: 'host', name };
   const byPath = table.names.get(first);
   if (byPath !== undefined) return { registry: byPath, asked: byPath, by: 'path', name: rest };
   if (match['ported'] !== undefined) return { registry: undefined, asked: first, by: 'path', name: rest };

@@ -34,6 +34,8 @@ export type DecisionRecord = {
   readonly path: DecisionPath;
   readonly durationMs: number;
   readonly client: string;
+  /** Subject of the client's certificate, where the pull port asks for one. */
+  readonly identity?: string;
   readonly gun: string;
   /** Delegations that hold the digest, and the roles of the trust it was taken from. */
   readonly signers?: readonly string[];
@@ -132,7 +134,7 @@ function countDropped(metrics: DecisionMetrics, sink: RecordSink): void {
 }
 
 /**
- * The line's fields, under the names of peers.md §9.5 plus `gun` and `would`. A field without a value is left out.
+ * The line's fields, under the names of peers.md §9.5 plus `gun`, `would` and `identity`. A field without a value is left out.
  */
 export function toLogFields(record: DecisionRecord, policyHash?: string): Record<string, unknown> {
   const { versions } = record;
@@ -157,6 +159,7 @@ export function toLogFields(record: DecisionRecord, policyHash?: string): Record
     duration_ms: Math.round(record.durationMs * 1000) / 1000,
     policy_hash: policyHash,
     client: record.client,
+    identity: record.identity,
   };
 }
 

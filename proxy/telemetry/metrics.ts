@@ -8,6 +8,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { NO_RULE } from '../policy/types.ts';
 import type { TrustCause } from '../trust-client/errors.ts';
 import type { RoleStatus } from '../trust-client/types.ts';
+import { type ConnectResult, createConnectMetrics } from './connect-instruments.ts';
 import type { RuleLabels } from './decision-labels.ts';
 import type { DecisionMetrics } from './decisions.ts';
 import type { KnownNames } from './instrument.ts';
@@ -56,6 +57,10 @@ export interface Metrics extends DecisionMetrics {
   /** A request came in; the returned function says that its answer has ended, however often it is called. */
   requestStarted(route: HttpRoute): () => void;
   requestAnswered(answer: HttpAnswer): void;
+  /** A CONNECT was answered. */
+  connectAnswered(result: ConnectResult): void;
+  /** Has the number of open tunnels asked for whenever metrics are read. */
+  watchTunnels(size: () => number): void;
   upstreamRequest(answer: UpstreamAnswer): void;
   trustRefreshed(upstream: string, result: RefreshResult): void;
   trustRejected(upstream: string, cause: TrustCause): void;
@@ -94,6 +99,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   policyLoaded(options);
   return {
     ...createHttpMetrics(registry),
+    ...createConnectMetrics(registry),
     upstreamRequest: upstream.answered,
     ...createCacheMetrics(registry),
     trustRefreshed: trust.refreshed,

@@ -2,12 +2,13 @@
  * X.509 certificates as Notary uses them: bundles inside a key's public bytes, leaf first. What is and is not
  * checked follows notary-semantics.md §4.4 and §4.5; a certificate's own signature matters only for a CA pin.
  */
-import { X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { type CertificateFacts, readCertificateFacts } from './der.ts';
 import { LIMITS } from './limits.ts';
 
 export type Certificate = CertificateFacts & {
   readonly x509: X509Certificate;
+  readonly publicKey: KeyObject;
   readonly notBefore: Date;
   readonly notAfter: Date;
 };
@@ -49,6 +50,8 @@ function parseOne(pemBody: string): Certificate | undefined {
     return {
       ...readCertificateFacts(x509.raw),
       x509,
+      // Read here, where it may throw: OpenSSL decodes the key only when it is asked for.
+      publicKey: x509.publicKey,
       notBefore: new Date(x509.validFrom),
       notAfter: new Date(x509.validTo),
     };
@@ -70,7 +73,7 @@ export function encodePem(certificates: readonly Certificate[]): string {
 
 /** Algorithms and sizes that are never acceptable; expiry is asked separately (§4.4 step 4, §4.5). */
 export function isStrongCertificate(certificate: Certificate): boolean {
-  const { publicKey } = certificate.x509;
+  const { publicKey } = certificate;
   const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
   if (publicKey.asymmetricKeyType === 'rsa' && bits < MINIMUM_RSA_BITS) return false;
   // Negated so that an unreadable date (NaN) fails.
@@ -135,5 +138,5 @@ function allowsServerAuth({ extendedKeyUsages }: Certificate): boolean {
 }
 
 function issued(issuer: Certificate, subject: Certificate): boolean {
-  return issuer.isCa && subject.x509.checkIssued(issuer.x509) && subject.x509.verify(issuer.x509.publicKey);
+  return issuer.isCa && subject.x509.checkIssued(issuer.x509) && subject.x509.verify(issuer.publicKey);
 }

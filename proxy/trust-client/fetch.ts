@@ -23,9 +23,10 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   let total = 0;
 
   const charge = (role: RoleName, bytes: number) => {
+    if (bytes > 0 && total + bytes > LIMITS.updateBytes) {
+      throw invalid('size', role, `the metadata of ${gun} is larger than ${LIMITS.updateBytes} bytes in all`);
+    }
     total += bytes;
-    if (total <= LIMITS.updateBytes) return;
-    throw invalid('size', role, `the metadata of ${gun} is larger than ${LIMITS.updateBytes} bytes in all`);
   };
 
   /** @param known bytes the file has when it is honest; charged before they are asked for. */

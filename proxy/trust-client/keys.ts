@@ -75,7 +75,7 @@ const NODE_KEY_TYPES = new Map<KeyAlgorithm, string>([
 
 function keyOfCertificate(bytes: Uint8Array): KeyObject | undefined {
   // The first certificate of the bundle is the leaf (§4.5); no further check of it here.
-  return parseBundle(Buffer.from(bytes).toString('latin1'))?.[0]?.x509.publicKey;
+  return parseBundle(Buffer.from(bytes).toString('latin1'))?.[0]?.publicKey;
 }
 
 function toKeyObject(bytes: Uint8Array): KeyObject | undefined {

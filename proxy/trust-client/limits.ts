@@ -21,6 +21,8 @@ export const LIMITS = {
   delegations: 256,
   /** Levels of delegation below `targets`. */
   delegationDepth: 8,
+  /** Path prefixes of one delegation; each is compared with each of its parent's. */
+  paths: 256,
   /** Metadata files asked for at the same time, for one repository. */
   parallelFetches: 8,
   /** Levels of JSON nesting. */

@@ -203,7 +203,7 @@ function parseDelegations(read: JsonReader, signed: JsonObject, parent: RoleName
       if (!isDelegationName(name) || name.slice(0, name.lastIndexOf('/')) !== parent) {
         throw read.fault('a delegation is not a child of the role that declares it');
       }
-      const paths = read.strings(declared.get('paths') ?? [], 'paths', LIMITS.keys);
+      const paths = read.strings(declared.get('paths') ?? [], 'paths', LIMITS.paths);
       return { ...parseRole(read, declared, keys, name, true), name, paths };
     });
   if (new Set(roles.map((role) => role.name)).size !== roles.length) {

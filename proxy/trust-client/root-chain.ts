@@ -24,12 +24,8 @@ export function newestOf(chain: RootChain): RootFile {
  *   the remembered bytes do not hold together.
  */
 export function restoreRootChain(stored: readonly Uint8Array[], gun: Gun, pin: RootPin): RootChain {
-  const roots = stored.map((bytes) => parseRootFile(bytes));
-  let refusal: unknown = new TrustError(
-    'trust_unreachable',
-    'state',
-    `the stored trust state of ${gun} has no root`,
-  );
+  const roots = sound(gun, () => stored.map((bytes) => parseRootFile(bytes)));
+  let refusal: unknown = damaged(gun, 'has no root');
   for (const [index, anchor] of roots.entries()) {
     try {
       verifyFirstRoot(anchor, gun, pin, undefined);
@@ -38,10 +34,28 @@ export function restoreRootChain(stored: readonly Uint8Array[], gun: Gun, pin: R
       continue;
     }
     const later = roots.slice(index + 1);
-    for (const [step, next] of later.entries()) verifyNextRoot(later[step - 1] ?? anchor, next, gun);
+    sound(gun, () => {
+      for (const [step, next] of later.entries()) verifyNextRoot(later[step - 1] ?? anchor, next, gun);
+    });
     return [anchor, ...later];
   }
   throw refusal;
+}
+
+/** What was remembered was verified once: if it is not now, the state is at fault and not the server. */
+function sound<T>(gun: Gun, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof TrustError ? damaged(gun, 'does not hold together', error) : error;
+  }
+}
+
+function damaged(gun: Gun, how: string, cause?: unknown): TrustError {
+  return new TrustError('trust_unreachable', 'state', `the stored trust state of ${gun} ${how}`, {
+    role: 'root',
+    cause,
+  });
 }
 
 /**

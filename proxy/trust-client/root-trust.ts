@@ -15,7 +15,7 @@ import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import { type PublicKey, toPublicKey } from './keys.ts';
 import { type Envelope, parseEnvelope, parseRoot, type RootMetadata } from './metadata.ts';
-import { verifyThreshold } from './signatures.ts';
+import { countSigners, verifyThreshold } from './signatures.ts';
 
 /** What must vouch for the first root of a repository. Chosen by the configuration, most specific pin first. */
 export type RootPin =
@@ -64,7 +64,7 @@ export function usableRootKeys(root: RootMetadata, gun: string, now: Date | unde
       isStrongCertificate(certificate) && (now === undefined || isWithinValidity(certificate, now));
     if (!commonNameCovers(leaf.commonName, gun) || !acceptable(leaf)) return [];
     const intermediates = now === undefined ? rest : rest.filter(acceptable);
-    const keytype = ROOT_KEY_TYPES.get(leaf.x509.publicKey.asymmetricKeyType ?? '');
+    const keytype = ROOT_KEY_TYPES.get(leaf.publicKey.asymmetricKeyType ?? '');
     if (keytype === undefined) return [];
     const rebuilt = toPublicKey(keytype, Buffer.from(encodePem([leaf, ...intermediates]), 'latin1'));
     return [{ key: rebuilt, publishedId: key.id, leaf, intermediates }];
@@ -129,13 +129,25 @@ export function verifyRootIsCurrent(root: RootFile, gun: string, now: Date): Dat
   requireUnexpired('root', root.metadata.expires, now);
   const keys = requireRootKeys(root.metadata, gun, now);
   const signers = new Set(verifySelfSigned(root, keys));
-  const validUntil = keys
-    .filter(({ key }) => signers.has(key.id))
-    .map(({ leaf }) => leaf.notAfter.getTime())
-    .sort((a, b) => b - a);
-  // The root stops verifying when fewer signers than its threshold have valid certificates.
-  const certificates = validUntil[root.metadata.roles.root.threshold - 1] ?? 0;
-  return new Date(Math.min(root.metadata.expires.getTime(), certificates));
+  const signed = keys.filter(({ key }) => signers.has(key.id));
+  return new Date(
+    Math.min(root.metadata.expires.getTime(), reachesUntil(signed, root.metadata.roles.root.threshold)),
+  );
+}
+
+/** A root stops verifying when fewer different signers than its threshold are left; in ms since the epoch. */
+function reachesUntil(signed: readonly RootKey[], threshold: number): number {
+  const longest = [...signed].sort((a, b) => lifetimeOf(b) - lifetimeOf(a));
+  const last = longest.find((_, index) => {
+    const lasting = longest.slice(0, index + 1).map(({ key }) => key);
+    return countSigners(lasting) >= threshold;
+  });
+  return last === undefined ? 0 : lifetimeOf(last);
+}
+
+/** An intermediate that expires is dropped from the bundle, which changes the key's ID (§4.4 step 6). */
+function lifetimeOf({ leaf, intermediates }: RootKey): number {
+  return Math.min(...[leaf, ...intermediates].map(({ notAfter }) => notAfter.getTime()));
 }
 
 /** @throws TrustError `metadata_expired`. Equality is still valid (§7). */

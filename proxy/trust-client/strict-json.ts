@@ -141,27 +141,25 @@ class Parser {
   }
 
   private parseString(): string {
+    const { text } = this;
     const start = this.at + 1;
-    let end = start;
-    for (;;) {
-      const code = this.text.charCodeAt(end);
-      if (code === QUOTE) break;
+    for (let end = start; end < text.length; end += 1) {
+      const code = text.charCodeAt(end);
       if (code === BACKSLASH) return this.parseEscapedString(start);
-      if (Number.isNaN(code)) throw this.fault('a string without an end');
       if (code < 0x20) throw this.fault('a control character in a string');
-      end += 1;
+      if (code !== QUOTE) continue;
+      this.at = end + 1;
+      return text.slice(start, end);
     }
-    this.at = end + 1;
-    return this.text.slice(start, end);
+    throw this.fault('a string without an end');
   }
 
   /** The slow path, from the first backslash on. */
   private parseEscapedString(start: number): string {
     const parts: string[] = [];
     let from = start;
-    for (let at = start; ; at += 1) {
+    for (let at = start; at < this.text.length; at += 1) {
       const code = this.text.charCodeAt(at);
-      if (Number.isNaN(code)) throw this.fault('a string without an end');
       if (code < 0x20) throw this.fault('a control character in a string');
       if (code === QUOTE) {
         parts.push(this.text.slice(from, at));
@@ -176,6 +174,7 @@ class Parser {
       at = escaped.last;
       from = at + 1;
     }
+    throw this.fault('a string without an end');
   }
 
   private parseEscape(at: number): { readonly character: string; readonly last: number } {

@@ -134,11 +134,12 @@ export class TrustedMetadata {
    * the snapshot says of each; one that the snapshot does not name has no metadata (§8, outcome table).
    */
   declaredBy(parent: VerifiedDelegation): readonly DeclaredDelegation[] {
-    return parent.metadata.delegations.map((declared) => ({
-      ...declared,
-      paths: declared.paths.filter((path) => parent.paths.some((allowed) => path.startsWith(allowed))),
-      meta: this.snapshot.metadata.meta.get(declared.name),
-    }));
+    return parent.metadata.delegations.map((declared) => {
+      const meta = this.snapshot.metadata.meta.get(declared.name);
+      const permitted = (path: string) => parent.paths.some((allowed) => path.startsWith(allowed));
+      // A role without a file may sign nothing, so its paths need not be compared.
+      return { ...declared, paths: meta === undefined ? [] : declared.paths.filter(permitted), meta };
+    });
   }
 
   /** Passes over a declared delegation that has no metadata, with its whole subtree. */

@@ -72,15 +72,29 @@ describe('config/pullwarden.example.yaml', () => {
 
   test('loads, with the files it names in place', async () => {
     const folder = createFolder();
+    const hub = ['registry-1.docker.io', 'index.docker.io', 'registry.hub.docker.com'];
     const { cert, key } = createCertified();
     for (const name of ['tls/proxy.crt', 'tls/clients.crt', 'ca/internal.crt', 'ca/signing.crt'])
       write(folder, name, cert);
     write(folder, 'tls/proxy.key', key);
+    for (const [name, hosts] of [
+      ['pull', ['pull.example.com']],
+      ['docker-hub', hub],
+    ] as const) {
+      const own = createCertified(hosts);
+      write(folder, `tls/${name}.crt`, own.cert);
+      write(folder, `tls/${name}.key`, own.key);
+    }
     for (const name of ['secrets/registry', 'secrets/notary']) write(folder, name, 'opensesame\n');
     const config = await loadConfig(write(folder, 'pullwarden.yaml', EXAMPLE));
     expect(config.registries.map(({ name }) => name)).toEqual(['docker.io', 'registry.example.com']);
     expect(config.listen.tls?.key).toBe(`${folder}/tls/proxy.key`);
     expect(config.listen.tls?.cert).toEqual({ path: `${folder}/tls/proxy.crt`, pem: cert });
+    expect(config.listen.tls?.certificates[0]).toMatchObject({ key: `${folder}/tls/pull.key` });
+    expect(config.listen.connect).toMatchObject({
+      certificates: [{ hosts: hub, cert: { path: `${folder}/tls/docker-hub.crt` } }],
+      tunnel: ['auth.docker.io:443', 'production.cloudflare.docker.com:443'],
+    });
     expect(config.registries[1]?.auth).toEqual({
       kind: 'account',
       username: 'pullwarden',

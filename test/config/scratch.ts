@@ -30,8 +30,8 @@ export function writeConfig(content: string | Uint8Array): string {
 }
 
 /** A certificate and the private key that belongs to it, PEM. */
-export function createCertified(): { readonly cert: string; readonly key: string } {
-  const { cert, key } = createTlsIdentity();
+export function createCertified(hosts?: readonly string[]): { readonly cert: string; readonly key: string } {
+  const { cert, key } = createTlsIdentity(hosts);
   return { cert, key };
 }
 

@@ -14,7 +14,7 @@ import type { Digest } from '../../proxy/registry/reference.ts';
 import { createRegistryTable } from '../../proxy/registry/registry-table.ts';
 import { createSignedManifests } from '../../proxy/registry/signed-manifests.ts';
 import type { SignedManifest } from '../../proxy/registry/types.ts';
-import { createServer } from '../../proxy/server.ts';
+import { createServer, type ServerOptions } from '../../proxy/server.ts';
 import type { DecisionRecord } from '../../proxy/telemetry/decisions.ts';
 import type { TrustedTarget, VerifiedTrust } from '../../proxy/trust-client/types.ts';
 import { type Handler, type ScriptedUpstream, startUpstream } from '../registry/upstream.ts';
@@ -80,6 +80,9 @@ export type ProxyOptions = {
   readonly idleTimeoutMs?: number;
   readonly deadlineMs?: number;
   readonly trustServer?: HttpClient;
+  /** How the pull port listens. */
+  readonly server?: Omit<ServerOptions, 'newRequestId'>;
+  readonly address?: string;
 };
 
 export type RunningProxy = {
@@ -88,8 +91,19 @@ export type RunningProxy = {
   readonly records: DecisionRecord[];
   readonly errors: unknown[];
   readonly answered: { readonly route: string; readonly code: number }[];
+  /** How many connections the pull port has now. */
+  connections(): Promise<number>;
   close(graceMs?: number): Promise<void>;
 };
+
+export const TABLE = createRegistryTable(
+  [
+    { name: 'docker.io', aliases: ['index.docker.io', 'registry-1.docker.io'], hosts: ['hub.proxy.test'] },
+    { name: 'quay.io', aliases: [], hosts: ['quay.proxy.test', 'quay.proxy.test:5050'] },
+    { name: 'quay.io:8443', aliases: [], hosts: [] },
+  ],
+  'docker.io',
+);
 
 /** Registries: docker.io (default) and quay.io with an alias, a host name and a name with a port; one upstream. */
 export async function startProxy(options: ProxyOptions = {}): Promise<RunningProxy> {
@@ -99,16 +113,8 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
   const clients = names.map((name) =>
     createHttpClient({ upstream: name, kind: 'registry', baseUrl: upstream.url, auth }),
   );
-  const table = createRegistryTable(
-    [
-      { name: 'docker.io', aliases: ['index.docker.io', 'registry-1.docker.io'], hosts: ['hub.proxy.test'] },
-      { name: 'quay.io', aliases: [], hosts: ['quay.proxy.test', 'quay.proxy.test:5050'] },
-      { name: 'quay.io:8443', aliases: [], hosts: [] },
-    ],
-    'docker.io',
-  );
   const config: PullConfig = {
-    table,
+    table: TABLE,
     policy: { unmatched: options.unmatched ?? 'deny', rules: options.rules ?? [rule()] },
     registries: new Map(clients.map((client) => [client.upstream, client])),
     trustServers: new Map(options.trustServer === undefined ? [] : [['docker.io', options.trustServer]]),
@@ -143,14 +149,18 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
     newRequestId,
     onError: (error) => errors.push(error),
   });
-  const server = createServer(app.callback(), { newRequestId });
-  const port = await server.listen(0, '127.0.0.1');
+  const server = createServer(app.callback(), { ...options.server, newRequestId });
+  const port = await server.listen(0, options.address ?? '127.0.0.1');
   return {
     port,
     upstream,
     records,
     errors,
     answered,
+    connections: () =>
+      new Promise((resolve, reject) => {
+        server.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      }),
     async close(graceMs = 0) {
       await server.close(graceMs);
       forwarder.close();

@@ -65,10 +65,12 @@ describeReal(
         );
         const all = interleave(made, byDocker);
         await inParallel(all, (make) => examineOrReport(make, findings));
+
         process.stdout.write(
           `${findings.summary(all.length)}\n` +
             `agreement: ${pairs} of ${possiblePairs} possible pairs of choices stood together in a repository\n`,
         );
+        (await import('node:fs')).writeFileSync('/tmp/agr/unexplained.json', JSON.stringify(findings.unexplained, null, 1));
         expect(findings.unexplained.slice(0, SHOWN)).toEqual([]);
       },
       DEADLINE,
@@ -83,6 +85,7 @@ async function examineOrReport(make: Make, findings: Findings): Promise<void> {
     await examine(subject, findings);
   } catch (error) {
     findings.settle(undefined, `${subject.label}: ${(error as Error).message}`);
+    (await import('node:fs')).appendFileSync('/tmp/agr/server.log', subject.side.server.log().slice(-20000));
   }
 }
 

@@ -5,6 +5,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Launcher, type Result } from './launcher.ts';
+
+export type { Result } from './launcher.ts';
 
 /** Milliseconds: a service must answer by then, a program must end by then, a stopped service must be gone by then. */
 const READY_DEADLINE = 30_000;
@@ -17,12 +20,6 @@ const LOG_LIMIT = 1_000_000;
 
 /** util-linux: the kernel sends the child SIGTERM when jest dies, however it dies. */
 const SETPRIV = '/usr/bin/setpriv';
-
-export interface Result {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -100,29 +97,22 @@ export async function onFreePort<T>(start: (port: number) => Promise<T>): Promis
   }
 }
 
+let launcher: Launcher | undefined;
+
 /** Runs a program to its end. A status other than 0 is an answer, not an error; a signal is status 128. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const timeout = options.deadline ?? RUN_DEADLINE;
-    const child = spawn(command, args, {
-      cwd: options.cwd,
-      env: baseEnv(options.env),
-      timeout,
-      killSignal: 'SIGKILL',
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    // A program that never reads its input breaks the pipe; its status tells what happened.
-    child.stdin.on('error', () => undefined).end(options.input ?? '');
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ status: code ?? 128, stdout, stderr }));
-  });
+  if (launcher === undefined) {
+    launcher = new Launcher();
+    onCleanUp(closeLauncher);
+  }
+  const { cwd, deadline: timeout = RUN_DEADLINE, input = '' } = options;
+  return launcher.run({ command, args, options: { cwd, env: baseEnv(options.env), timeout }, input });
+}
+
+/** What is cleaned up after it and runs a program gets another one. */
+async function closeLauncher(): Promise<void> {
+  launcher?.close();
+  launcher = undefined;
 }
 
 /** Runs a program that has to succeed; throws with everything it printed otherwise. */

@@ -72,3 +72,24 @@ export async function refusal(
   });
   return error;
 }
+
+/** Records every file as it is now: an attacker with a recording can offer all of it again, and does when called. */
+export function record({ repository }: World): () => void {
+  const recording = new Map(repository.files);
+  return () => {
+    repository.files.clear();
+    for (const [name, bytes] of recording) repository.files.set(name, bytes);
+  };
+}
+
+/** The bytes served under a wire name. */
+export function fileOf({ repository }: World, name: string): Uint8Array {
+  const bytes = repository.files.get(name);
+  if (bytes === undefined) throw new Error(`nothing is served as ${name}`);
+  return bytes;
+}
+
+/** The digest a tag is served as, or undefined: the tag is not signed. */
+export function digestIn(trust: VerifiedRepository, tag: string, now: Date = NOW): string | undefined {
+  return trust.target(tag, now)?.digest;
+}

@@ -1,0 +1,23 @@
+/** A unit that points podman, CRI-O or buildah at another registries.conf. */
+import { assignments, readService } from './environment.ts';
+import type { Hole, Scene } from './types.ts';
+
+const SERVICES = ['podman', 'crio', 'kubelet'];
+const VARIABLES = new Set(['CONTAINERS_REGISTRIES_CONF', 'REGISTRIES_CONFIG_PATH']);
+
+export function examineOverrides({ files }: Scene): readonly Hole[] {
+  return SERVICES.flatMap((service) =>
+    assignments(readService(files, service))
+      .filter(
+        ({ name, value }) =>
+          VARIABLES.has(name) && value !== '' && value !== '/etc/containers/registries.conf',
+      )
+      .map(({ name, value, file, line }) => ({
+        file,
+        line,
+        client: service,
+        open: `${name} puts ${value} in the place of /etc/containers/registries.conf`,
+        write: `remove ${name}`,
+      })),
+  );
+}

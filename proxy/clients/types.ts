@@ -1,0 +1,81 @@
+/** What the renderers are given, and what they give back. All of it is plain data. */
+
+/** The proxy as its clients address it. */
+export type ProxyEndpoint = {
+  /** `https://host[:port]` or `http://host[:port]`; never a path, which every client would read in its own way. */
+  readonly url: string;
+  readonly scheme: 'http' | 'https';
+  /** `host[:port]`, as it stands in image references. */
+  readonly authority: string;
+  /** Without brackets and port. */
+  readonly host: string;
+  readonly port: number;
+  /** Path on the node of the authority that issued the proxy's certificate; undefined: the system's. */
+  readonly ca: string | undefined;
+  /** Whether the proxy asks its clients for a certificate (`listen.tls.clientCa`). */
+  readonly wantsClientCertificate: boolean;
+};
+
+export type LockedRegistry = {
+  /** As in image references. */
+  readonly name: string;
+  /** Other spellings, which clients take for registries of their own. */
+  readonly aliases: readonly string[];
+  /**
+   * What stands between the proxy's authority and the repository: `/docker.io`, or nothing where the proxy's address
+   * means this registry. undefined: no path reaches it there.
+   */
+  readonly path: string | undefined;
+};
+
+/** What a client has to be locked to. */
+export type Lock = {
+  readonly proxy: ProxyEndpoint;
+  readonly registries: readonly LockedRegistry[];
+  /** Every spelling of every registry above, and of Docker Hub, which a short name means on every client. */
+  readonly names: readonly string[];
+  /** The registry of requests that name none, as a dockerd's with a mirror do. */
+  readonly defaultRegistry: string | undefined;
+  readonly blocked: BlockedHosts;
+  /** Names whose CONNECT the proxy ends with a certificate for them (`listen.connect`). */
+  readonly intercepted: readonly string[];
+  readonly canary: Canary;
+  /** The one for a dockerd's mirror, which is asked for Docker Hub's images only. */
+  readonly hubCanary: Canary;
+};
+
+/** Where images must not come from directly. */
+export type BlockedHosts = {
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+  readonly ports: readonly number[];
+};
+
+/** An image that exists and is never signed: a pull of it that succeeds has found a way around. */
+export type Canary = {
+  readonly registry: string;
+  readonly repository: string;
+  readonly tag: string;
+  /** Why it would prove nothing; undefined when it does. */
+  readonly fault: string | undefined;
+};
+
+export type ClientFile = {
+  /** Absolute path on the node. */
+  readonly path: string;
+  readonly content: string;
+  /** The file usually exists and holds other settings: these lines go into it. */
+  readonly merge: boolean;
+};
+
+export type ClientTest = { readonly command: string; readonly expected: string };
+
+export type ClientKit = {
+  readonly title: string;
+  /** What this form does not do, before anything else. */
+  readonly warnings: readonly string[];
+  readonly files: readonly ClientFile[];
+  /** In order; what finishes the lock. */
+  readonly steps: readonly string[];
+  readonly tests: readonly ClientTest[];
+};

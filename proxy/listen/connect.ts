@@ -1,0 +1,216 @@
+/**
+ * The proxy as HTTPS_PROXY of a node (registry-clients.md §1.5 B): CONNECT on the pull port.
+ *
+ * For a configured registry the tunnel ends here: TLS is answered with the operator's certificate for that name, and
+ * what comes out of it goes back into the same server as one more connection, so it has the same limits and walks the
+ * same pipeline. Every other host is refused, or tunnelled where the operator listed it.
+ */
+import type { IncomingMessage } from 'node:http';
+import { isIP, type LookupFunction, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { toAuthority } from '../registry/registry-table.ts';
+import type { Refusal } from '../registry/types.ts';
+import { type HostCertificate, MIN_TLS } from './certificates.ts';
+import type { Limits } from './limits.ts';
+import { isInside, peerOf, rememberInside } from './peer.ts';
+import { endWith } from './raw-answer.ts';
+import { type Allowed, authorityOf, judgeTarget, parseTarget, type Target } from './targets.ts';
+import { createTunnels, type TunnelResult } from './tunnel.ts';
+
+export type ConnectResult = 'terminated' | 'tunnelled' | 'refused' | 'failed';
+
+/** One CONNECT and what became of it. */
+export type ConnectEvent = {
+  readonly requestId: string;
+  readonly target: string;
+  readonly client: string;
+  readonly identity: string | undefined;
+  readonly result: ConnectResult;
+  /** Why, where it was refused or failed. */
+  readonly message: string | undefined;
+};
+
+export type ConnectOptions = Pick<Allowed, 'tunnel' | 'registryAt'> & {
+  readonly certificates: readonly HostCertificate[];
+  readonly observe?: (event: ConnectEvent) => void;
+  /** How names of tunnels are looked up; the system's way when absent. */
+  readonly lookup?: LookupFunction;
+};
+
+export type Connect = {
+  /** Listener of the server's `connect` event. */
+  handle(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly tunnels: () => number;
+  /** Ends what has not become a request yet, and tunnels once they are silent. */
+  drain(): void;
+  destroy(): void;
+};
+
+type ConnectDeps = {
+  /** Gives a connection that came out of a tunnel to the HTTP server. */
+  readonly accept: (socket: Duplex) => void;
+  readonly limits: Limits;
+  readonly newRequestId: () => string;
+};
+
+/** A CONNECT that has to be answered. `target` is for people: as it was sent, and not too long. */
+type Asked = { readonly target: string; readonly socket: Socket; readonly requestId: string };
+
+const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
+
+export function createConnect(options: ConnectOptions, deps: ConnectDeps): Connect {
+  const arriving = createArriving();
+  const gates = new Map(
+    options.certificates.flatMap((certificate) =>
+      certificate.hosts
+        .map(toAuthority)
+        .map((authority) => [authority, createGate(authority, certificate, arriving, deps)] as const),
+    ),
+  );
+  const allowed: Allowed = { ...options, certified: new Set(gates.keys()) };
+  const tunnels = createTunnels(deps.limits, options.lookup);
+  const tell = createTell(options.observe);
+  const refuse = (asked: Asked, refusal: Refusal): void => {
+    tell(asked, refusal.reason === 'registry_unreachable' ? 'failed' : 'refused', refusal.message);
+    endWith(asked.socket, refusal, asked.requestId);
+  };
+  const terminate = (asked: Asked, authority: string): void => {
+    tell(asked, 'terminated');
+    arriving.add(asked.socket);
+    asked.socket.write(ESTABLISHED);
+    gates.get(authority)?.emit('connection', asked.socket);
+  };
+  const tunnel = async (asked: Asked, target: Target, anywhere: boolean): Promise<void> => {
+    const result = await tunnels.open(asked.socket, target, anywhere);
+    if (result === 'open') tell(asked, 'tunnelled');
+    else refuse(asked, toTunnelRefusal(result, asked.target));
+  };
+  return {
+    handle(req, socket, head) {
+      // From here on nobody else listens for its errors.
+      socket.on('error', () => socket.destroy());
+      if (!(socket instanceof Socket)) return void socket.destroy();
+      const asked: Asked = { target: (req.url ?? '').slice(0, 300), socket, requestId: deps.newRequestId() };
+      const target = parseTarget(req.url ?? '');
+      const fault = target === undefined ? NO_TARGET : faultOf(req, socket, head, target);
+      if (target === undefined || fault !== undefined)
+        return refuse(asked, { reason: 'bad_request', message: fault ?? NO_TARGET });
+      const verdict = judgeTarget(target, allowed);
+      if (verdict.kind === 'terminate') return terminate(asked, verdict.authority);
+      if (verdict.kind === 'tunnel') return void tunnel(asked, verdict.target, verdict.anywhere);
+      refuse(asked, { reason: 'namespace_unknown', message: verdict.message });
+    },
+    tunnels: tunnels.size,
+    drain() {
+      arriving.destroy();
+      tunnels.drain();
+    },
+    destroy() {
+      arriving.destroy();
+      tunnels.destroy();
+    },
+  };
+}
+
+const NO_TARGET = 'the target of CONNECT must be a host name and a port; nothing in it is corrected';
+
+/** What makes a CONNECT ambiguous or early, if anything. */
+function faultOf(req: IncomingMessage, socket: Socket, head: Buffer, target: Target): string | undefined {
+  if (isInside(socket)) return 'a tunnel inside a tunnel is not opened; connect to the proxy itself';
+  const hosts = req.headersDistinct['host'] ?? [];
+  const isSame = hosts.every((host) => toAuthority(host) === authorityOf(target));
+  if (hosts.length > 1 || !isSame) return 'the Host header of CONNECT must name its target, once';
+  const { 'content-length': length, 'transfer-encoding': coding } = req.headers;
+  // What comes before the answer could be meant for us or for the target (§6.2).
+  if (head.length > 0 || length !== undefined || coding !== undefined) return EARLY;
+  return undefined;
+}
+
+const EARLY = 'nothing may be sent behind CONNECT before it is answered; wait for the 200';
+
+function toTunnelRefusal(result: Exclude<TunnelResult, 'open'>, target: string): Refusal {
+  switch (result) {
+    case 'early':
+      return { reason: 'bad_request', message: EARLY };
+    case 'full':
+      return {
+        reason: 'registry_unreachable',
+        message: `there is no room for another tunnel to ${target}; try again later`,
+      };
+    case 'unreachable':
+      return {
+        reason: 'registry_unreachable',
+        message: `${target} cannot be reached from this proxy; try again later or ask its operator`,
+      };
+  }
+}
+
+function createTell(observe: ConnectOptions['observe']) {
+  return ({ target, socket, requestId }: Asked, result: ConnectResult, message?: string): void => {
+    const { identity } = peerOf(socket);
+    const client = socket.remoteAddress ?? '';
+    observe?.({ requestId, target, client, identity, result, message });
+  };
+}
+
+/** Connections between their 200 and the end of their handshake, found again by the address they come from. */
+type Arriving = {
+  add(socket: Socket): void;
+  /** The connection around one that came out of a handshake. */
+  take(inner: Socket): Socket | undefined;
+  destroy(): void;
+};
+
+function createArriving(): Arriving {
+  const sockets = new Map<string, Socket>();
+  const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+  return {
+    add(socket) {
+      const key = keyOf(socket);
+      sockets.set(key, socket);
+      socket.once('close', () => {
+        if (sockets.get(key) === socket) sockets.delete(key);
+      });
+    },
+    take(inner) {
+      const key = keyOf(inner);
+      const socket = sockets.get(key);
+      sockets.delete(key);
+      return socket;
+    },
+    destroy() {
+      for (const socket of sockets.values()) socket.destroy();
+    },
+  };
+}
+
+/** TLS for one name: a server that listens nowhere. The handshake must name the host that CONNECT named. */
+function createGate(
+  authority: string,
+  { cert, key }: HostCertificate,
+  arriving: Arriving,
+  { accept, limits }: ConnectDeps,
+): TlsServer {
+  const host = authority.replace(/:[0-9]+$/, '');
+  // An address is no name a handshake could carry (RFC 6066 §3).
+  const isAddress = isIP(host.replace(/^\[|\]$/g, '')) !== 0;
+  const gate = createTlsServer({
+    cert,
+    key,
+    minVersion: MIN_TLS,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: limits.handshakeTimeout,
+    SNICallback: (name, done) => done(name.toLowerCase() === host ? null : new Error('another name')),
+  });
+  gate.on('tlsClientError', (_error, socket) => socket.destroy());
+  gate.on('secureConnection', (inner) => {
+    inner.on('error', () => inner.destroy());
+    const around = arriving.take(inner);
+    const isNamed = typeof inner.servername === 'string' || isAddress;
+    if (around === undefined || !isNamed) return void inner.destroy();
+    rememberInside(inner, authority, around);
+    accept(inner);
+  });
+  return gate;
+}

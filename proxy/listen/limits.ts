@@ -1,0 +1,39 @@
+/** Every bound of the pull port, in milliseconds, bytes and counts. A transfer as a whole has none (§0.10). */
+export type Limits = {
+  /** For a request's headers, from the first byte of the connection or of the request. */
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  /** Above the usual 60 s of load balancers, so that it is they who close an idle connection. */
+  readonly keepAliveTimeout: number;
+  /** A connection on which nothing moves in either direction. */
+  readonly idleTimeout: number;
+  readonly connectionsCheckingInterval: number;
+  /** For a TLS handshake, the one inside a CONNECT too. */
+  readonly handshakeTimeout: number;
+  readonly maxHeaderSize: number;
+  /** Connections at once; one more is closed as it comes. */
+  readonly maxConnections: number;
+  /** Requests of one connection that wait for their answers: Node hands all that a client pipelines over at once. */
+  readonly maxPipelined: number;
+  /** Until the target of a tunnel is connected, its name's lookup included. */
+  readonly tunnelConnectTimeout: number;
+  /** A tunnel through which nothing moves in either direction. */
+  readonly tunnelIdleTimeout: number;
+  /** Tunnels at once. */
+  readonly maxTunnels: number;
+};
+
+export const LIMITS: Limits = {
+  headersTimeout: 15_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 75_000,
+  idleTimeout: 300_000,
+  connectionsCheckingInterval: 5_000,
+  handshakeTimeout: 15_000,
+  maxHeaderSize: 16 * 1024,
+  maxConnections: 20_000,
+  maxPipelined: 32,
+  tunnelConnectTimeout: 10_000,
+  tunnelIdleTimeout: 300_000,
+  maxTunnels: 1_000,
+};

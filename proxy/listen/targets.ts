@@ -1,0 +1,75 @@
+/** What a CONNECT may name, and which of it may be tunnelled. Pure. */
+import { isIP } from 'node:net';
+import { toAuthority } from '../registry/registry-table.ts';
+
+/** A CONNECT's request-target, in lower case (RFC 9112 §3.2.3). */
+export type Target = {
+  /** A host name, an IPv4 address, or an IPv6 address in brackets. */
+  readonly host: string;
+  readonly port: number;
+};
+
+const HOST = '(?:[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?|\\[[0-9a-f:.]{2,45}\\])';
+const TARGET = new RegExp(`^(${HOST}):([1-9][0-9]{0,4})$`);
+const PATTERN = new RegExp(`^(?:\\*\\.)?(${HOST}):([1-9][0-9]{0,4})$`);
+const MAX_PORT = 65_535;
+
+/** @returns undefined for anything but `host:port`. */
+export function parseTarget(text: string): Target | undefined {
+  const [, host, port] = TARGET.exec(text.toLowerCase()) ?? [];
+  return host === undefined || Number(port) > MAX_PORT ? undefined : { host, port: Number(port) };
+}
+
+/** The target as registries and certificates are looked up by: without the port of HTTPS. */
+export function authorityOf({ host, port }: Target): string {
+  return toAuthority(`${host}:${port}`);
+}
+
+/** `auth.docker.io:443`, or `*.example.com:443` for any name with exactly one label more. */
+export function isTunnelPattern(text: string): boolean {
+  const [, host = '', port] = PATTERN.exec(text) ?? [];
+  if (host === '' || Number(port) > MAX_PORT) return false;
+  // `*.` in front of an address, or of a whole top-level domain, is a mistake.
+  return !isWildcard(text) || (isIP(host.replace(/^\[|\]$/g, '')) === 0 && host.includes('.'));
+}
+
+export function isWildcard(pattern: string): boolean {
+  return pattern.startsWith('*.');
+}
+
+export function covers(pattern: string, { host, port }: Target): boolean {
+  if (!isWildcard(pattern)) return pattern === `${host}:${port}`;
+  const dot = host.indexOf('.');
+  return dot > 0 && `*${host.slice(dot)}:${port}` === pattern;
+}
+
+/** What is to be done with a target. */
+export type Verdict =
+  | { readonly kind: 'terminate'; readonly authority: string }
+  /** `anywhere`: the operator wrote this very name, so it may lead to a private address too. */
+  | { readonly kind: 'tunnel'; readonly target: Target; readonly anywhere: boolean }
+  | { readonly kind: 'refuse'; readonly message: string };
+
+export type Allowed = {
+  /** Authorities there is a certificate for. */
+  readonly certified: ReadonlySet<string>;
+  readonly tunnel: readonly string[];
+  /** The registry that goes by this authority, if any. */
+  readonly registryAt: (authority: string) => string | undefined;
+};
+
+/** A registry is never tunnelled, whatever the patterns say: that would be a way around every rule. */
+export function judgeTarget(target: Target, { certified, tunnel, registryAt }: Allowed): Verdict {
+  const authority = authorityOf(target);
+  const registry = registryAt(authority);
+  if (registry !== undefined) {
+    if (certified.has(authority)) return { kind: 'terminate', authority };
+    const next = 'ask its operator to add one under listen.connect.certificates';
+    return { kind: 'refuse', message: `this proxy has no certificate for ${authority}; ${next}` };
+  }
+  const matching = tunnel.filter((pattern) => covers(pattern, target));
+  if (matching.length > 0)
+    return { kind: 'tunnel', target, anywhere: matching.some((pattern) => !isWildcard(pattern)) };
+  const next = 'ask its operator to configure it or pull from another one';
+  return { kind: 'refuse', message: `${authority} is not a registry this proxy serves; ${next}` };
+}

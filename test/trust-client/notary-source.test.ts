@@ -1,0 +1,223 @@
+/** Metadata over HTTP: what each answer of a Notary server means (notary-semantics.md §1.1, §1.3, §1.4). */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { basicAccess, bearerAccess } from '../../proxy/demo/access.ts';
+import * as faults from '../../proxy/demo/faults.ts';
+import { NotaryServer, type NotaryServerOptions } from '../../proxy/demo/notary-server.ts';
+import type { Fault } from '../../proxy/demo/simulated-server.ts';
+import { TokenServer } from '../../proxy/demo/token-server.ts';
+import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
+import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { createWorld, digestIn, digestOf, FIRST_USE, GUN, refusal, type World } from './kit.ts';
+
+const MIB = 1024 * 1024;
+const ANONYMOUS: ClientAuth = { kind: 'anonymous' };
+const ACCOUNT: ClientAuth = { kind: 'basic', username: 'proxy', password: () => 'secret' };
+
+let world: World;
+let server: NotaryServer;
+let client: HttpClient;
+const cleanUp: (() => Promise<void>)[] = [];
+
+async function start(options: NotaryServerOptions = {}, auth = ANONYMOUS): Promise<void> {
+  server = new NotaryServer({ repositories: [world.repository], ...options });
+  const baseUrl = await server.start();
+  client = createHttpClient({ upstream: 'trust', kind: 'notary', baseUrl, auth, bodyIdleTimeoutMs: 200 });
+  cleanUp.push(
+    () => client.close(),
+    () => server.stop(),
+  );
+}
+
+function resolve(signal = new AbortController().signal) {
+  const deps = { source: createNotarySource(client), state: createMemoryState() };
+  return updateTrust(deps, { gun: GUN, pin: FIRST_USE, now: world.now, signal });
+}
+
+/** As long as it says, which nobody should wait for. */
+function tenGigabytes(): Fault {
+  const chunk = Buffer.alloc(4 * MIB, 0x20);
+  return (_answer, { response }) => {
+    response.writeHead(200, { 'Content-Length': String(10 * 1024 * MIB) });
+    const pour = () => {
+      while (!response.destroyed && response.write(chunk));
+    };
+    response.on('drain', pour);
+    pour();
+    return undefined;
+  };
+}
+
+beforeEach(() => {
+  world = createWorld();
+});
+
+afterEach(async () => {
+  await Promise.all(cleanUp.splice(0).map((stop) => stop()));
+});
+
+test('files are asked for by the names of the wire', async () => {
+  await start();
+  world.repository.addDelegation('releases');
+  world.repository.signAs('releases', '1.0', digestOf('b'), 7);
+  world.repository.publish();
+  expect(digestIn(await resolve(), '1.0')).toBe(digestOf('b'));
+  const base = `/v2/${GUN}/_trust/tuf/`;
+  const names = server.requests.map(({ url }) => url.replace(base, '').replace(/[0-9a-f]{64}/, '<sha256>'));
+  expect([...names].sort()).toEqual([
+    'root.json',
+    'snapshot.<sha256>.json',
+    'targets.<sha256>.json',
+    'targets/releases.<sha256>.json',
+    'timestamp.json',
+  ]);
+  await createNotarySource(client).fetch(
+    GUN,
+    { role: 'root', version: 3 },
+    { maxBytes: 1, signal: AbortSignal.timeout(5000) },
+  );
+  expect(server.requests.at(-1)?.url).toBe(`${base}3.root.json`);
+});
+
+test('a timestamp that is asked for again passes every cache', async () => {
+  await start();
+  const limits = { maxBytes: MIB, signal: AbortSignal.timeout(5000), revalidate: true };
+  await createNotarySource(client).fetch(GUN, { role: 'timestamp' }, limits);
+  expect(server.requests.at(-1)?.headers['cache-control']).toBe('no-cache');
+});
+
+describe('only 404 says that there is no such repository', () => {
+  test('404', async () => {
+    await start();
+    server.remove(GUN);
+    await refusal(resolve(), 'no_trust_data', 'absent');
+  });
+
+  test.each([204, 301, 302, 400, 401, 403, 405, 410, 429, 500, 502, 503])(
+    '%s is an outage',
+    async (status) => {
+      await start();
+      server.fault('timestamp.json', faults.status(status));
+      const error = await refusal(resolve(), 'trust_unreachable', 'unreachable');
+      expect(error.isOutage).toBe(true);
+      expect(error.message).toContain(String(status));
+    },
+  );
+
+  test('404 for a file that its own metadata names is an outage too', async () => {
+    await start();
+    server.fault('/snapshot.', faults.status(404));
+    const error = await refusal(resolve(), 'trust_unreachable', 'unreachable');
+    expect(error.isOutage).toBe(true);
+  });
+
+  test.each([401, 403])('%s says where our account is configured', async (status) => {
+    await start();
+    server.fault('root.json', faults.status(status));
+    const error = await refusal(resolve(), 'trust_unreachable');
+    expect(error.message).toContain('trust.auth');
+  });
+});
+
+test('a redirect is not followed', async () => {
+  await start();
+  server.fault('root.json', faults.redirect(`${server.url}/elsewhere/root.json`));
+  await refusal(resolve(), 'trust_unreachable', 'unreachable');
+  expect(server.count(/elsewhere/)).toBe(0);
+});
+
+describe('who is asking', () => {
+  async function startTokens(password = 'secret'): Promise<TokenServer> {
+    const tokens = new TokenServer({ users: { proxy: { password, repositories: { [GUN]: ['pull'] } } } });
+    await tokens.start();
+    cleanUp.push(() => tokens.stop());
+    return tokens;
+  }
+
+  test('a 401 of the request itself starts the token flow, once for all files', async () => {
+    const tokens = await startTokens();
+    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT);
+    expect(digestIn(await resolve(), '3.20')).toBe(digestOf('a'));
+    expect(tokens.requests.at(0)?.url).toContain(encodeURIComponent(`repository:${GUN}:pull`));
+    expect(tokens.requests.length).toBeLessThanOrEqual(2);
+  });
+
+  test('an account the token server refuses is an outage, not an unsigned repository', async () => {
+    const tokens = await startTokens('another');
+    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT);
+    await refusal(resolve(), 'trust_unreachable', 'unreachable');
+  });
+
+  test('an account without rights for the repository is an outage', async () => {
+    const tokens = new TokenServer({ users: { proxy: { password: 'secret', repositories: {} } } });
+    await tokens.start();
+    cleanUp.push(() => tokens.stop());
+    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT);
+    const error = await refusal(resolve(), 'trust_unreachable', 'unreachable');
+    expect(error.message).toContain('401');
+  });
+
+  test('Basic, where the server asks for it', async () => {
+    await start({ access: basicAccess({ proxy: 'secret' }) }, ACCOUNT);
+    expect(digestIn(await resolve(), '3.20')).toBe(digestOf('a'));
+  });
+});
+
+describe('bodies', () => {
+  const UNREACHABLE = ['trust_unreachable', 'unreachable'] as const;
+  const INVALID = 'metadata_invalid';
+
+  test.each<[string, Fault, 'metadata_invalid' | 'trust_unreachable', 'size' | 'format' | 'unreachable']>([
+    ['that never ends', faults.endlessBody(), INVALID, 'size'],
+    ['one byte above the limit', faults.padded(MIB + 1), INVALID, 'size'],
+    ['compressed although we did not ask for it', faults.gzip(), ...UNREACHABLE],
+    ['that is an HTML page', faults.otherBody(Buffer.from('<html></html>')), INVALID, 'format'],
+    ['that is empty', faults.otherBody(Buffer.alloc(0)), INVALID, 'format'],
+    ['shorter than its Content-Length', faults.wrongLength(1), ...UNREACHABLE],
+    ['longer than its Content-Length', faults.wrongLength(-1), INVALID, 'format'],
+    ['cut off', faults.cutInBody(10), ...UNREACHABLE],
+    ['that stops coming', faults.stallInBody(10), ...UNREACHABLE],
+    ['of a connection that is reset', faults.reset(), ...UNREACHABLE],
+  ])('%s', async (_what, fault, code, cause) => {
+    await start();
+    server.fault('timestamp.json', fault);
+    await refusal(resolve(), code, cause);
+  });
+
+  test('filled up with white space to just the limit is the same file', async () => {
+    await start();
+    server.fault('timestamp.json', faults.padded(MIB));
+    expect(digestIn(await resolve(), '3.20')).toBe(digestOf('a'));
+  });
+
+  test('in chunks, without a length', async () => {
+    await start();
+    server.fault('.json', faults.chunked());
+    expect(digestIn(await resolve(), '3.20')).toBe(digestOf('a'));
+  });
+
+  test('that drip ends at the deadline, not before and not never', async () => {
+    await start();
+    server.fault('timestamp.json', faults.drip(1, 20));
+    await refusal(resolve(AbortSignal.timeout(300)), 'deadline_exceeded', 'deadline');
+  });
+
+  test('of ten gigabytes costs no more memory than the limit', async () => {
+    await start();
+    server.fault('snapshot.', tenGigabytes());
+    const before = process.memoryUsage();
+    for (let i = 0; i < 20; i += 1) await refusal(resolve(), 'metadata_invalid', 'size');
+    const after = process.memoryUsage();
+    // Buffers live outside the heap; both together may not have grown by more than a few chunks.
+    const grown = after.heapUsed + after.external - before.heapUsed - before.external;
+    expect(grown).toBeLessThan(100 * MIB);
+  });
+});
+
+test('a server that is gone is an outage', async () => {
+  await start();
+  await server.stop();
+  const error = await refusal(resolve(), 'trust_unreachable', 'unreachable');
+  expect(error.isOutage).toBe(true);
+});
