@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
 import { peerOf } from './listen/peer.ts';
-import type { Answer, PullRequest } from './pull/types.ts';
+import type { FinalAnswer, PullRequest } from './pull/types.ts';
 import type { Pull } from './pull.ts';
 import type { Forwarder } from './registry/passthrough.ts';
 import { type RouteLabel, toRouteLabel } from './registry/route-label.ts';
@@ -33,6 +33,7 @@ export type AppDeps = {
 export function createApp(deps: AppDeps): Koa {
   const app = new Koa();
   app.use(identify(deps));
+  app.use(endAtBody());
   app.use(measure(deps));
   app.use(answer(deps));
   // Koa would print to stderr; a client that hung up is not worth a line.
@@ -45,8 +46,24 @@ function identify({ newRequestId }: AppDeps): Middleware {
     // Our own: an ID from outside could make two log lines look like one request.
     ctx.state['requestId'] = newRequestId();
     ctx.set('X-Request-Id', ctx.state['requestId']);
-    // A body has no meaning on a pull and is not read; the next request must not begin inside it (§6.2).
-    if (hasBody(ctx.req)) ctx.set('Connection', 'close');
+    return next();
+  };
+}
+
+/** A body has no meaning on a pull and is not read: nothing inside it or behind it is another request (§6.2). */
+function endAtBody(): Middleware {
+  const ended = new WeakSet<object>();
+  return (ctx, next) => {
+    const { socket } = ctx.req;
+    if (ended.has(socket)) {
+      // Came in the same packet; the connection closes when the answer before it is out.
+      ctx.respond = false;
+      return undefined;
+    }
+    if (hasBody(ctx.req)) {
+      ended.add(socket);
+      ctx.set('Connection', 'close');
+    }
     return next();
   };
 }
@@ -68,7 +85,9 @@ function measure({ metrics }: AppDeps): Middleware {
 function answer({ pull, forwarder }: AppDeps): Middleware {
   return async (ctx) => {
     const request = toPullRequest(ctx);
-    const answered: Answer = await pull.handle(request);
+    const answered: FinalAnswer = await pull.handle(request);
+    // Says that the registry behind us was chosen by it (OCI distribution-spec, "Registry Proxying").
+    if (answered.namespace !== undefined) ctx.set('OCI-Namespace', answered.namespace);
     if (answered.kind === 'respond') return write(ctx, answered.response);
     // From here on Koa catches nothing; the forwarder answers for every error itself.
     ctx.respond = false;
@@ -90,10 +109,12 @@ function toPullRequest({ req, res, state }: Context): PullRequest {
   return {
     method: req.method ?? '',
     target: req.url ?? '',
+    httpVersion: req.httpVersion,
     rawHeaders: req.rawHeaders,
     authorization: headers.authorization,
     accept: headers.accept,
     ifNoneMatch: headers['if-none-match'],
+    userAgent: headers['user-agent'],
     client: req.socket.remoteAddress ?? '',
     ...peerOf(req.socket),
     requestId: String(state['requestId']),

@@ -53,7 +53,13 @@ export function createParts(config: Config, { metrics, state, now, observer }: P
   const table = createRegistryTable(config.registries, config.defaultRegistry);
   return {
     config,
-    pull: { table, policy: config.policy, registries, trustServers },
+    pull: {
+      table,
+      policy: config.policy,
+      registries,
+      trustServers,
+      trustRefreshMs: config.trust.refreshMs,
+    },
     trust,
     registries: config.registries.map(({ name, upstream, aliases, trust: { server } }) => ({
       name,

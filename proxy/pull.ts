@@ -7,20 +7,26 @@ import { decide } from './policy/decide.ts';
 import { needsTrust, selectRule } from './policy/rule.ts';
 import { type Decision, NO_RULE, type TrustOutcome } from './policy/types.ts';
 import { type Exchange, elapsed, record, refuse, type Subject } from './pull/exchange.ts';
-import { referenceOf, toForward, toImage, toTrustForward } from './pull/forward.ts';
+import { inForm } from './pull/form.ts';
+import { toForward } from './pull/forward.ts';
+import { holdConfig, recallConfig } from './pull/image-config.ts';
+import { recallManifest, toManifestResponse } from './pull/manifest-answer.ts';
 import { toSentence } from './pull/sentences.ts';
+import { referenceOf, toImage } from './pull/subject.ts';
 import { listTags } from './pull/tag-list.ts';
-import type { Answer, PullDeps, PullRequest } from './pull/types.ts';
+import { answerTrust } from './pull/trust-files.ts';
+import type { Answer, FinalAnswer, PullDeps, PullRequest } from './pull/types.ts';
 import { answerBase } from './registry/base.ts';
 import type { HttpClient } from './registry/http-client.ts';
 import { accepts } from './registry/media-type.ts';
 import type { ImageReference } from './registry/reference.ts';
 import { parseRoute } from './registry/route.ts';
+import type { SignedResult } from './registry/signed-manifests.ts';
 import type { Response, Route, RouteResult, SignedManifest } from './registry/types.ts';
 
 export type Pull = {
   /** Never rejects: what should not happen is answered 500, with nothing of it in the answer. */
-  handle(request: PullRequest): Promise<Answer>;
+  handle(request: PullRequest): Promise<FinalAnswer>;
 };
 
 type JudgedRoute = Extract<Route, { kind: 'manifest' | 'blob' | 'referrers' }>;
@@ -29,28 +35,29 @@ export function createPull(deps: PullDeps): Pull {
   return {
     async handle(request) {
       const exchange: Exchange = { deps, config: deps.config(), request, started: performance.now() };
+      let routed: RouteResult | undefined;
       try {
-        return await answer(exchange);
+        routed = parseRoute(request, exchange.config.table);
+        return inForm(request, routed, await answer(exchange, routed));
       } catch (error) {
         deps.onInternalError(error, request.requestId);
         const message = `the proxy failed on this request; ask its operator to look for request ${request.requestId} in the log`;
-        return respond(refuse(exchange, { reason: 'internal', message }));
+        return inForm(request, routed, respond(refuse(exchange, { reason: 'internal', message })));
       }
     },
   };
 }
 
-/** Step 1, and where each kind of route goes. */
-async function answer(exchange: Exchange): Promise<Answer> {
-  const { config, request } = exchange;
-  const result = parseRoute(request, config.table);
-  if (result.kind === 'refused') return refuseRoute(exchange, result);
-  const { route } = result;
+/** Where each kind of route goes. */
+async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> {
+  const { request } = exchange;
+  if (routed.kind === 'refused') return refuseRoute(exchange, routed);
+  const { route } = routed;
   if (route.kind === 'base') {
     const base = await answerBase(clientFor(exchange, route.registry), request);
     return respond(base.kind === 'respond' ? base.response : refuse(exchange, base.refusal));
   }
-  if (route.kind === 'trust') return answerTrust(exchange, route);
+  if (route.kind === 'trust') return answerTrust(exchange, clientFor(exchange, route.registry), route);
   const client = clientFor(exchange, route.registry);
   if (client === undefined) throw new Error(`registry ${route.registry} is in the table but has no client`);
   if (route.kind === 'tags') return listTags(exchange, client, route);
@@ -78,8 +85,12 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   switch (decision.kind) {
     case 'deny':
       return deny(exchange, route, decision, outcome);
-    case 'pass':
-      return toForward(exchange, client, route, { ...decision, reason: decision.why, outcome });
+    case 'pass': {
+      const passing = { ...decision, reason: decision.why, outcome };
+      const recalled =
+        recallConfig(exchange, client, route) ?? (await recallManifest(exchange, client, route, passing));
+      return recalled ?? toForward(exchange, client, route, passing);
+    }
     case 'pin':
       return serveSigned(exchange, client, route, decision, outcome);
   }
@@ -106,10 +117,10 @@ async function serveSigned(
   decision: Pinned,
   outcome: TrustOutcome | undefined,
 ): Promise<Answer> {
-  const { deps, request } = exchange;
+  const { request } = exchange;
   const { rule, target } = decision;
   const durationMs = elapsed(exchange);
-  const result = await deps.manifests.fetch(client, route.repository, target, request);
+  const result = await fetchWhole(exchange, client, route, target);
   if (result.kind === 'relayed') return respond(result.response);
   const verdict = { ...decision, outcome, target, durationMs };
   if (result.kind === 'failed') {
@@ -130,6 +141,19 @@ async function serveSigned(
   return respond(toManifestResponse(manifest, request.ifNoneMatch));
 }
 
+/** The signed manifest; where the client needs it so, only together with what it names. */
+async function fetchWhole(
+  exchange: Exchange,
+  client: HttpClient,
+  route: JudgedRoute,
+  target: Pinned['target'],
+): Promise<SignedResult> {
+  const { deps, request } = exchange;
+  const fetched = await deps.manifests.fetch(client, route.repository, target, request);
+  if (fetched.kind !== 'manifest') return fetched;
+  return (await holdConfig(exchange, client, route, fetched.manifest)) ?? fetched;
+}
+
 /** Converting a manifest would change its digest, so a client that cannot take it gets none (§5). */
 function notAcceptable(
   exchange: Exchange,
@@ -139,35 +163,6 @@ function notAcceptable(
 ): Response {
   const message = `${toImage(route)} is signed as ${mediaType}, which this client does not accept; use a newer client`;
   return refuse(exchange, { reason: 'signed_digest_missing', message }, { rule, gun: route.gun });
-}
-
-/** The headers clients need, exact, and the same on HEAD (registry-clients.md §3). */
-function toManifestResponse(
-  { digest, mediaType, bytes }: SignedManifest,
-  ifNoneMatch: string | undefined,
-): Response {
-  const headers = new Map([
-    ['Docker-Distribution-Api-Version', 'registry/2.0'],
-    ['Docker-Content-Digest', digest],
-    ['ETag', `"${digest}"`],
-  ]);
-  // Compared with the signed digest, never with what the registry has under the tag (§6.2).
-  const isKnown = ifNoneMatch?.split(',').some((tag) => tag.trim() === `"${digest}"`) ?? false;
-  if (isKnown) return { status: 304, reasonPhrase: undefined, headers, body: undefined };
-  headers.set('Content-Type', mediaType);
-  headers.set('Content-Length', String(bytes.length));
-  return { status: 200, reasonPhrase: undefined, headers, body: bytes };
-}
-
-function answerTrust(exchange: Exchange, route: Extract<Route, { kind: 'trust' }>): Answer {
-  const { config, deps, request } = exchange;
-  const server = config.trustServers.get(route.registry);
-  // What our own account may read there is shown only to those the registry itself lets in.
-  const isOurs = server?.auth === 'basic' && clientFor(exchange, route.registry)?.auth === 'passthrough';
-  const isOpen = !isOurs || deps.isGranted({ ...route, authorization: request.authorization });
-  if (server !== undefined && isOpen) return toTrustForward(exchange, server, route);
-  const message = `the trust data of ${route.gun} is not served here; pull through this proxy, which verifies it`;
-  return respond(refuse(exchange, { reason: 'no_trust_data', message }, { gun: route.gun }));
 }
 
 function refuseRoute(

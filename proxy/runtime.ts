@@ -6,11 +6,14 @@ import { createApp } from './app.ts';
 import { createAccessCache } from './cache/access-cache.ts';
 import { createManifestCache } from './cache/manifest-cache.ts';
 import type { TrustCacheObserver } from './cache/trust-cache.ts';
+import { createTrustFileCache } from './cache/trust-files.ts';
 import type { Config } from './config/types.ts';
 import type { ConnectEvent } from './listen/connect.ts';
 import { readListenOptions } from './listen-parts.ts';
 import { createParts, type Parts } from './parts.ts';
+import type { TrustFile } from './pull/types.ts';
 import { createPull } from './pull.ts';
+import { createImageConfigs, type HeldConfig } from './registry/image-configs.ts';
 import { createForwarder } from './registry/passthrough.ts';
 import { registryAt } from './registry/registry-table.ts';
 import { createSignedManifests } from './registry/signed-manifests.ts';
@@ -49,6 +52,8 @@ const RETIRE_MS = 60_000;
 /** Repositories shown on the status page. */
 const MAX_TRUST_STATUS = 1000;
 const RECENT_DECISIONS = 200;
+/** Bytes of images' configurations kept for daemons with a mirror. */
+const CONFIG_CACHE_BYTES = 16 * 1024 * 1024;
 
 /** @throws TrustError when the state cannot be used; the listen error of node:net when a port cannot be had. */
 export async function startRuntime(first: Config, options: RuntimeOptions): Promise<Runtime> {
@@ -167,6 +172,8 @@ function createPullSide(parts: () => Parts, { metrics, log, now, record }: PullS
     config: () => parts().pull,
     trustFor: (registry, gun) => parts().trust.trustFor(registry, gun),
     manifests,
+    trustFiles: createTrustFileCache<TrustFile>(),
+    imageConfigs: createImageConfigs(createManifestCache<HeldConfig>(CONFIG_CACHE_BYTES)),
     isGranted: access.isGranted,
     record,
     now,

@@ -41,7 +41,7 @@ export function renderEgress(lock: Lock, { docker }: { readonly docker: boolean 
 /** Docker puts its own rules in front of FORWARD and leaves DOCKER-USER before them to others. */
 function renderUnit(docker: boolean): string {
   const chains = ['OUTPUT', 'FORWARD', ...(docker ? ['DOCKER-USER'] : [])].join(' ');
-  const create = docker ? '$$t -N DOCKER-USER 2>/dev/null; ' : '';
+  const create = docker ? '$$t -N DOCKER-USER 2>/dev/null || true; ' : '';
   return [
     '# Loads the egress rules before any container runtime starts.',
     '[Unit]',

@@ -113,8 +113,8 @@ function certifiedName(pem: string | undefined): string | undefined {
 function checkCa(ca: string | undefined, { scheme, url }: Address): string | undefined {
   if (ca === undefined) return undefined;
   if (scheme === 'http') throw new LockError(`${url} speaks no TLS, so --ca means nothing; leave it out`);
-  if (!/^\/[\x20-\x7e]+$/.test(ca)) {
-    throw new LockError(`--ca "${ca}" is no absolute path; name the file as the client's node has it`);
+  if (!/^\/[A-Za-z0-9._/@+:-]+$/.test(ca)) {
+    throw new LockError(`--ca "${ca}" is no plain absolute path; name the file as the client's node has it`);
   }
   return ca;
 }

@@ -40,6 +40,9 @@ export type Verdict = Ruled & {
   readonly durationMs: number;
 };
 
+/** Why a request passes unjudged. */
+export type Passing = Ruled & Pick<Verdict, 'reason' | 'would' | 'outcome'>;
+
 export type Subject = {
   readonly registry: string;
   readonly repository: string;

@@ -1,22 +1,24 @@
 /** Step 8 for what passes: where a route leads upstream, and what is recorded of it. */
 import type { HttpClient } from '../registry/http-client.ts';
+import { parseNextQuery } from '../registry/link.ts';
 import { manifestPath, pullScope } from '../registry/manifest.ts';
 import type { Forward, ForwardFailure } from '../registry/passthrough.ts';
-import { listPath, parseNext, type TagListRoute, toLink } from '../registry/tags.ts';
-import type { TagOrDigest } from '../registry/types.ts';
 import {
-  type Exchange,
-  elapsed,
-  type RepositoryRoute,
-  type Ruled,
-  record,
-  refuse,
-  type Verdict,
-} from './exchange.ts';
+  fetchTaggedReferrers,
+  isRouteUnknown,
+  referrersList,
+  referrersPath,
+  toReferrersIndex,
+  toReferrersLink,
+} from '../registry/referrers.ts';
+import { listPath, type TagListRoute, toLink } from '../registry/tags.ts';
+import { type Exchange, elapsed, type Passing, type RepositoryRoute, record, refuse } from './exchange.ts';
+import { holdConfig } from './image-config.ts';
+import { refuseManifest } from './manifest-answer.ts';
 import { toSentence } from './sentences.ts';
+import { ANY_TAG, referenceOf, toImage } from './subject.ts';
 import type { Answer } from './types.ts';
 
-type Passing = Ruled & Pick<Verdict, 'reason' | 'would' | 'outcome'>;
 type ForwardedRoute = Exclude<RepositoryRoute, { kind: 'trust' }>;
 
 /** Hands a request on to its registry. */
@@ -33,7 +35,7 @@ export function toForward(
   const forward: Forward = {
     client,
     scope: pullScope(repository),
-    ...target(route, client),
+    ...target(exchange, route, client, passing),
     onServed: (status) => {
       // Manifests are the decision; their blobs would only repeat it, and a 401 comes before there is a pull.
       if (route.kind === 'manifest' && status !== 401) record(exchange, subject, { ...passing, durationMs });
@@ -47,75 +49,51 @@ export function toForward(
   return { kind: 'forward', forward };
 }
 
-/** A metadata file for a client that reads signatures itself; they prove themselves, so no rule is asked. */
-export function toTrustForward(
-  exchange: Exchange,
-  client: HttpClient,
-  { gun, file }: Extract<RepositoryRoute, { kind: 'trust' }>,
-): Answer {
-  const forward: Forward = {
-    kind: 'trust',
-    client,
-    path: `/v2/${gun}/_trust/tuf/${file}`,
-    scope: pullScope(gun),
-    onServed: () => undefined,
-    onFailed: (_reason, what) => {
-      const message = toSentence(`the trust data of ${gun}`, 'trust_unreachable', what);
-      return refuse(exchange, { reason: 'trust_unreachable', message }, { gun });
-    },
-  };
-  return { kind: 'forward', forward };
-}
+type Target = Pick<Forward, 'kind' | 'path' | 'digest' | 'toLink' | 'onConfirmed' | 'onRefused'>;
 
-/** What the route is about, in the words of a record; a list is about no single tag. */
-export function referenceOf(route: RepositoryRoute): TagOrDigest | undefined {
-  switch (route.kind) {
-    case 'manifest':
-      return route.reference;
-    case 'blob':
-    case 'referrers':
-      return { kind: 'digest', digest: route.digest };
-    case 'tags':
-    case 'trust':
-      return undefined;
-  }
-}
-
-/** Stands for "every tag" in the record of a refused list. */
-export const ANY_TAG: TagOrDigest = { kind: 'tag', tag: '*' };
-
-export function toImage(route: RepositoryRoute): string {
-  const reference = referenceOf(route);
-  if (reference === undefined) return route.gun;
-  return reference.kind === 'tag' ? `${route.gun}:${reference.tag}` : `${route.gun}@${reference.digest}`;
-}
-
-function target(
-  route: ForwardedRoute,
-  client: HttpClient,
-): Pick<Forward, 'kind' | 'path' | 'digest' | 'toLink'> {
+function target(exchange: Exchange, route: ForwardedRoute, client: HttpClient, passing: Passing): Target {
   const { repository } = route;
   switch (route.kind) {
     case 'manifest': {
       const { reference } = route;
       if (reference.kind === 'tag')
         return { kind: route.kind, path: manifestPath(repository, reference.tag) };
-      return { kind: route.kind, path: manifestPath(repository, reference.digest), digest: reference.digest };
+      const { digest } = reference;
+      return {
+        kind: route.kind,
+        path: manifestPath(repository, digest),
+        digest,
+        onConfirmed: async (body) => {
+          exchange.deps.manifests.keep(client, repository, { ...body, digest }, exchange.request);
+          const failure = await holdConfig(exchange, client, route, body);
+          return failure && refuseManifest(exchange, route, failure, passing);
+        },
+      };
     }
     case 'blob':
       return { kind: route.kind, path: `/v2/${repository}/blobs/${route.digest}` };
-    case 'referrers': {
-      const query =
-        route.artifactType === undefined
-          ? ''
-          : `?${new URLSearchParams({ artifactType: route.artifactType })}`;
-      return { kind: route.kind, path: `/v2/${repository}/referrers/${route.digest}${query}` };
-    }
+    case 'referrers':
+      return {
+        kind: route.kind,
+        path: referrersPath(route),
+        toLink: (link) => {
+          const next = parseNextQuery(link, client.baseUrl, referrersList(repository, route.digest));
+          return next === undefined ? undefined : toReferrersLink(route, next);
+        },
+        // Under enforcement the tag they would be in is not signed, and unsigned tags are invisible.
+        onRefused: async (refusal) =>
+          isRouteUnknown(refusal)
+            ? toReferrersIndex(
+                passing.mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, exchange.request),
+                route.artifactType,
+              )
+            : refusal,
+      };
     case 'tags':
       return {
         kind: 'tags',
         path: listPath(repository) + toListQuery(route),
-        toLink: (link) => rewrite(link, client, route),
+        toLink: (link) => toOwnLink(link, client, route),
       };
   }
 }
@@ -129,8 +107,8 @@ function toListQuery({ n, last }: TagListRoute): string {
 }
 
 /** Only a position our own grammar can carry goes on; a registry's opaque one would be refused when it comes back. */
-function rewrite(link: string, client: HttpClient, route: TagListRoute): string | undefined {
-  const next = parseNext(link, client.baseUrl, route.repository);
+function toOwnLink(link: string, client: HttpClient, route: TagListRoute): string | undefined {
+  const next = parseNextQuery(link, client.baseUrl, listPath(route.repository));
   const query = new URLSearchParams(next ?? '');
   const last = query.get('last');
   const n = Number(query.get('n') ?? Number.NaN);

@@ -8,8 +8,9 @@ import type { HttpClient } from '../registry/http-client.ts';
 import { fetchTags, type TagListRoute, toTagList } from '../registry/tags.ts';
 import type { Refusal } from '../registry/types.ts';
 import { type Exchange, elapsed, record, refuse, toRuled } from './exchange.ts';
-import { ANY_TAG, toForward } from './forward.ts';
+import { toForward } from './forward.ts';
 import { toSentence } from './sentences.ts';
+import { ANY_TAG } from './subject.ts';
 import type { Answer } from './types.ts';
 
 /** For one list in all, in milliseconds. */

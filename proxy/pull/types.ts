@@ -1,6 +1,7 @@
 /** What the pipeline is given, and what it gives back. */
 import type { Policy, TrustOutcome } from '../policy/types.ts';
 import type { HttpClient } from '../registry/http-client.ts';
+import type { ImageConfigs } from '../registry/image-configs.ts';
 import type { Forward } from '../registry/passthrough.ts';
 import type { Gun } from '../registry/reference.ts';
 import type { RegistryTable } from '../registry/registry-table.ts';
@@ -9,11 +10,12 @@ import type { SignedManifests } from '../registry/signed-manifests.ts';
 import type { Response } from '../registry/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
 
-/** One request as it came over the wire; of its headers, the three that count. */
+/** One request as it came over the wire; of its headers, the four that count. */
 export type PullRequest = RawRequest & {
   readonly authorization: string | undefined;
   readonly accept: string | undefined;
   readonly ifNoneMatch: string | undefined;
+  readonly userAgent: string | undefined;
   /** The client's address, for the record. */
   readonly client: string;
   /** Subject of the client's certificate, for the record; undefined where none was verified. */
@@ -28,6 +30,12 @@ export type Answer =
   /** To be streamed; `Forward` says what becomes of it. */
   | { readonly kind: 'forward'; readonly forward: Forward };
 
+/** What leaves. */
+export type FinalAnswer = Answer & {
+  /** The `ns` that was used to find the registry, to be echoed. */
+  readonly namespace: string | undefined;
+};
+
 /** What a reload replaces, as a whole: one request sees one of them from beginning to end. */
 export type PullConfig = {
   readonly table: RegistryTable;
@@ -36,13 +44,26 @@ export type PullConfig = {
   readonly registries: ReadonlyMap<string, HttpClient>;
   /** Trust servers by canonical name of their registry, for the clients that read signatures themselves. */
   readonly trustServers: ReadonlyMap<string, HttpClient>;
+  /** How long verified trust counts as fresh, in milliseconds. */
+  readonly trustRefreshMs: number;
 };
+
+/** A file of a trust server as it came. */
+export type TrustFile = { readonly bytes: Uint8Array; readonly contentType: string | undefined };
+export interface TrustFiles {
+  get(key: TrustFileKey, maxAgeMs: number): TrustFile | undefined;
+  set(key: TrustFileKey, file: TrustFile, askedAt: number): void;
+  now(): number;
+}
+type TrustFileKey = { readonly gun: string; readonly file: string };
 
 export type PullDeps = {
   readonly config: () => PullConfig;
   /** Fresh verified trust for a repository, or why there is none. */
   readonly trustFor: (registry: string, gun: Gun) => Promise<TrustOutcome>;
   readonly manifests: SignedManifests;
+  readonly trustFiles: TrustFiles;
+  readonly imageConfigs: ImageConfigs;
   /** Whether the registry lately let this caller read the repository. */
   readonly isGranted: (access: CallerAccess) => boolean;
   readonly record: (record: DecisionRecord) => void;

@@ -28,7 +28,7 @@ export type FetchFailure = Extract<
 
 export type ManifestResult =
   | { readonly kind: 'manifest'; readonly manifest: SignedManifest }
-  /** The registry's own word to the caller, whose credentials it saw: 401, 403 or 429. */
+  /** The registry's own word to the caller: 429, or 401 and 403 where it saw the caller's credentials. */
   | { readonly kind: 'relayed'; readonly response: Response }
   | { readonly kind: 'failed'; readonly reason: FetchFailure; readonly what: string };
 
@@ -98,7 +98,9 @@ async function confirm(
 
 async function toRefusal(client: HttpClient, response: UpstreamResponse): Promise<ManifestResult> {
   const { status } = response;
-  if (client.auth === 'passthrough' && (status === 401 || status === 403 || status === 429)) {
+  const isOurs = client.auth !== 'passthrough';
+  // "Later" is for the caller too, whoever asked too often; what our account may not is nobody else's business.
+  if (status === 429 || (!isOurs && (status === 401 || status === 403))) {
     return { kind: 'relayed', response: await toRelayed(response) };
   }
   response.body.destroy();

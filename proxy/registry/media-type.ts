@@ -7,7 +7,7 @@
 const MANIFEST_V2 = 'application/vnd.docker.distribution.manifest.v2+json';
 const MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
-const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
+export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 
 type Shape = 'manifest' | 'index';
 /** schema1 is not among them: its digest is not that of its bytes (registry-clients.md §5). */

@@ -12,12 +12,16 @@ import httpProxy from 'http-proxy';
 import { UpstreamError } from './errors.ts';
 import type { HttpClient } from './http-client.ts';
 import { outcomeOfStatus } from './outcome.ts';
+import { keep, relayConfirmed, toRefusal } from './passthrough-bodies.ts';
 import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './passthrough-headers.ts';
 import type { Digest } from './reference.ts';
+import { sendResponse } from './send-response.ts';
 import type { Response } from './types.ts';
 
 export type ForwardKind = 'manifest' | 'blob' | 'referrers' | 'tags' | 'trust';
 export type ForwardFailure = 'registry_unreachable' | 'digest_mismatch';
+/** The bytes of an answer, and the Content-Type they came under. */
+export type ConfirmedBody = { readonly bytes: Uint8Array; readonly contentType: string | undefined };
 
 /** One request to hand on. */
 export type Forward = {
@@ -26,14 +30,20 @@ export type Forward = {
   /** Built from the route's parts, with its query. */
   readonly path: string;
   readonly scope: string;
-  /** What a manifest asked for by digest must be announced as. */
+  /** What a manifest asked for by digest must be announced as, and its bytes must have. */
   readonly digest?: Digest;
+  /** Such a manifest was compared with its digest. Asked before its first byte leaves; a refusal goes on instead. */
+  readonly onConfirmed?: (body: ConfirmedBody) => Promise<Response | undefined>;
+  /** A whole answer 200 of at most this many bytes went on. */
+  readonly keep?: { readonly maxBytes: number; readonly onWhole: (body: ConfirmedBody) => void };
   /** Turns the upstream's `Link` into one that leads back to us; undefined: no `Link` goes on. */
   readonly toLink?: (link: string) => string | undefined;
   /** The upstream answered and its answer goes on: called once, before the first byte. */
   readonly onServed: (status: number) => void;
   /** Nothing can go on: called once, gives the refusal to send instead. */
   readonly onFailed: (reason: ForwardFailure, what: string) => Response;
+  /** What goes on in place of an upstream's answer of 400 and above; absent: that answer itself. */
+  readonly onRefused?: (refusal: Response) => Promise<Response>;
 };
 
 export type Forwarder = {
@@ -81,19 +91,6 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
       for (const agent of agents.values()) agent.destroy();
     },
   };
-}
-
-/** Sends a complete answer. HEAD leaves the body behind and keeps its headers. */
-export function sendResponse(res: ServerResponse, { status, reasonPhrase, headers, body }: Response): void {
-  if (res.headersSent || res.destroyed) {
-    // Something is already on its way: only a cut connection can still say that it is not whole.
-    res.destroy();
-    return;
-  }
-  for (const [name, value] of headers) res.setHeader(name, typeof value === 'string' ? value : [...value]);
-  if (reasonPhrase !== undefined) res.statusMessage = reasonPhrase;
-  res.statusCode = status;
-  res.end(res.req.method === 'HEAD' ? undefined : body);
 }
 
 class Failure {
@@ -175,18 +172,34 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
       const started = performance.now();
       const seconds = (): number => (performance.now() - started) / 1000;
       let request: ClientRequest | undefined;
+      let isOver = false;
       const leave = (): void => {
+        isOver = true;
         request?.destroy();
         resolve(undefined);
+      };
+      const fail = (error: Error | undefined): void => {
+        if (isOver) return;
+        isOver = true;
+        res.off('close', leave);
+        const isTimeout = seconds() * 1000 >= idleTimeoutMs;
+        forward.client.observe(isTimeout ? 'timeout' : 'network', seconds());
+        const what = isTimeout ? 'the upstream did not answer in time' : 'the upstream cannot be reached';
+        const isStaleSocket = !isTimeout && isReset(error) && request?.reusedSocket === true;
+        resolve(new Failure('registry_unreachable', what, isStaleSocket));
       };
       if (res.destroyed) return leave();
       res.once('close', leave);
       exchanges.set(req, {
         out(created) {
           request = created;
-          if (res.destroyed) created.destroy();
+          if (res.destroyed) return void created.destroy();
+          limitSilence(created, res, idleTimeoutMs);
+          // An upstream that changes the protocol ends the connection, and that is no error to Node.
+          created.once('close', () => fail(undefined));
         },
         answered(answer) {
+          isOver = true;
           res.off('close', leave);
           forward.client.observe(outcomeOfStatus(answer.statusCode ?? 0), seconds());
           resolve(answer);
@@ -195,27 +208,33 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
       const headers = toRequestHeaders(req, forward, authorization);
       // http-proxy copies every header of the request; this leaves it nothing else to copy.
       req.headers = headers;
-      proxy.web(req, res, toProxyOptions(forward, agentFor(forward.client), idleTimeoutMs), (error) => {
-        res.off('close', leave);
-        const isTimeout = seconds() * 1000 >= idleTimeoutMs;
-        forward.client.observe(isTimeout ? 'timeout' : 'network', seconds());
-        const what = isTimeout ? 'the upstream did not answer in time' : 'the upstream cannot be reached';
-        resolve(
-          new Failure(
-            'registry_unreachable',
-            what,
-            !isTimeout && isReset(error) && request?.reusedSocket === true,
-          ),
-        );
-      });
+      proxy.web(req, res, toProxyOptions(forward, agentFor(forward.client)), fail);
     });
 }
 
-function toProxyOptions(
-  { client, path }: Forward,
-  agent: HttpAgent,
-  proxyTimeout: number,
-): httpProxy.ServerOptions {
+/** Ends a request without headers in time, or in silence, but not one whose client does not take what has come. */
+function limitSilence(request: ClientRequest, res: ServerResponse, idleTimeoutMs: number): void {
+  const { socket } = request;
+  if (socket === null) return;
+  const onSilence = (): void => {
+    // Then it is we who do not read, and the pull port's own limit is the one that counts (listen/limits.ts).
+    if (res.writableNeedDrain) socket.setTimeout(idleTimeoutMs);
+    else request.destroy();
+  };
+  // Headers that trickle in are no silence.
+  const late = setTimeout(() => request.destroy(), idleTimeoutMs);
+  request.once('response', () => clearTimeout(late));
+  socket.setTimeout(idleTimeoutMs);
+  socket.on('timeout', onSilence);
+  // Comes before the agent gives the connection to the next request.
+  request.once('close', () => {
+    clearTimeout(late);
+    socket.off('timeout', onSilence);
+    socket.setTimeout(0);
+  });
+}
+
+function toProxyOptions({ client, path }: Forward, agent: HttpAgent): httpProxy.ServerOptions {
   const { protocol, hostname, port, pathname } = client.baseUrl;
   const bare = hostname.replace(/^\[|\]$/g, '');
   return {
@@ -230,15 +249,14 @@ function toProxyOptions(
     ignorePath: true,
     toProxy: true,
     agent,
-    proxyTimeout,
     selfHandleResponse: true,
     // An empty body in place of the client's: GET bodies are never handed on (§6.2).
     buffer: Readable.from([]),
   };
 }
 
-function isReset(error: Error): boolean {
-  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+function isReset(error: Error | undefined): boolean {
+  return error !== undefined && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 async function relay(answer: IncomingMessage, res: ServerResponse, forward: Forward): Promise<void> {
@@ -248,11 +266,18 @@ async function relay(answer: IncomingMessage, res: ServerResponse, forward: Forw
     return sendResponse(res, forward.onFailed(verdict.reason, verdict.what));
   }
   const status = answer.statusCode ?? 502;
+  if (status >= 400 && forward.onRefused !== undefined) {
+    forward.onServed(status);
+    return sendResponse(res, await forward.onRefused(await toRefusal(answer)));
+  }
+  if (status === 200 && forward.digest !== undefined && res.req.method === 'GET')
+    return relayConfirmed(answer, res, { ...forward, digest: forward.digest });
   forward.onServed(status);
   writeHeaders(answer, res, forward);
   res.statusCode = status;
   // At once, before the first byte of the body (§8.10).
   res.flushHeaders();
+  if (status === 200 && forward.keep !== undefined && res.req.method === 'GET') keep(answer, forward.keep);
   try {
     // Whichever side breaks takes the other with it: a cut upstream is a cut answer, never a short whole one.
     await pipeline(answer, res);

@@ -2,6 +2,7 @@
  * The few query parameters a pull may carry (registry-clients.md §6.2). Each key is literal and comes at most once;
  * of percent-encoding, only the characters a Go client encodes in legitimate values are read.
  */
+import { parsePage } from './link.ts';
 import { isRegistry, isTag } from './reference.ts';
 import type { OciCode } from './types.ts';
 
@@ -10,6 +11,8 @@ export type Query = {
   readonly n: number | undefined;
   readonly last: string | undefined;
   readonly artifactType: string | undefined;
+  /** The upstream's own query for a later page of referrers. */
+  readonly page: string | undefined;
 };
 
 export type QueryProblem = { readonly code: OciCode; readonly message: string };
@@ -37,12 +40,13 @@ export function parseQuery(text: string | undefined, allowed: ReadonlySet<string
     // An empty `last` is a list from its beginning.
     last: values.get('last') === '' ? undefined : values.get('last'),
     artifactType: decode(values.get('artifactType'), TYPE_ESCAPES),
+    page: values.get('page'),
   });
 }
 
 type Raw = { readonly [Key in keyof Query]: string | undefined };
 
-function check({ ns, n, last, artifactType }: Raw): QueryResult {
+function check({ ns, n, last, artifactType, page }: Raw): QueryResult {
   if (ns !== undefined && !isRegistry(ns))
     return refused('NAME_INVALID', `ns=${quote(ns)} is not the name of a registry`);
   if (n !== undefined && !COUNT.test(n))
@@ -51,7 +55,11 @@ function check({ ns, n, last, artifactType }: Raw): QueryResult {
   if (artifactType !== undefined && !MEDIA_TYPE.test(artifactType)) {
     return refused('NAME_INVALID', `artifactType=${quote(artifactType)} is not a media type`);
   }
-  return { kind: 'query', query: { ns, n: n === undefined ? undefined : Number(n), last, artifactType } };
+  const next = page === undefined ? undefined : parsePage(page);
+  if (page !== undefined && next === undefined)
+    return refused('NAME_INVALID', `page=${quote(page)} is not a page this proxy linked to`);
+  const count = n === undefined ? undefined : Number(n);
+  return { kind: 'query', query: { ns, n: count, last, artifactType, page: next } };
 }
 
 /** `ns=quay.io%3A443`, as containerd sends it (§2.1), and the brackets of an IPv6 address. */

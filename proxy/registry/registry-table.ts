@@ -5,6 +5,8 @@ export type NamedRegistry = {
   readonly aliases: readonly string[];
   /** Host names under which clients address the proxy for this registry, with or without a port. */
   readonly hosts: readonly string[];
+  /** What a mirror URL has in front of `/v2/`, such as `/hub`. */
+  readonly prefix?: string | undefined;
 };
 
 export type RegistryTable = {
@@ -14,6 +16,8 @@ export type RegistryTable = {
   readonly names: ReadonlyMap<string, string>;
   /** Host in lower case → canonical name. */
   readonly hosts: ReadonlyMap<string, string>;
+  /** Path prefix → canonical name. */
+  readonly prefixes: ReadonlyMap<string, string>;
 };
 
 /** Maps throughout: these names are compared with what strangers send. */
@@ -31,7 +35,10 @@ export function createRegistryTable(
   );
   const resolved =
     defaultRegistry === undefined ? undefined : (names.get(defaultRegistry) ?? defaultRegistry);
-  return { defaultRegistry: resolved, names, hosts };
+  const prefixes = new Map(
+    registries.flatMap(({ name, prefix }) => (prefix === undefined ? [] : [[prefix, name] as const])),
+  );
+  return { defaultRegistry: resolved, names, hosts, prefixes };
 }
 
 /** A host as requests name it, in lower case and without the port of HTTPS: the form it is compared in. */

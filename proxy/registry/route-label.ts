@@ -3,7 +3,9 @@
 export type RouteLabel = 'base' | 'manifest' | 'blob' | 'tags' | 'referrers' | 'trust' | 'other';
 
 export function toRouteLabel(target: string): RouteLabel {
-  const [path = ''] = target.split('?', 1);
+  const [whole = ''] = target.split('?', 1);
+  // A mirror's path prefix comes before it; whether it is a configured one does not matter here.
+  const path = whole.slice(Math.max(whole.indexOf('/v2/'), 0));
   if (path === '/v2/') return 'base';
   if (!path.startsWith('/v2/')) return 'other';
   if (path.includes('/_trust/')) return 'trust';

@@ -8,12 +8,14 @@ import { explainPath } from './explain-path.ts';
 import { parseQuery, type Query } from './query.ts';
 import { GRAMMAR, isDigest, isTag, MAX_NAME_LENGTH, toGun } from './reference.ts';
 import { type RegistryTable, registryAt, toAuthority } from './registry-table.ts';
-import type { Route, RoutedBy, RouteResult, TagOrDigest } from './types.ts';
+import type { Addressed, Route, RoutedBy, RouteResult, TagOrDigest } from './types.ts';
 
 export type RawRequest = {
   readonly method: string;
   /** The request-target exactly as it came over the wire. */
   readonly target: string;
+  /** As the request line had it; absent: 1.1. */
+  readonly httpVersion?: string | undefined;
   /** Names and values in turn, as Node gives them: the only place where a second `Host` is visible. */
   readonly rawHeaders: readonly string[];
   /** The authority of the CONNECT the request came through, as `toAuthority` writes it. */
@@ -45,7 +47,10 @@ const HOST = /^(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?
 
 /** Reads one request against the table of configured registries. */
 export function parseRoute(request: RawRequest, table: RegistryTable): RouteResult {
-  const { method, target } = request;
+  const { method, target, httpVersion = '1.1' } = request;
+  // Node's parser takes 0.9 and 2.0 in the same clothes; a hop in front of us might not.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0')
+    return badName(`HTTP/${httpVersion} is not spoken here; use HTTP/1.1`);
   if (method !== 'GET' && method !== 'HEAD') {
     const message = `${method.slice(0, 20)} is not accepted: this proxy only serves pulls; push to the registry itself`;
     return { kind: 'refused', refusal: { reason: 'method_not_allowed', message } };
@@ -63,18 +68,21 @@ export function parseRoute(request: RawRequest, table: RegistryTable): RouteResu
   if (connectedTo !== undefined && toAuthority(host) !== connectedTo)
     return badName(`the Host header must name ${connectedTo}, which this connection was made for`);
   const [path, query] = splitQuery(target);
-  const match = PATH.exec(path)?.groups;
+  // Whoever connected to a registry by its name talks to that one, which has no prefix.
+  const [prefix, rest] = connectedTo === undefined ? splitPrefix(path, table) : ['', path];
+  const match = PATH.exec(rest)?.groups;
   if (match === undefined)
     return { kind: 'refused', refusal: { reason: 'bad_request', ...explainPath(path) } };
   const parsed = parseQuery(query, allowedKeys(match));
   if (parsed.kind === 'refused')
     return { kind: 'refused', refusal: { reason: 'bad_request', ...parsed.problem } };
-  return toRoute({ path, match, query: parsed.query, host, table, connectedTo });
+  return toRoute({ path, prefix, match, query: parsed.query, host, table, connectedTo });
 }
 
 type Groups = Readonly<Record<string, string | undefined>>;
 type Matched = {
   readonly path: string;
+  readonly prefix: string;
   readonly match: Groups;
   readonly query: Query;
   readonly host: string;
@@ -87,10 +95,11 @@ function toRoute(matched: Matched): RouteResult {
   const chosen = chooseRegistry(matched);
   const reference = toReference(match);
   const { registry, by, asked } = chosen;
+  const addressed = { by, ns: matched.query.ns, isOwnName: isOwnName(matched, registry) };
   const isBase = match['name'] === undefined;
   if (isBase && (registry !== undefined || asked === ''))
-    return { kind: 'route', route: { kind: 'base', registry, by } };
-  if (registry === undefined) return unknownNamespace(chosen, reference);
+    return { kind: 'route', route: { kind: 'base', registry, ...addressed } };
+  if (registry === undefined) return unknownNamespace(chosen, reference, addressed);
   // A registry with a port is no part of a repository's name (§6.1).
   if (match['ported'] !== undefined && by !== 'path')
     return badName(`${match['ported']} is not part of a repository name`);
@@ -98,21 +107,22 @@ function toRoute(matched: Matched): RouteResult {
   const repository = match['trust'] === undefined ? toRepository(registry, chosen.name) : chosen.name;
   const gun = toGun(registry, repository);
   if (gun.length > MAX_NAME_LENGTH) return badName(`the name is longer than ${MAX_NAME_LENGTH} characters`);
-  const named = { registry, by, repository, gun } as const;
+  const named = { registry, ...addressed, repository, gun } as const;
   if (reference !== undefined) return { kind: 'route', route: { ...named, kind: 'manifest', reference } };
   return { kind: 'route', route: toOtherRoute(matched, named) };
 }
 
-type Named = Pick<Extract<Route, { kind: 'blob' }>, 'registry' | 'by' | 'repository' | 'gun'>;
+type Named = Omit<Extract<Route, { kind: 'blob' }>, 'kind' | 'digest'>;
 
 function toOtherRoute({ path, match, query }: Matched, named: Named): Route {
   const { blob, subject, trust } = match;
   if (blob !== undefined && isDigest(blob)) return { ...named, kind: 'blob', digest: blob };
   if (subject !== undefined && isDigest(subject)) {
-    return { ...named, kind: 'referrers', digest: subject, artifactType: query.artifactType };
+    const { artifactType, page } = query;
+    return { ...named, kind: 'referrers', digest: subject, artifactType, page, path };
   }
   if (trust !== undefined) return { ...named, kind: 'trust', file: trust };
-  return { ...named, kind: 'tags', n: query.n, last: query.last, path, ns: query.ns };
+  return { ...named, kind: 'tags', n: query.n, last: query.last, path };
 }
 
 function toReference({ tag, manifest }: Groups): TagOrDigest | undefined {
@@ -130,8 +140,8 @@ type Chosen = {
   readonly name: string;
 };
 
-/** product.md, "Routing": `ns`, else the Host table, else the first path segment, else the default. */
-function chooseRegistry({ match, query, host, table, connectedTo }: Matched): Chosen {
+/** product.md, "Routing": `ns`, else a mirror's path prefix, the Host table, the first path segment, the default. */
+function chooseRegistry({ prefix, match, query, host, table, connectedTo }: Matched): Chosen {
   const name = match['name'] ?? '';
   const slash = name.indexOf('/');
   const first = match['ported'] ?? name.slice(0, Math.max(slash, 0));
@@ -145,6 +155,8 @@ function chooseRegistry({ match, query, host, table, connectedTo }: Matched): Ch
     // A key into the table, never an address (§2.1).
     return { registry: table.names.get(query.ns), asked: query.ns, by: 'ns', name };
   }
+  const byPrefix = table.prefixes.get(prefix);
+  if (byPrefix !== undefined) return { registry: byPrefix, asked: byPrefix, by: 'prefix', name };
   const byHost = registryAt(table, host);
   if (byHost !== undefined) return { registry: byHost, asked: byHost, by: 'host', name };
   // A reload took the registry away: whoever named it must not be given another one's images.
@@ -160,7 +172,11 @@ function toRepository(registry: string, name: string): string {
   return registry === 'docker.io' && !name.includes('/') ? `library/${name}` : name;
 }
 
-function unknownNamespace({ asked, by, name }: Chosen, reference: TagOrDigest | undefined): RouteResult {
+function unknownNamespace(
+  { asked, by, name }: Chosen,
+  reference: TagOrDigest | undefined,
+  addressed: Addressed,
+): RouteResult {
   if (by === 'path' && asked.includes(':'))
     return badName(`${asked} is neither a configured registry nor a repository name`);
   const message =
@@ -168,7 +184,7 @@ function unknownNamespace({ asked, by, name }: Chosen, reference: TagOrDigest | 
       ? 'the request names no registry and this proxy has no default one; put the registry in front of the repository'
       : `${asked} is not a registry this proxy serves; ask its operator to configure it or pull from another one`;
   const unknown = { registry: asked, repository: name, reference };
-  return { kind: 'refused', refusal: { reason: 'namespace_unknown', message }, unknown };
+  return { kind: 'refused', refusal: { reason: 'namespace_unknown', message }, unknown, addressed };
 }
 
 /** @returns '' without a Host header (HTTP/1.0), undefined when it is ambiguous or no host name (§6.2). */
@@ -188,6 +204,18 @@ function splitQuery(target: string): readonly [path: string, query: string | und
   return mark < 0 ? [target, undefined] : [target.slice(0, mark), target.slice(mark + 1)];
 }
 
+/** What is in front of `/v2/`, when the table has exactly that; no prefix has a segment `v2` in it. */
+function splitPrefix(path: string, { prefixes }: RegistryTable): readonly [prefix: string, rest: string] {
+  const at = path.indexOf('/v2/');
+  const prefix = path.slice(0, Math.max(at, 0));
+  return prefixes.has(prefix) ? [prefix, path.slice(at)] : ['', path];
+}
+
+/** Such a client came by DNS or through us as its HTTPS proxy. */
+function isOwnName({ host, table }: Matched, registry: string | undefined): boolean {
+  return registry !== undefined && table.names.get(toAuthority(host)) === registry;
+}
+
 function allowedKeys(match: Groups): ReadonlySet<string> {
   if (match['list'] !== undefined) return LIST_KEYS;
   return match['subject'] !== undefined ? REFERRERS_KEYS : COMMON_KEYS;
@@ -195,7 +223,7 @@ function allowedKeys(match: Groups): ReadonlySet<string> {
 
 const COMMON_KEYS: ReadonlySet<string> = new Set(['ns']);
 const LIST_KEYS: ReadonlySet<string> = new Set(['ns', 'n', 'last']);
-const REFERRERS_KEYS: ReadonlySet<string> = new Set(['ns', 'artifactType']);
+const REFERRERS_KEYS: ReadonlySet<string> = new Set(['ns', 'artifactType', 'page']);
 
 function badName(message: string): RouteResult {
   return { kind: 'refused', refusal: { reason: 'bad_request', code: 'NAME_INVALID', message } };

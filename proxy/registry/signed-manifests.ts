@@ -5,7 +5,8 @@
 import type { HttpClient } from './http-client.ts';
 import type { ManifestResult } from './manifest.ts';
 import { type Caller, fetchSignedManifest, manifestPath, pullScope, type SignedTarget } from './manifest.ts';
-import { MANIFEST_ACCEPT } from './media-type.ts';
+import { MANIFEST_ACCEPT, toMediaType } from './media-type.ts';
+import type { Digest } from './reference.ts';
 import type { SignedManifest } from './types.ts';
 
 /** Where verified manifests are kept. */
@@ -17,6 +18,7 @@ type ManifestKey = { readonly registry: string; readonly repository: string; rea
 
 /** Who may read which repository. */
 export interface AccessStore {
+  isGranted(access: Access): boolean;
   grant(access: Access): void;
   verify(access: Access, digest: string, check: () => Promise<boolean>): Promise<boolean>;
 }
@@ -38,7 +40,17 @@ export type SignedManifestsOptions = {
 
 export interface SignedManifests {
   fetch(client: HttpClient, repository: string, target: SignedTarget, caller: Caller): Promise<SignedResult>;
+  /** A manifest from memory, if the caller's right to read it is known; asks nobody. */
+  recall(client: HttpClient, repository: string, digest: Digest, caller: Caller): SignedManifest | undefined;
+  /** Keeps a manifest the registry gave this caller, whose bytes were compared with its digest. */
+  keep(client: HttpClient, repository: string, confirmed: Confirmed, caller: Caller): void;
 }
+/** Bytes that have the digest, and the Content-Type they came under. */
+export type Confirmed = {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+  readonly contentType: string | undefined;
+};
 export type SignedResult =
   | ManifestResult
   | { readonly kind: 'failed'; readonly reason: 'deadline_exceeded'; readonly what: string };
@@ -96,6 +108,19 @@ export function createSignedManifests(options: SignedManifestsOptions): SignedMa
       return shared
         ? share(client, repository, target, caller)
         : fetchAndKeep(client, repository, target, caller);
+    },
+    recall(client, repository, digest, caller) {
+      const isKnown = client.auth !== 'passthrough' || access.isGranted(toAccess(client, repository, caller));
+      const kept = isKnown ? store.get({ registry: client.upstream, repository, digest }) : undefined;
+      options.onCache?.(kept === undefined ? 'miss' : 'hit');
+      return kept;
+    },
+    keep(client, repository, { digest, bytes, contentType }, caller) {
+      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller));
+      // Of another type than the four it is served to whoever asks the registry for it, and not from here.
+      const mediaType = toMediaType(bytes, contentType);
+      if (mediaType !== undefined)
+        store.set({ registry: client.upstream, repository, digest }, { digest, mediaType, bytes });
     },
   };
 }

@@ -5,6 +5,7 @@
 import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
+import { parseNextQuery } from './link.ts';
 import { type Caller, pullScope } from './manifest.ts';
 import { isTag } from './reference.ts';
 import { toRelayed } from './relay.ts';
@@ -22,8 +23,6 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
 const MAX_PAGES = 500;
 const MAX_TAGS = 200_000;
 const PAGE_SIZE = 1000;
-/** A registry's own position in its list: opaque, but nothing that could leave the query. */
-const NEXT_QUERY = /^[A-Za-z0-9._~%=&:+-]{1,1024}$/;
 
 /** Every name in the registry's list, with the caller's credentials or our own. Throws nothing an upstream can cause. */
 export async function fetchTags(
@@ -48,7 +47,7 @@ export async function fetchTags(
       const names = parseNames(bytes);
       if (names === undefined) return failed('sent something that is not a tag list');
       for (const name of names) tags.push(name);
-      query = parseNext(headerOf(page.headers, 'link'), client.baseUrl, repository);
+      query = parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, listPath(repository));
     }
   } catch (error) {
     if (error instanceof UpstreamError) return failed(`did not give an answer (${error.kind})`);
@@ -90,20 +89,6 @@ export function toLink({ path, ns }: TagListRoute, last: string, n: number | und
     ...(ns === undefined ? {} : { ns }),
   });
   return `<${path}?${query}>; rel="next"`;
-}
-
-/**
- * The query of the next page. A link is followed only to the same list on the same upstream; one that leads anywhere
- * else is not followed, so a name may be missing from a list but never comes from elsewhere.
- */
-export function parseNext(link: string | undefined, baseUrl: URL, repository: string): string | undefined {
-  const target = /^\s*<([^<>\s]{1,2048})>\s*;\s*rel="?next"?\s*$/i.exec(link ?? '')?.[1];
-  if (target === undefined) return undefined;
-  const relative = target.startsWith(`${baseUrl.origin}/`) ? target.slice(baseUrl.origin.length) : target;
-  const [path, query, ...more] = relative.split('?');
-  const prefix = baseUrl.pathname.replace(/\/+$/, '');
-  const isSame = path === listPath(repository) || path === prefix + listPath(repository);
-  return isSame && more.length === 0 && query !== undefined && NEXT_QUERY.test(query) ? query : undefined;
 }
 
 async function toRefusal(client: HttpClient, page: UpstreamResponse): Promise<TagsResult> {

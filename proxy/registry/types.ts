@@ -2,13 +2,24 @@
 import type { DenyReason } from '../reason.ts';
 import type { Digest, Gun } from './reference.ts';
 
-/** How a request said which registry it means (product.md, "Routing"). `ns` only comes from clients of a mirror. */
-export type RoutedBy = 'ns' | 'host' | 'path' | 'default';
+/**
+ * How a request said which registry it means (product.md, "Routing"). `ns` and `prefix` only come from clients of a
+ * mirror.
+ */
+export type RoutedBy = 'ns' | 'prefix' | 'host' | 'path' | 'default';
 
-type Routed = {
+/** How a request was addressed: it chooses the form of a refusal (refusal-forms.ts), never whether there is one. */
+export type Addressed = {
+  readonly by: RoutedBy;
+  /** The registry as the query named it, to be echoed as `OCI-Namespace`. */
+  readonly ns: string | undefined;
+  /** The Host is a name of the registry itself: the client has nothing behind us to go on to. */
+  readonly isOwnName: boolean;
+};
+
+type Routed = Addressed & {
   /** Canonical name of the registry; aliases are resolved. */
   readonly registry: string;
-  readonly by: RoutedBy;
 };
 
 type RoutedRepository = Routed & {
@@ -19,21 +30,24 @@ type RoutedRepository = Routed & {
 /** A request the grammar accepts. Whatever goes upstream is built from these parts alone. */
 export type Route =
   /** `registry` is undefined when the request names none and there is no default. */
-  | { readonly kind: 'base'; readonly registry: string | undefined; readonly by: RoutedBy }
+  | (Addressed & { readonly kind: 'base'; readonly registry: string | undefined })
   | (RoutedRepository & { readonly kind: 'manifest'; readonly reference: TagOrDigest })
   | (RoutedRepository & { readonly kind: 'blob'; readonly digest: Digest })
   | (RoutedRepository & {
       readonly kind: 'referrers';
       readonly digest: Digest;
       readonly artifactType: string | undefined;
+      /** A later page: the query of the registry's own link to it. */
+      readonly page: string | undefined;
+      /** Where the client asked: our own `Link` leads back there. */
+      readonly path: string;
     })
   | (RoutedRepository & {
       readonly kind: 'tags';
       readonly n: number | undefined;
       readonly last: string | undefined;
-      /** Where the client asked, with its `ns`: our own `Link` leads back there. */
+      /** Where the client asked: our own `Link` leads back there, with its `ns`. */
       readonly path: string;
-      readonly ns: string | undefined;
     })
   /** A metadata file of a trust server: `root.json`, `3.root.json`, `targets/releases.<sha256>.json`. */
   | (RoutedRepository & { readonly kind: 'trust'; readonly file: string });
@@ -73,7 +87,13 @@ export type UnknownNamespace = {
 
 export type RouteResult =
   | { readonly kind: 'route'; readonly route: Route }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly unknown?: UnknownNamespace };
+  | {
+      readonly kind: 'refused';
+      readonly refusal: Refusal;
+      readonly unknown?: UnknownNamespace;
+      /** Absent: the grammar refused it, so nobody knows. */
+      readonly addressed?: Addressed;
+    };
 
 /** A complete answer. On HEAD the body stays behind; `Content-Length` is that of the body all the same. */
 export type Response = {

@@ -48,7 +48,7 @@ export type RefusalContext = {
 };
 
 /** Longest reason phrase, in characters; a status line has to fit into every client's buffer. */
-const MAX_PHRASE_LENGTH = 200;
+export const MAX_PHRASE_LENGTH = 200;
 
 /** The complete answer to a refusal: the same for HEAD and GET, except that HEAD leaves the body behind. */
 export function toErrorResponse(refusal: Refusal, context: RefusalContext): Response {

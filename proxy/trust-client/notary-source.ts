@@ -26,8 +26,11 @@ async function fetchFile(
   client: HttpClient,
   gun: Gun,
   file: MetadataFile,
-  { maxBytes, signal, revalidate }: FetchLimits,
+  { maxBytes, signal: deadline, revalidate }: FetchLimits,
 ): Promise<Uint8Array | undefined> {
+  // Its own: the files of one update, asked for together, would put more listeners on one signal than Node allows
+  // without a warning.
+  const signal = AbortSignal.any([deadline]);
   const response = await client.get(`/v2/${gun}/_trust/tuf/${toFileName(file)}`, {
     scope: `repository:${gun}:pull`,
     signal,

@@ -6,37 +6,27 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { Random } from '../fuzz/random.ts';
 import { createVictim, digestsOf, resolveVictim, SIGNED } from '../trust-client/victim.ts';
 
 const SAMPLES = 300;
 const STRUCTURAL = new Set(Buffer.from('{}[],:"\\'));
 const REPLACEMENTS = Buffer.from([...Buffer.from('{}[],:"\\ 09-.eE\n'), 0, 0x7f, 0x80, 0xff]);
 
-/** mulberry32: small, seeded, good enough to choose positions. */
-function createRandom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
 /** Every structural byte, and 300 more (all, where there are fewer). */
-function positionsIn(bytes: Uint8Array, random: (below: number) => number): readonly number[] {
+function positionsIn(bytes: Uint8Array, random: Random): readonly number[] {
   const chosen = new Set([...bytes.keys()].filter((at) => STRUCTURAL.has(bytes[at] ?? 0)));
   const wanted = Math.min(bytes.length, chosen.size + SAMPLES);
-  while (chosen.size < wanted) chosen.add(random(bytes.length));
+  while (chosen.size < wanted) chosen.add(random.below(bytes.length));
   return [...chosen].sort((a, b) => a - b);
 }
 
 /** One bit turned round, or another byte altogether. */
-function changed(bytes: Uint8Array, at: number, random: (below: number) => number): Uint8Array {
+function changed(bytes: Uint8Array, at: number, random: Random): Uint8Array {
   const copy = Buffer.from(bytes);
   const before = copy[at] ?? 0;
-  const other = REPLACEMENTS[random(REPLACEMENTS.length)] ?? 0;
-  copy[at] = random(2) === 0 || other === before ? before ^ (1 << random(8)) : other;
+  const other = REPLACEMENTS[random.below(REPLACEMENTS.length)] ?? 0;
+  copy[at] = random.once(2) || other === before ? before ^ (1 << random.below(8)) : other;
   return copy;
 }
 
@@ -53,7 +43,7 @@ describe.each(['root', 'timestamp', 'snapshot', 'targets', 'targets/releases'])(
   const honest = createVictim(5).files.get(role) ?? Buffer.alloc(0);
 
   test.each(['transit', 'server'])('by %s', async (attacker) => {
-    const random = createRandom(20261121);
+    const random = new Random(20261121);
     const repository = createVictim(5);
     const original = new Map(repository.files);
     const lost = { ...SIGNED, '1.0': 'not signed' };

@@ -1,14 +1,16 @@
 /** The proxy in front of a scripted upstream, with trust data a test writes down as a table of signed tags. */
 import { createHash } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { createApp } from '../../proxy/app.ts';
 import { createAccessCache } from '../../proxy/cache/access-cache.ts';
 import { createManifestCache } from '../../proxy/cache/manifest-cache.ts';
+import { createTrustFileCache } from '../../proxy/cache/trust-files.ts';
 import type { Rule, TrustOutcome } from '../../proxy/policy/types.ts';
-import type { PullConfig, PullDeps } from '../../proxy/pull/types.ts';
+import type { PullConfig, PullDeps, TrustFile } from '../../proxy/pull/types.ts';
 import { createPull } from '../../proxy/pull.ts';
 import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import { createImageConfigs, type HeldConfig } from '../../proxy/registry/image-configs.ts';
 import { createForwarder } from '../../proxy/registry/passthrough.ts';
 import type { Digest } from '../../proxy/registry/reference.ts';
 import { createRegistryTable } from '../../proxy/registry/registry-table.ts';
@@ -80,6 +82,7 @@ export type ProxyOptions = {
   readonly idleTimeoutMs?: number;
   readonly deadlineMs?: number;
   readonly trustServer?: HttpClient;
+  readonly trustFiles?: PullDeps['trustFiles'];
   /** How the pull port listens. */
   readonly server?: Omit<ServerOptions, 'newRequestId'>;
   readonly address?: string;
@@ -118,6 +121,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
     policy: { unmatched: options.unmatched ?? 'deny', rules: options.rules ?? [rule()] },
     registries: new Map(clients.map((client) => [client.upstream, client])),
     trustServers: new Map(options.trustServer === undefined ? [] : [['docker.io', options.trustServer]]),
+    trustRefreshMs: 60_000,
   };
   const records: DecisionRecord[] = [];
   const errors: unknown[] = [];
@@ -131,6 +135,8 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
       access,
       ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     }),
+    trustFiles: options.trustFiles ?? createTrustFileCache<TrustFile>(),
+    imageConfigs: createImageConfigs(createManifestCache<HeldConfig>()),
     isGranted: access.isGranted,
     record: options.record ?? ((entry) => records.push(entry)),
     now: () => new Date('2026-11-21T00:00:00Z'),
@@ -210,8 +216,12 @@ export function errorOf(reply: { readonly body: Buffer }): {
   return JSON.parse(reply.body.toString()).errors[0];
 }
 
-/** Sends bytes exactly as they are, and gives back everything that came before the connection ended. */
-export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
+/**
+ * Sends bytes exactly as they are, and gives back everything that came before the connection ended.
+ *
+ * @param step so many bytes in each packet; all at once when absent.
+ */
+export function sendRaw(port: number, bytes: string | Buffer, step?: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(port, '127.0.0.1');
     const chunks: Buffer[] = [];
@@ -219,6 +229,18 @@ export function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
     socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('error', reject);
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
-    socket.write(bytes);
+    if (step === undefined) socket.write(bytes);
+    else drip(socket, Buffer.from(bytes), step);
   });
+}
+
+/** One packet for each turn of the loop, so that the receiver sees them one by one. */
+function drip(socket: Socket, bytes: Buffer, step: number): void {
+  socket.setNoDelay(true);
+  const send = (at: number): void => {
+    if (at >= bytes.length || socket.destroyed) return;
+    socket.write(bytes.subarray(at, at + step));
+    setImmediate(send, at + step);
+  };
+  send(0);
 }

@@ -1,6 +1,7 @@
-/** Every row of registry-clients.md §6.2 that can be sent, byte by byte over a socket; nothing may reach the upstream. */
-import { once } from 'node:events';
-import { createConnection } from 'node:net';
+/**
+ * Every row of registry-clients.md §6.2 that can be sent, byte by byte over a socket; nothing may reach the upstream.
+ * What two parsers could read in two ways is in raw-smuggling.test.ts.
+ */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { manifest, type RunningProxy, rule, sendRaw, startProxy } from './harness.ts';
 
@@ -24,157 +25,127 @@ function get(target: string, more = ''): string {
   return `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${more}\r\n`;
 }
 
+type Row = readonly [name: string, target: string, code: string];
+const ROWS: readonly Row[] = [
+  // Percent-encoding anywhere in the path.
+  ['encoded colon of a digest', `/v2/r/manifests/sha256%3A${HEX}`, 'TAG_INVALID'],
+  ['encoded letter of a digest', `/v2/r/manifests/%73ha256:${HEX}`, 'DIGEST_INVALID'],
+  ['encoded letter of a tag', '/v2/r/manifests/o%6B', 'TAG_INVALID'],
+  ['encoded slash in the name', '/v2/library%2Fimg/manifests/t', 'NAME_INVALID'],
+  ['encoded slash before manifests', '/v2/r%2Fmanifests%2Ft', 'NAME_INVALID'],
+  ['encoded slash after manifests', '/v2/r/manifests%2Ft', 'NAME_INVALID'],
+  ['encoded dots', '/v2/r/%2e%2e/x/manifests/t', 'NAME_INVALID'],
+  ['encoded NUL', '/v2/r/manifests/t%00', 'TAG_INVALID'],
+  ['encoded line break', '/v2/r/manifests/t%0a', 'TAG_INVALID'],
+  ['encoded space', '/v2/r/manifests/t%20', 'TAG_INVALID'],
+  ['encoded semicolon', '/v2/r/manifests/t%3Bx', 'TAG_INVALID'],
+  ['encoded fragment', '/v2/r/manifests/t%23x', 'TAG_INVALID'],
+  ['encoded question mark', '/v2/r/manifests/t%3Fx', 'TAG_INVALID'],
+  // Segments that some software cleans.
+  ['dots behind a digest', `/v2/r/manifests/sha256:${HEX}/../t`, 'DIGEST_INVALID'],
+  ['encoded slashes and dots behind a digest', `/v2/r/manifests/sha256:${HEX}%2F..%2Ft`, 'DIGEST_INVALID'],
+  ['a dot segment', '/v2/r/./manifests/t', 'NAME_INVALID'],
+  ['a dot-dot segment', '/v2/x/../r/manifests/t', 'NAME_INVALID'],
+  ['a double slash in front', '//v2/r/manifests/t', 'NAME_INVALID'],
+  ['a double slash inside', '/v2//r/manifests/t', 'NAME_INVALID'],
+  ['a trailing slash', '/v2/r/manifests/t/', 'TAG_INVALID'],
+  ['two trailing slashes', '/v2/r/manifests/ok//', 'TAG_INVALID'],
+  ['a trailing slash behind a digest', `/v2/r/blobs/sha256:${HEX}/`, 'DIGEST_INVALID'],
+  ['a trailing slash behind the tag list', '/v2/r/tags/list/', 'NAME_INVALID'],
+  ['a backslash', '/v2/r\\manifests\\t', 'NAME_INVALID'],
+  ['a semicolon', '/v2/r/manifests/t;x', 'TAG_INVALID'],
+  ['a fragment', '/v2/r/manifests/t#x', 'TAG_INVALID'],
+  // Case.
+  ['upper-case v2', '/V2/r/manifests/t', 'NAME_INVALID'],
+  ['upper-case manifests', '/v2/r/Manifests/t', 'NAME_INVALID'],
+  ['an upper-case name', '/v2/Library/img/manifests/t', 'NAME_INVALID'],
+  // Digests.
+  ['upper-case hex', `/v2/r/manifests/sha256:${'A'.repeat(64)}`, 'DIGEST_INVALID'],
+  ['63 hex digits', `/v2/r/manifests/sha256:${HEX.slice(1)}`, 'DIGEST_INVALID'],
+  ['65 hex digits', `/v2/r/manifests/sha256:${HEX}a`, 'DIGEST_INVALID'],
+  ['32 hex digits', `/v2/r/manifests/sha256:${HEX.slice(32)}`, 'DIGEST_INVALID'],
+  ['an unknown algorithm', `/v2/r/manifests/foo:${HEX}`, 'DIGEST_INVALID'],
+  ['sha384', `/v2/r/manifests/sha384:${'a'.repeat(96)}`, 'DIGEST_INVALID'],
+  ['base64 digest', `/v2/r/manifests/sha256+b64u:${HEX}`, 'DIGEST_INVALID'],
+  ['tarsum', `/v2/r/manifests/tarsum.v1+sha256:${HEX}`, 'DIGEST_INVALID'],
+  ['upper-case algorithm', `/v2/r/manifests/SHA256:${HEX}`, 'DIGEST_INVALID'],
+  ['sha512 with 64 digits', `/v2/r/manifests/sha512:${HEX}`, 'DIGEST_INVALID'],
+  ['a tag where a blob digest belongs', '/v2/r/blobs/latest', 'DIGEST_INVALID'],
+  ['a tag with a referrers path', '/v2/r/referrers/latest', 'DIGEST_INVALID'],
+  // Lengths.
+  ['a tag of 129 characters', `/v2/r/manifests/${TAGGED}`, 'TAG_INVALID'],
+  ['a name of 256 characters', `/v2/${'a/'.repeat(127)}aa/manifests/t`, 'NAME_INVALID'],
+  ['a target of 3000 characters', `/v2/${'a'.repeat(3000)}/manifests/t`, 'NAME_INVALID'],
+  // Names.
+  ['a registry nobody configured, with a port', '/v2/evil.com:5000/x/manifests/t', 'NAME_INVALID'],
+  ['a trailing dot in a name', '/v2/docker.io./x/manifests/t', 'NAME_INVALID'],
+  ['a tag that starts with a dot', '/v2/r/manifests/.t', 'TAG_INVALID'],
+  // Query.
+  ['an unknown query', '/v2/r/manifests/t?x=1', 'NAME_INVALID'],
+  ['a tag in the query', '/v2/r/manifests/t?tag=other', 'NAME_INVALID'],
+  ['a digest in the query', `/v2/r/manifests/t?digest=sha256:${HEX}`, 'NAME_INVALID'],
+  ['an empty query', '/v2/r/manifests/t?', 'NAME_INVALID'],
+  ['ns twice', '/v2/r/manifests/t?ns=docker.io&ns=quay.io', 'NAME_INVALID'],
+  ['ns with an encoded letter', '/v2/r/manifests/t?ns=docker%2Eio', 'NAME_INVALID'],
+  ['ns with a path', '/v2/r/manifests/t?ns=docker.io/x', 'NAME_INVALID'],
+  ['ns with a user', '/v2/r/manifests/t?ns=u@docker.io', 'NAME_INVALID'],
+  ['an encoded key', '/v2/r/manifests/t?%6Es=docker.io', 'NAME_INVALID'],
+  ['paging on a manifest', '/v2/r/manifests/t?n=1', 'NAME_INVALID'],
+  ['a negative page', '/v2/r/tags/list?n=-1', 'NAME_INVALID'],
+  ['a last that is no tag', '/v2/r/tags/list?last=../x', 'TAG_INVALID'],
+  ['an artifact type with a line break', `/v2/r/referrers/sha256:${HEX}?artifactType=a/b%0a`, 'NAME_INVALID'],
+  // Forms and paths that are not ours.
+  ['the catalog', '/v2/_catalog', 'NAME_INVALID'],
+  ['an upload', '/v2/r/blobs/uploads/', 'DIGEST_INVALID'],
+  ['registry v1', '/v1/_ping', 'NAME_INVALID'],
+  ['a token path', '/token', 'NAME_INVALID'],
+  ['the root', '/', 'NAME_INVALID'],
+  ['v2 without its slash', '/v2', 'NAME_INVALID'],
+  ['a key of the trust server', '/v2/docker.io/library/r/_trust/tuf/timestamp.key', 'NAME_INVALID'],
+  ['a role outside its folder', '/v2/docker.io/library/r/_trust/tuf/targets/../root.json', 'NAME_INVALID'],
+  ['absolute form', 'http://evil.example/v2/r/manifests/t', 'NAME_INVALID'],
+  ['absolute form with a user', 'http://u:p@evil.example/v2/r/manifests/t', 'NAME_INVALID'],
+  ['authority form', 'evil.example:443', 'NAME_INVALID'],
+  ['asterisk form', '*', 'NAME_INVALID'],
+  ['a prefix nobody configured', '/hub/v2/r/manifests/t', 'NAME_INVALID'],
+  ['a prefix with a second v2', '/v2/v2/r/manifests/', 'TAG_INVALID'],
+  ['a page nobody linked to', `/v2/r/referrers/sha256:${HEX}?page=Li4v`, 'NAME_INVALID'],
+  ['a page on a tag list', '/v2/r/tags/list?page=bj0x', 'NAME_INVALID'],
+];
+
+/** What came without a grammar, but with an \`ns\`, may come from a mirror: its refusal is in the form that stops it. */
+function statusOf(target: string): number {
+  return /[?&]ns=/.test(target) ? 300 : 400;
+}
+
 describe('a target outside the grammar is refused and never forwarded', () => {
-  test.each([
-    // Percent-encoding anywhere in the path.
-    ['encoded colon of a digest', `/v2/r/manifests/sha256%3A${HEX}`, 'TAG_INVALID'],
-    ['encoded letter of a digest', `/v2/r/manifests/%73ha256:${HEX}`, 'DIGEST_INVALID'],
-    ['encoded letter of a tag', '/v2/r/manifests/o%6B', 'TAG_INVALID'],
-    ['encoded slash in the name', '/v2/library%2Fimg/manifests/t', 'NAME_INVALID'],
-    ['encoded slash before manifests', '/v2/r%2Fmanifests%2Ft', 'NAME_INVALID'],
-    ['encoded slash after manifests', '/v2/r/manifests%2Ft', 'NAME_INVALID'],
-    ['encoded dots', '/v2/r/%2e%2e/x/manifests/t', 'NAME_INVALID'],
-    ['encoded NUL', '/v2/r/manifests/t%00', 'TAG_INVALID'],
-    ['encoded line break', '/v2/r/manifests/t%0a', 'TAG_INVALID'],
-    ['encoded space', '/v2/r/manifests/t%20', 'TAG_INVALID'],
-    ['encoded semicolon', '/v2/r/manifests/t%3Bx', 'TAG_INVALID'],
-    ['encoded fragment', '/v2/r/manifests/t%23x', 'TAG_INVALID'],
-    ['encoded question mark', '/v2/r/manifests/t%3Fx', 'TAG_INVALID'],
-    // Segments that some software cleans.
-    ['dots behind a digest', `/v2/r/manifests/sha256:${HEX}/../t`, 'DIGEST_INVALID'],
-    ['encoded slashes and dots behind a digest', `/v2/r/manifests/sha256:${HEX}%2F..%2Ft`, 'DIGEST_INVALID'],
-    ['a dot segment', '/v2/r/./manifests/t', 'NAME_INVALID'],
-    ['a dot-dot segment', '/v2/x/../r/manifests/t', 'NAME_INVALID'],
-    ['a double slash in front', '//v2/r/manifests/t', 'NAME_INVALID'],
-    ['a double slash inside', '/v2//r/manifests/t', 'NAME_INVALID'],
-    ['a trailing slash', '/v2/r/manifests/t/', 'TAG_INVALID'],
-    ['two trailing slashes', '/v2/r/manifests/ok//', 'TAG_INVALID'],
-    ['a trailing slash behind a digest', `/v2/r/blobs/sha256:${HEX}/`, 'DIGEST_INVALID'],
-    ['a trailing slash behind the tag list', '/v2/r/tags/list/', 'NAME_INVALID'],
-    ['a backslash', '/v2/r\\manifests\\t', 'NAME_INVALID'],
-    ['a semicolon', '/v2/r/manifests/t;x', 'TAG_INVALID'],
-    ['a fragment', '/v2/r/manifests/t#x', 'TAG_INVALID'],
-    // Case.
-    ['upper-case v2', '/V2/r/manifests/t', 'NAME_INVALID'],
-    ['upper-case manifests', '/v2/r/Manifests/t', 'NAME_INVALID'],
-    ['an upper-case name', '/v2/Library/img/manifests/t', 'NAME_INVALID'],
-    // Digests.
-    ['upper-case hex', `/v2/r/manifests/sha256:${'A'.repeat(64)}`, 'DIGEST_INVALID'],
-    ['63 hex digits', `/v2/r/manifests/sha256:${HEX.slice(1)}`, 'DIGEST_INVALID'],
-    ['65 hex digits', `/v2/r/manifests/sha256:${HEX}a`, 'DIGEST_INVALID'],
-    ['32 hex digits', `/v2/r/manifests/sha256:${HEX.slice(32)}`, 'DIGEST_INVALID'],
-    ['an unknown algorithm', `/v2/r/manifests/foo:${HEX}`, 'DIGEST_INVALID'],
-    ['sha384', `/v2/r/manifests/sha384:${'a'.repeat(96)}`, 'DIGEST_INVALID'],
-    ['base64 digest', `/v2/r/manifests/sha256+b64u:${HEX}`, 'DIGEST_INVALID'],
-    ['tarsum', `/v2/r/manifests/tarsum.v1+sha256:${HEX}`, 'DIGEST_INVALID'],
-    ['upper-case algorithm', `/v2/r/manifests/SHA256:${HEX}`, 'DIGEST_INVALID'],
-    ['sha512 with 64 digits', `/v2/r/manifests/sha512:${HEX}`, 'DIGEST_INVALID'],
-    ['a tag where a blob digest belongs', '/v2/r/blobs/latest', 'DIGEST_INVALID'],
-    ['a tag with a referrers path', '/v2/r/referrers/latest', 'DIGEST_INVALID'],
-    // Lengths.
-    ['a tag of 129 characters', `/v2/r/manifests/${TAGGED}`, 'TAG_INVALID'],
-    ['a name of 256 characters', `/v2/${'a/'.repeat(127)}aa/manifests/t`, 'NAME_INVALID'],
-    ['a target of 3000 characters', `/v2/${'a'.repeat(3000)}/manifests/t`, 'NAME_INVALID'],
-    // Names.
-    ['a registry nobody configured, with a port', '/v2/evil.com:5000/x/manifests/t', 'NAME_INVALID'],
-    ['a trailing dot in a name', '/v2/docker.io./x/manifests/t', 'NAME_INVALID'],
-    ['a tag that starts with a dot', '/v2/r/manifests/.t', 'TAG_INVALID'],
-    // Query.
-    ['an unknown query', '/v2/r/manifests/t?x=1', 'NAME_INVALID'],
-    ['a tag in the query', '/v2/r/manifests/t?tag=other', 'NAME_INVALID'],
-    ['a digest in the query', `/v2/r/manifests/t?digest=sha256:${HEX}`, 'NAME_INVALID'],
-    ['an empty query', '/v2/r/manifests/t?', 'NAME_INVALID'],
-    ['ns twice', '/v2/r/manifests/t?ns=docker.io&ns=quay.io', 'NAME_INVALID'],
-    ['ns with an encoded letter', '/v2/r/manifests/t?ns=docker%2Eio', 'NAME_INVALID'],
-    ['ns with a path', '/v2/r/manifests/t?ns=docker.io/x', 'NAME_INVALID'],
-    ['ns with a user', '/v2/r/manifests/t?ns=u@docker.io', 'NAME_INVALID'],
-    ['an encoded key', '/v2/r/manifests/t?%6Es=docker.io', 'NAME_INVALID'],
-    ['paging on a manifest', '/v2/r/manifests/t?n=1', 'NAME_INVALID'],
-    ['a negative page', '/v2/r/tags/list?n=-1', 'NAME_INVALID'],
-    ['a last that is no tag', '/v2/r/tags/list?last=../x', 'TAG_INVALID'],
-    [
-      'an artifact type with a line break',
-      `/v2/r/referrers/sha256:${HEX}?artifactType=a/b%0a`,
-      'NAME_INVALID',
-    ],
-    // Forms and paths that are not ours.
-    ['the catalog', '/v2/_catalog', 'NAME_INVALID'],
-    ['an upload', '/v2/r/blobs/uploads/', 'DIGEST_INVALID'],
-    ['registry v1', '/v1/_ping', 'NAME_INVALID'],
-    ['a token path', '/token', 'NAME_INVALID'],
-    ['the root', '/', 'NAME_INVALID'],
-    ['v2 without its slash', '/v2', 'NAME_INVALID'],
-    ['a key of the trust server', '/v2/docker.io/library/r/_trust/tuf/timestamp.key', 'NAME_INVALID'],
-    ['a role outside its folder', '/v2/docker.io/library/r/_trust/tuf/targets/../root.json', 'NAME_INVALID'],
-    ['absolute form', 'http://evil.example/v2/r/manifests/t', 'NAME_INVALID'],
-  ])('%s', async (_name, target, code) => {
+  test.each(ROWS)('%s', async (_name, target, code) => {
     const { status, text } = await send(get(target));
-    expect([status, /"code":"([A-Z_]+)"/.exec(text)?.[1]]).toEqual([400, code]);
+    expect([status, /"code":"([A-Z_]+)"/.exec(text)?.[1]]).toEqual([statusOf(target), code]);
     expect(text).toContain('"reason":"bad_request"');
+    expect(proxy.upstream.received).toEqual([]);
+  });
+
+  test('each of them is answered the same when it comes one byte at a time', async () => {
+    for (const [name, target] of ROWS) {
+      const [whole, dripped] = await Promise.all([send(get(target)), sendRaw(proxy.port, get(target), 1)]);
+      expect([name, withoutNoise(dripped)]).toEqual([name, withoutNoise(whole.text)]);
+    }
     expect(proxy.upstream.received).toEqual([]);
   });
 
   test('a name nobody configured as ns is refused as that', async () => {
     const { status, text } = await send(get('/v2/r/manifests/t?ns=evil.example'));
-    expect(status).toBe(403);
+    expect(status).toBe(300);
     expect(text).toContain('"reason":"namespace_unknown"');
     expect(proxy.upstream.received).toEqual([]);
   });
 });
 
-describe('a request that two parsers could read in two ways is refused', () => {
-  const target = '/v2/r/manifests/t';
-  test.each([
-    [
-      'two Host headers',
-      `GET ${target} HTTP/1.1\r\nHost: quay.proxy.test\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
-    ],
-    [
-      'two equal Host headers',
-      `GET ${target} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
-    ],
-    ['a user in the Host header', `GET ${target} HTTP/1.1\r\nHost: user@evil\r\nConnection: close\r\n\r\n`],
-    ['a path in the Host header', `GET ${target} HTTP/1.1\r\nHost: evil/x\r\nConnection: close\r\n\r\n`],
-    ['no Host header', `GET ${target} HTTP/1.1\r\nConnection: close\r\n\r\n`],
-    ['both lengths', get(target, 'Content-Length: 1\r\nTransfer-Encoding: chunked\r\n')],
-    ['two lengths', get(target, 'Content-Length: 0\r\nContent-Length: 0\r\n')],
-    ['an unknown transfer encoding', get(target, 'Transfer-Encoding: xchunked\r\n')],
-    ['chunked, then identity', get(target, 'Transfer-Encoding: chunked, identity\r\n')],
-    ['two transfer encodings', get(target, 'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n')],
-    ['a space before the colon', get(target, 'Transfer-Encoding : chunked\r\n')],
-    ['a folded header', get(target, 'X: a\r\n b\r\n')],
-    ['bare line feeds', `GET ${target} HTTP/1.1\nHost: localhost\n\n`],
-    [
-      'a byte that is not ASCII',
-      `GET ${target}\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
-    ],
-    ['a method in lower case', `get ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`],
-    ['a space in the target', `GET ${target} x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`],
-    ['no HTTP at all', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
-  ])('%s', async (_name, request) => {
-    const text = await sendRaw(proxy.port, Buffer.from(request, 'latin1'));
-    expect(text).toMatch(/^HTTP\/1\.1 400 /);
-    expect(proxy.upstream.received).toEqual([]);
-  });
-
-  test('something malformed behind a request does not become part of its answer', async () => {
-    proxy.upstream.answer((_req, res) => {
-      res.writeHead(200, { 'content-length': 1000 }).write('part');
-      setTimeout(() => res.destroy(), 500).unref();
-    });
-    const socket = createConnection(proxy.port, '127.0.0.1');
-    let text = '';
-    socket.on('data', (chunk) => {
-      if (text === '') socket.write('GET x\r\n\r\n');
-      text += chunk.toString('latin1');
-    });
-    socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-    await once(socket, 'close');
-    expect(text).toMatch(/^HTTP\/1\.1 200 [\s\S]*part$/);
-    proxy.upstream.answer((_req, res) => res.end('forwarded'));
-    proxy.upstream.received.splice(0);
-  });
-});
+/** An answer without what differs from one to the next. */
+function withoutNoise(text: string): string {
+  return text.replace(/req-\d+/g, 'req').replace(/\r\nDate: [^\r]*/i, '');
+}
 
 describe('methods', () => {
   test.each(['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'PURGE'])(

@@ -158,10 +158,13 @@ async function openDoor(port: number, target: number): Promise<Door> {
   const open = (): Promise<void> =>
     new Promise((resolve, reject) => {
       if (server !== undefined) return resolve();
-      server = createServer((near) => {
-        const far = connect(target, '127.0.0.1');
+      // Without noDelay every request waits for a delayed acknowledgement, 40 ms.
+      server = createServer({ noDelay: true }, (near) => {
+        const far = connect({ port: target, host: '127.0.0.1', noDelay: true });
         for (const socket of [near, far]) sockets.add(track(socket));
         near.pipe(far).pipe(near);
+        // A server that ended refuses the far side; the near side must not wait for it.
+        far.on('close', () => near.destroySoon());
       });
       server.on('error', reject).listen(port, '127.0.0.1', () => resolve());
     });

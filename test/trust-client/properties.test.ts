@@ -1,12 +1,9 @@
-/** Properties that hold for every input: key IDs, delegation names and paths, parsers, certificates. */
-import { createHash, X509Certificate } from 'node:crypto';
+/** Properties that hold for every input: key IDs, delegation names and paths, parsers. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createKeyPair, createSigningKey } from '../../proxy/demo/signing-key.ts';
-import { createCertificate, createCertificateDer, toPem } from '../../proxy/demo/x509-writer.ts';
-import { commonNameCovers, isStrongCertificate, parseBundle } from '../../proxy/trust-client/certificates.ts';
-import { readCertificateFacts } from '../../proxy/trust-client/der.ts';
+import { createSigningKey } from '../../proxy/demo/signing-key.ts';
 import { decodeBase64, encodeBase64, parseRfc3339 } from '../../proxy/trust-client/encoding.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { parsePublicKey, toKeyId, toPublicKey } from '../../proxy/trust-client/keys.ts';
@@ -19,7 +16,7 @@ import {
   parseTimestamp,
 } from '../../proxy/trust-client/metadata.ts';
 import { isValidSignature } from '../../proxy/trust-client/signatures.ts';
-import { createWorld, DAY_MS, digestOf, NOW } from './kit.ts';
+import { createWorld, digestOf, NOW } from './kit.ts';
 
 const RUNS = { numRuns: 150 };
 const keytype = fc.oneof(
@@ -229,82 +226,6 @@ describe('metadata parsers throw nothing but TrustError', () => {
         parse(role, signed);
       }),
       RUNS,
-    );
-  });
-});
-
-describe('certificates', () => {
-  const pair = createKeyPair();
-  const options = {
-    commonName: ['first', 'docker.io/library/alpine'],
-    publicKey: pair.publicKey,
-    signer: pair.privateKey,
-    notBefore: NOW,
-    notAfter: new Date(NOW.getTime() + DAY_MS),
-    ca: true,
-    keyUsage: ['digitalSignature', 'keyCertSign'],
-    extendedKeyUsage: ['codeSigning', 'serverAuth', 'any'],
-    hosts: ['a.example', '127.0.0.1'],
-  } as const;
-  const der = createCertificateDer(options);
-
-  const mutated = fc
-    .array(fc.tuple(fc.nat(der.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 })
-    .map((changes) => {
-      const copy = Buffer.from(der);
-      for (const [at, byte] of changes) copy[at] = byte;
-      return copy;
-    });
-  const cut = fc.nat(der.length).map((length) => der.subarray(0, length));
-
-  test('the reader throws nothing but RangeError, whatever the bytes', () => {
-    fc.assert(
-      fc.property(fc.oneof(mutated, cut, fc.uint8Array({ maxLength: 100 })), (bytes) => {
-        try {
-          readCertificateFacts(bytes);
-        } catch (error) {
-          expect(error).toBeInstanceOf(RangeError);
-        }
-      }),
-      { numRuns: 1500 },
-    );
-  });
-
-  test('the parser answers or gives undefined, and never asks a question that throws', () => {
-    fc.assert(
-      fc.property(fc.oneof(mutated, cut), (bytes) => {
-        for (const certificate of parseBundle(toPem('CERTIFICATE', bytes)) ?? []) {
-          expect(typeof isStrongCertificate(certificate)).toBe('boolean');
-          expect(typeof commonNameCovers(certificate.commonName, 'docker.io/library/alpine')).toBe('boolean');
-        }
-      }),
-      { numRuns: 700 },
-    );
-  });
-
-  test('a key made of a mutated certificate is made without an error', () => {
-    fc.assert(
-      fc.property(mutated, (bytes) => {
-        expect(toPublicKey('ecdsa-x509', Buffer.from(toPem('CERTIFICATE', bytes))).id).toMatch(
-          /^[0-9a-f]{64}$/,
-        );
-      }),
-      { numRuns: 300 },
-    );
-  });
-
-  test('what OpenSSL reads of a certificate is what we read', () => {
-    const names = fc.array(fc.stringMatching(/^[a-z0-9./*-]{1,30}$/), { minLength: 1, maxLength: 3 });
-    fc.assert(
-      fc.property(names, fc.boolean(), (commonName, ca) => {
-        const [read] = parseBundle(createCertificate({ ...options, commonName, ca })) ?? [];
-        const openssl = new X509Certificate(createCertificate({ ...options, commonName, ca }));
-        expect(read?.commonName).toBe(commonName.at(-1));
-        expect(read?.isCa).toBe(ca);
-        expect(openssl.ca).toBe(ca);
-        expect(read?.extendedKeyUsages).toEqual(openssl.keyUsage);
-      }),
-      { numRuns: 50 },
     );
   });
 });

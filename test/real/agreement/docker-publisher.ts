@@ -33,7 +33,6 @@ export const DOCKER_SCENARIOS: readonly DockerScenario[] = CHANGES.flatMap((chan
 
 export interface DockerParts {
   readonly host: string;
-  readonly server: NotaryServer;
   /** Local images of different content. */
   readonly images: readonly [string, string];
 }
@@ -41,26 +40,30 @@ export interface DockerParts {
 export class DockerPublisher {
   readonly #docker: DockerClient;
   readonly #parts: DockerParts;
+  readonly #server: NotaryServer;
   readonly #repository: string;
   readonly #scenario: DockerScenario;
 
   static async create(
     parts: DockerParts,
+    server: NotaryServer,
     repository: string,
     scenario: DockerScenario,
   ): Promise<DockerPublisher> {
-    const docker = await DockerClient.create({ host: parts.host, trust: parts.server });
-    return new DockerPublisher(docker, parts, repository, scenario);
+    const docker = await DockerClient.create({ host: parts.host, trust: server });
+    return new DockerPublisher(docker, parts, server, repository, scenario);
   }
 
   private constructor(
     docker: DockerClient,
     parts: DockerParts,
+    server: NotaryServer,
     repository: string,
     scenario: DockerScenario,
   ) {
     this.#docker = docker;
     this.#parts = parts;
+    this.#server = server;
     this.#repository = repository;
     this.#scenario = scenario;
   }
@@ -142,7 +145,7 @@ export class DockerPublisher {
 
   /** Docker cannot rotate; `notary` does it with the keys that Docker made. */
   async #rotate(role: ManagedRole): Promise<void> {
-    const notary = await NotaryClient.create(this.#parts.server, this.#docker.trustDir);
+    const notary = await NotaryClient.create(this.#server, this.#docker.trustDir);
     await notary.rotate(this.#repository, role, { serverManaged: role === 'timestamp' });
   }
 }

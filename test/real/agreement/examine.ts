@@ -7,6 +7,7 @@ import type { DockerClient } from '../docker.ts';
 import type { NotaryServer } from '../notary-server.ts';
 import { compareWithDocker } from './compare-docker.ts';
 import { compareWithNotary } from './compare-notary.ts';
+import { compareWithPull, readPull } from './compare-pull.ts';
 import type { Findings } from './findings.ts';
 import type { DifferenceName } from './known-differences.ts';
 import {
@@ -167,6 +168,8 @@ async function compareDocker(
       listRole: createRoleLister(side.server, gun),
     };
     await compareWithDocker(label, ours.view, evidence, findings);
+    const pull = (tag: string) => readPull(side.docker, `${gun}:${tag}`);
+    await compareWithPull(label, ours.view, notary.view, pull, findings);
   } else if (ours.kind !== docker.kind) {
     findings.settle(
       ours.kind === 'refused' ? STRICTER.get(breaksWith ?? '') : undefined,

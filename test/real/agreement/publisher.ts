@@ -11,15 +11,13 @@ import type { Shape } from './shapes.ts';
 type Rotation = readonly [ManagedRole, RotateOptions];
 
 const TO_SERVER: RotateOptions = { serverManaged: true };
-/** Entries beyond these are staged without a process for each. */
+/** Entries that `notary addhash` stages; the rest is staged without a process for each. */
 const STAGED_BY_PROGRAM = 1;
 const NARROW_PATH = 'rel-';
 
 export class Publisher {
   readonly gun: string;
   readonly shape: Shape;
-  /** Bytes that this publisher had signed and the server refused, because no client could verify them. */
-  refusedByServer = 0;
   readonly #client: NotaryClient;
   readonly #keyring: Keyring;
   readonly #plan: Plan;
@@ -137,7 +135,6 @@ export class Publisher {
     if (status === 0 || !`${stdout}${stderr}`.includes('The targets metadata is invalid')) {
       throw new Error(`custom data ${custom} was not refused: ${stdout}${stderr}`);
     }
-    this.refusedByServer += 1;
     await this.#client.reset(this.gun);
   }
 

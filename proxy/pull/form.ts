@@ -1,0 +1,61 @@
+/** The last thing that happens to an answer: a refusal gets the form its asker understands (refusal-forms.ts). */
+import { type Asker, formFor, toForm } from '../registry/refusal-forms.ts';
+import { toRouteLabel } from '../registry/route-label.ts';
+import type { Response, RouteResult } from '../registry/types.ts';
+import { toImage } from './subject.ts';
+import type { Answer, FinalAnswer, PullRequest } from './types.ts';
+
+/** @param routed undefined: nobody knows what was asked for. */
+export function inForm(request: PullRequest, routed: RouteResult | undefined, answer: Answer): FinalAnswer {
+  const namespace = routed?.kind === 'route' ? routed.route.ns : undefined;
+  const asker = toAsker(request, routed);
+  const image = toSubject(routed);
+  const dress = (response: Response): Response => toForm(response, asker, image);
+  if (answer.kind === 'respond') return { kind: 'respond', namespace, response: dress(answer.response) };
+  const { onFailed, onRefused, onConfirmed, ...forward } = answer.forward;
+  const isDressed = onRefused !== undefined || formFor(asker) !== 'plain';
+  return {
+    kind: 'forward',
+    namespace,
+    forward: {
+      ...forward,
+      onFailed: (reason, what) => dress(onFailed(reason, what)),
+      ...(onConfirmed && {
+        onConfirmed: async (body) => {
+          const refusal = await onConfirmed(body);
+          return refusal && dress(refusal);
+        },
+      }),
+      // Without a form of its own, an upstream's refusal streams like everything else.
+      ...(isDressed ? { onRefused: async (refusal) => dress((await onRefused?.(refusal)) ?? refusal) } : {}),
+    },
+  };
+}
+
+export function toAsker(
+  { method, target, userAgent, authorization }: PullRequest,
+  routed: RouteResult | undefined,
+): Asker {
+  const { route, addressed } = readRouted(routed);
+  return {
+    method,
+    userAgent,
+    authorization,
+    asks: toRouteLabel(target),
+    isTag: route?.kind !== 'manifest' || route.reference.kind === 'tag',
+    registry: route?.registry,
+    // What the grammar refused was not read further than this.
+    by: addressed?.by ?? (/[?&]ns=/.test(target) ? 'ns' : undefined),
+    isOwnName: addressed?.isOwnName ?? false,
+  };
+}
+
+function readRouted(routed: RouteResult | undefined) {
+  if (routed?.kind === 'route') return { route: routed.route, addressed: routed.route };
+  return { route: undefined, addressed: routed?.addressed };
+}
+
+function toSubject(routed: RouteResult | undefined): string {
+  const isNamed = routed?.kind === 'route' && routed.route.kind !== 'base';
+  return isNamed ? toImage(routed.route) : 'this request';
+}

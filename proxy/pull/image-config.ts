@@ -1,0 +1,50 @@
+/** For the clients that go elsewhere when an image's configuration is missing: it comes before the manifest does. */
+import type { HttpClient } from '../registry/http-client.ts';
+import type { ConfigFailure } from '../registry/image-configs.ts';
+import { formFor } from '../registry/refusal-forms.ts';
+import type { Response, Route, SignedManifest } from '../registry/types.ts';
+import type { Exchange } from './exchange.ts';
+import { toAsker } from './form.ts';
+import type { Answer } from './types.ts';
+
+type NamedRoute = Exclude<Route, { kind: 'base' }>;
+
+/** @returns why this manifest must not be given to this asker now. */
+export async function holdConfig(
+  { deps, request }: Exchange,
+  client: HttpClient,
+  route: NamedRoute,
+  manifest: Pick<SignedManifest, 'bytes'>,
+): Promise<ConfigFailure | undefined> {
+  // HEAD is followed by GET of the digest, so the one with the body is enough.
+  if (request.method !== 'GET' || !goesElsewhere({ request }, route)) return undefined;
+  return deps.imageConfigs.hold(client, route.repository, manifest, request);
+}
+
+/** A configuration that was fetched with its manifest, to the caller the manifest was given to. */
+export function recallConfig(
+  { deps, request }: Exchange,
+  client: HttpClient,
+  route: NamedRoute,
+): Answer | undefined {
+  if (route.kind !== 'blob' || !goesElsewhere({ request }, route)) return undefined;
+  const { authorization } = request;
+  if (client.auth === 'passthrough' && !deps.isGranted({ ...route, authorization })) return undefined;
+  const bytes = deps.imageConfigs.recall(client, route.repository, route.digest);
+  return bytes && { kind: 'respond', response: toBlobResponse(route.digest, bytes) };
+}
+
+function goesElsewhere({ request }: Pick<Exchange, 'request'>, route: NamedRoute): boolean {
+  return formFor(toAsker(request, { kind: 'route', route })) === 'stop_esrch';
+}
+
+function toBlobResponse(digest: string, bytes: Uint8Array): Response {
+  const headers = new Map([
+    ['Content-Type', 'application/octet-stream'],
+    ['Content-Length', String(bytes.length)],
+    ['Docker-Content-Digest', digest],
+    ['Docker-Distribution-Api-Version', 'registry/2.0'],
+    ['ETag', `"${digest}"`],
+  ]);
+  return { status: 200, reasonPhrase: undefined, headers, body: bytes };
+}

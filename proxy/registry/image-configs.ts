@@ -1,0 +1,116 @@
+/**
+ * Configurations of images, fetched before their manifest is given away. A daemon with a mirror goes to Docker Hub, with
+ * the tag, when an image's configuration cannot be had from the mirror, whatever the form it is told so in: all that
+ * helps is to have it (refusal-forms.ts; seen with dockerd 20.10).
+ */
+import { readBody } from './body.ts';
+import { hasDigest } from './digest.ts';
+import { UpstreamError } from './errors.ts';
+import type { HttpClient } from './http-client.ts';
+import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
+import { type Digest, isDigest } from './reference.ts';
+import { toRelayed } from './relay.ts';
+import type { SignedManifest } from './types.ts';
+
+export type HeldConfig = { readonly bytes: Uint8Array };
+type ConfigKey = { readonly registry: string; readonly repository: string; readonly digest: string };
+
+/** Where configurations are kept. */
+export interface ConfigStore {
+  get(key: ConfigKey): HeldConfig | undefined;
+  set(key: ConfigKey, config: HeldConfig): void;
+}
+
+export interface ImageConfigs {
+  /** Sees to it that an image's configuration can be had. @returns why it cannot; undefined: it can, or it has none. */
+  hold(
+    client: HttpClient,
+    repository: string,
+    manifest: Pick<SignedManifest, 'bytes'>,
+    caller: Caller,
+  ): Promise<ConfigFailure | undefined>;
+  /** A configuration that is held. The caller's right to read was checked. */
+  recall(client: HttpClient, repository: string, digest: Digest): Uint8Array | undefined;
+}
+export type ConfigFailure = Exclude<ManifestResult, { kind: 'manifest' }>;
+
+/** Longest configuration held, in bytes; of a longer one it is only seen that the registry has it. */
+const MAX_CONFIG_BYTES = 2 * 1024 * 1024;
+const DEADLINE_MS = 10_000;
+
+export function createImageConfigs(store: ConfigStore): ImageConfigs {
+  return {
+    async hold(client, repository, { bytes }, caller) {
+      const config = configOf(bytes);
+      if (config === undefined) return undefined;
+      const key = { registry: client.upstream, repository, digest: config.digest };
+      if (store.get(key) !== undefined) return undefined;
+      const deadline = AbortSignal.timeout(DEADLINE_MS);
+      const signal = caller.signal === undefined ? deadline : AbortSignal.any([caller.signal, deadline]);
+      try {
+        const result = await fetchConfig(client, repository, config, { ...caller, signal });
+        if (result instanceof Uint8Array) store.set(key, { bytes: result });
+        return result instanceof Uint8Array ? undefined : result;
+      } catch (error) {
+        if (error instanceof UpstreamError)
+          return failed(
+            'registry_unreachable',
+            `its configuration cannot be had from the registry (${error.kind})`,
+          );
+        throw error;
+      }
+    },
+    recall: (client, repository, digest) =>
+      store.get({ registry: client.upstream, repository, digest })?.bytes,
+  };
+}
+
+type Descriptor = { readonly digest: Digest; readonly size: number };
+
+/** @returns the bytes; undefined when they are to be had, but not kept here. */
+async function fetchConfig(
+  client: HttpClient,
+  repository: string,
+  { digest, size }: Descriptor,
+  { authorization, signal }: Caller,
+): Promise<Uint8Array | ConfigFailure | undefined> {
+  const options = {
+    scope: pullScope(repository),
+    authorization,
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const response = await client.get(`/v2/${repository}/blobs/${digest}`, options);
+  const { status, body } = response;
+  if (status === 200 && size <= MAX_CONFIG_BYTES) {
+    const bytes = await readBody(body, size + 1, signal);
+    return hasDigest(bytes, digest)
+      ? bytes
+      : failed('digest_mismatch', 'the registry sent other bytes than its configuration');
+  }
+  if (client.auth === 'passthrough' && (status === 401 || status === 403 || status === 429))
+    return { kind: 'relayed', response: await toRelayed(response) };
+  body.destroy();
+  // Where the registry sends clients elsewhere for blobs, the daemon goes there itself.
+  if (status === 200 || (status >= 300 && status < 400)) return undefined;
+  if (status === 404)
+    return failed('signed_digest_missing', 'the registry does not have its configuration (any more)');
+  return failed('registry_unreachable', `the registry answered ${status} for its configuration`);
+}
+
+/** Of an image's manifest; an index has none, and what is neither is left to the client. */
+function configOf(bytes: Uint8Array): Descriptor | undefined {
+  try {
+    const { config } = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
+      readonly config?: { readonly digest?: unknown; readonly size?: unknown };
+    };
+    const { digest, size } = config ?? {};
+    const isRead = typeof digest === 'string' && isDigest(digest) && typeof size === 'number' && size >= 0;
+    return isRead ? { digest, size } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function failed(reason: Extract<ConfigFailure, { kind: 'failed' }>['reason'], what: string): ConfigFailure {
+  return { kind: 'failed', reason, what };
+}

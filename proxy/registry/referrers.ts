@@ -1,0 +1,90 @@
+/**
+ * Referrers of a digest where the registry has no such route (registry-clients.md §3): the answer the specification
+ * asks for, an index, filled from the tag in which clients of such registries keep it.
+ */
+import { readBody } from './body.ts';
+import { UpstreamError } from './errors.ts';
+import { type HttpClient, headerOf } from './http-client.ts';
+import { parsePage, toPage } from './link.ts';
+import { type Caller, MAX_MANIFEST_BYTES, manifestPath, pullScope } from './manifest.ts';
+import { OCI_INDEX, toMediaType } from './media-type.ts';
+import type { Digest } from './reference.ts';
+import type { Response, Route } from './types.ts';
+
+export type ReferrersRoute = Extract<Route, { kind: 'referrers' }>;
+
+/** For the question by tag, in milliseconds. */
+const TAG_DEADLINE_MS = 10_000;
+/** Longest hash in such a tag, in characters (OCI distribution-spec, "Referrers Tag Schema"). */
+const MAX_TAG_HASH = 64;
+
+/** A later page is the registry's own query, which `parsePage` let in. */
+export function referrersPath({ repository, digest, artifactType, page }: ReferrersRoute): string {
+  const query = page ?? (artifactType === undefined ? '' : String(new URLSearchParams({ artifactType })));
+  return referrersList(repository, digest) + (query === '' ? '' : `?${query}`);
+}
+
+export function referrersList(repository: string, digest: Digest): string {
+  return `/v2/${repository}/referrers/${digest}`;
+}
+
+/** Relative, back to where the client asked. */
+export function toReferrersLink({ path, ns }: ReferrersRoute, upstreamQuery: string): string | undefined {
+  const page = toPage(upstreamQuery);
+  const query = new URLSearchParams({ page, ...(ns === undefined ? {} : { ns }) });
+  return parsePage(page) === undefined ? undefined : `<${path}?${query}>; rel="next"`;
+}
+
+/** A registry that knows the route answers in JSON, whatever it has to say. */
+export function isRouteUnknown({ status, headers }: Response): boolean {
+  return (
+    status === 404 && !/^application\/([a-z.+-]*\+)?json\b/i.test(String(headers.get('Content-Type') ?? ''))
+  );
+}
+
+/** The index with these descriptors, less those of another artifact type than was asked for. */
+export function toReferrersIndex(
+  descriptors: readonly unknown[],
+  artifactType: string | undefined,
+): Response {
+  const manifests =
+    artifactType === undefined ? descriptors : descriptors.filter((one) => typeOf(one) === artifactType);
+  const body = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }));
+  const headers = new Map([
+    ['Content-Type', OCI_INDEX],
+    ['Content-Length', String(body.length)],
+    ['Docker-Distribution-Api-Version', 'registry/2.0'],
+  ]);
+  if (artifactType !== undefined) headers.set('OCI-Filters-Applied', 'artifactType');
+  return { status: 200, reasonPhrase: undefined, headers, body };
+}
+
+/** What the tag `sha256-<hex>` lists. Nothing when it is not there or not an index; throws nothing an upstream can cause. */
+export async function fetchTaggedReferrers(
+  client: HttpClient,
+  { repository, digest }: Pick<ReferrersRoute, 'repository' | 'digest'>,
+  caller: Caller,
+): Promise<readonly unknown[]> {
+  const [algorithm = '', hash = ''] = digest.split(':');
+  const signal = AbortSignal.timeout(TAG_DEADLINE_MS);
+  try {
+    const path = manifestPath(repository, `${algorithm}-${hash.slice(0, MAX_TAG_HASH)}`);
+    const { authorization } = caller;
+    const options = { headers: { accept: OCI_INDEX }, scope: pullScope(repository), authorization, signal };
+    const { status, headers, body } = await client.get(path, options);
+    const bytes = await readBody(body, MAX_MANIFEST_BYTES, signal);
+    const isIndex = status === 200 && toMediaType(bytes, headerOf(headers, 'content-type')) === OCI_INDEX;
+    // `toMediaType` has seen that it is an object with such a list.
+    return isIndex
+      ? (JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: unknown[] }).manifests
+      : [];
+  } catch (error) {
+    if (error instanceof UpstreamError) return [];
+    throw error;
+  }
+}
+
+function typeOf(descriptor: unknown): unknown {
+  const isObject = typeof descriptor === 'object' && descriptor !== null;
+  return isObject && 'artifactType' in descriptor ? descriptor.artifactType : undefined;
+}

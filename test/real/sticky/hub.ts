@@ -1,0 +1,60 @@
+/** docker.io as the proxy sees it: an embedded registry and Notary server, and the proxy in front of them. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfig } from '../../../proxy/config/load-config.ts';
+import { SimulatedRepository } from '../../../proxy/demo/notary-repository.ts';
+import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
+import { RegistryServer } from '../../../proxy/demo/registry.ts';
+import { startRuntime } from '../../../proxy/runtime.ts';
+import { makeTempDir, onCleanUp } from '../process.ts';
+
+export interface Hub {
+  readonly registry: RegistryServer;
+  readonly notary: NotaryServer;
+  /** Pushes an image under a tag of `library/app`, and has it signed. */
+  sign(tag: string, kind?: 'docker' | 'docker-list'): ReturnType<RegistryServer['pushImage']>;
+  /** The proxy. */
+  readonly url: string;
+  readonly address: string;
+}
+
+export const REPOSITORY = 'library/app';
+
+export async function startHub(): Promise<Hub> {
+  const registry = new RegistryServer();
+  const trust = new SimulatedRepository(`docker.io/${REPOSITORY}`, {
+    snapshotKey: 'ed25519',
+    timestampKey: 'ed25519',
+  });
+  for (const delegation of ['releases', 'ci']) trust.addDelegation(delegation);
+  const notary = new NotaryServer({ repositories: [trust] });
+  await Promise.all([registry.start(), notary.start()]);
+  onCleanUp(async () => void (await Promise.all([registry.stop(), notary.stop()])));
+  const folder = await makeTempDir('hub');
+  const file = join(folder, 'pullwarden.yaml');
+  await writeFile(
+    file,
+    JSON.stringify({
+      listen: { address: '127.0.0.1', port: 0 },
+      admin: { address: '127.0.0.1', port: 0 },
+      defaultRegistry: 'docker.io',
+      registries: [{ name: 'docker.io', upstream: registry.url, trust: { server: notary.url } }],
+      trust: { state: { kind: 'memory' }, refresh: '50ms', timeout: '3s', firstUse: 'accept' },
+      policy: { rules: [{ name: 'hub', match: 'docker.io/**', mode: 'enforce' }] },
+    }),
+  );
+  const runtime = await startRuntime(await loadConfig(file), {
+    version: '0.0.0',
+    node: process.version,
+    logTo: { write: () => undefined },
+  });
+  onCleanUp(() => runtime.close(0));
+  const sign: Hub['sign'] = (tag, kind = 'docker') => {
+    const image = registry.pushImage(REPOSITORY, tag, { kind });
+    trust.trustSign('ci', tag, image.digest, image.length);
+    trust.publish();
+    return image;
+  };
+  const address = `127.0.0.1:${runtime.port}`;
+  return { registry, notary, sign, url: `http://${address}`, address };
+}
