@@ -6,7 +6,13 @@ import { CLIENTS, FORMS } from '../../proxy/clients/render.ts';
 import type { Lock } from '../../proxy/clients/types.ts';
 import { removeFolders } from '../config/scratch.ts';
 import { generate, loadLock, type NodeContent, openNode, PROXY, withoutEgress } from './kit.ts';
-import { applyPlant, type Base, PLANTED } from './planted-holes.ts';
+import { HOSTS } from './planted/containerd.ts';
+import { DOCKERD } from './planted/dockerd.ts';
+import { OTHERS } from './planted/others.ts';
+import { applyPlant, type Base } from './planted/plant.ts';
+import { PODMAN } from './planted/podman.ts';
+
+const PLANTED = [...DOCKERD, ...HOSTS, ...PODMAN, ...OTHERS];
 
 let lock: Lock;
 
