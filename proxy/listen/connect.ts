@@ -78,6 +78,8 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
   const terminate = (asked: Asked, authority: string): void => {
     tell(asked, 'terminated');
     arriving.add(asked.socket);
+    // Otherwise a client that leaves in the middle of its handshake is not noticed before the time for it is over.
+    asked.socket.allowHalfOpen = false;
     asked.socket.write(ESTABLISHED);
     gates.get(authority)?.emit('connection', asked.socket);
   };

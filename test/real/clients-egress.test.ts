@@ -2,22 +2,15 @@
  * The egress rules of `pullwarden clients` in the kernel: between two network namespaces of their own, so that nothing
  * of the machine's is touched. Needs root, iproute2, iptables and nftables; says so where one is missing.
  */
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { beforeAll, expect, test } from '@jest/globals';
 import { createLockWithoutConfig } from '../../proxy/clients/lock.ts';
 import { renderKit } from '../../proxy/clients/render.ts';
-import { cleanUp, makeTempDir, run } from './process.ts';
+import { describeReal } from './parts.ts';
+import { makeTempDir, run } from './process.ts';
 
-const NEEDED = ['iptables-restore', 'ip6tables-restore', 'nft', 'ip'];
-const missing = [
-  ...NEEDED.filter((program) => !['/usr/sbin', '/sbin'].some((folder) => existsSync(join(folder, program)))),
-  ...(process.getuid?.() === 0 ? [] : ['root']),
-];
-if (missing.length > 0) {
-  process.stderr.write(`real parts missing: ${missing.join(', ')}; therefore not run: egress rules\n`);
-}
+const NEEDED = ['iptables-restore', 'ip6tables-restore', 'nft', 'ip'] as const;
 
 /** The registry's address and the proxy's, of the range for documentation (RFC 5737). */
 const OUTSIDE = '192.0.2.2';
@@ -75,10 +68,7 @@ for _ in $(seq 100); do "$NODE" "$client" other=ready | grep -q 200 && break; sl
 sh -ec "$load" && "$NODE" "$client" "$@"
 `;
 
-const suite = missing.length > 0 ? describe.skip : describe;
-
-suite('the egress rules', () => {
-  jest.setTimeout(60_000);
+describeReal('the egress rules', NEEDED, () => {
   let folder: string;
 
   beforeAll(async () => {
@@ -95,8 +85,6 @@ suite('the egress rules', () => {
     await writeFile(join(folder, 'client.mjs'), CLIENT);
     await writeFile(join(folder, 'namespaces.sh'), NAMESPACES);
   });
-
-  afterAll(cleanUp);
 
   const attempt = async (load: string, ...attempts: readonly string[]): Promise<unknown> => {
     const [script, server, client] = ['namespaces.sh', 'server.mjs', 'client.mjs'].map((name) =>

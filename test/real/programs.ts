@@ -22,12 +22,25 @@ const PROGRAMS = [
   'promtool',
   'wrk',
   'faketime',
+  'ip',
+  'nft',
+  'iptables-restore',
+  'ip6tables-restore',
 ] as const;
 
 export type Part = (typeof PROGRAMS)[number];
 
 /** Debian keeps its programs here; `/usr/bin` comes first so that its `docker` (20.10) wins over a newer one. */
 export const SEARCH_PATH = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
+
+/** Of no use to anybody else. */
+const NEEDS_ROOT: ReadonlySet<Part> = new Set([
+  'dockerd',
+  'ip',
+  'nft',
+  'iptables-restore',
+  'ip6tables-restore',
+]);
 
 const found = new Map<Part, string | undefined>();
 
@@ -46,7 +59,7 @@ export function programOf(part: Part): string {
 }
 
 function locate(part: Part): string | undefined {
-  if (part === 'dockerd' && process.getuid?.() !== 0) return undefined;
+  if (NEEDS_ROOT.has(part) && process.getuid?.() !== 0) return undefined;
   const folders = [...SEARCH_PATH, ...(process.env['PATH'] ?? '').split(delimiter)];
   return folders.map((folder) => join(folder, part)).find((path) => isUsable(part, path));
 }

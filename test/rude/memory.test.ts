@@ -58,7 +58,9 @@ describe('10,000 idle connections', () => {
     const proxy = await start(SETUP);
     await ask(proxy.port, '/v2/library/app/manifests/signed');
     const before = inUse();
+    const { rss } = process.memoryUsage();
     const clients = await openIdle(proxy.port, 'keepalive');
+    process.stderr.write(`KA ${(inUse() - before) / IDLE} rss ${(process.memoryUsage().rss - rss)/IDLE}\n`);
     expect((inUse() - before) / IDLE).toBeLessThan(40 * 1024);
     expect(await proxy.connections()).toBe(IDLE);
     const started = performance.now();
@@ -75,7 +77,9 @@ describe('10,000 idle connections', () => {
       server: { connect: connectSetup().connect, limits: { handshakeTimeout: 60_000 } },
     });
     const before = inUse();
+    const { rss } = process.memoryUsage();
     const clients = await openIdle(proxy.port, 'connect');
+    process.stderr.write(`CONNECT ${(inUse() - before) / IDLE} rss ${(process.memoryUsage().rss - rss)/IDLE}\n`);
     expect((inUse() - before) / IDLE).toBeLessThan(80 * 1024);
     expect((await ask(proxy.port, '/v2/library/app/manifests/signed')).status).toBe(200);
     await closeAll(clients);
@@ -106,7 +110,7 @@ describe('slow readers', () => {
     const proxy = await start({ handler: blob.handler });
     const before = process.memoryUsage().rss;
     const clients = Array.from({ length: 20 }, () => sendRequest(proxy.port, BLOB).pause());
-    closeLater({ close: () => clients.forEach((socket) => socket.destroy()) });
+    closeLater({ close: () => clients.map((socket) => socket.destroy()) });
     await eventually(() => blob.open() === 20);
     await settled(blob.sent);
     // Most of it is in the kernel: socket buffers of four connections' ends for each client.

@@ -21,9 +21,14 @@ export class Findings {
     return [...this.explained.values()].reduce((sum, count) => sum + count, 0);
   }
 
+  /** Of the known differences that were met, sorted. */
+  get names(): readonly DifferenceName[] {
+    return [...this.explained.keys()].sort();
+  }
+
   /** The line that the test prints. */
   summary(repositories: number): string {
-    const names = [...this.explained].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, n]) => `${name}×${n}`);
+    const names = this.names.map((name) => `${name}×${this.explained.get(name)}`);
     return (
       `agreement: ${repositories} repositories, ${this.targets} targets compared, ` +
       `${this.unexplained.length} unexplained differences ` +

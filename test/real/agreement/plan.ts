@@ -85,9 +85,13 @@ function toDelegation(shape: Shape, role: string): Delegation {
     role,
     holders: holders ?? HOLDERS[shape.delegationKeys],
     // Notary refuses a child's path that is outside its parent's.
-    paths: isChild ? paths.slice(0, 1).map((path) => `${path}1`) : paths,
+    paths: isChild ? paths.slice(0, 1).map(toChildPath) : paths,
     threshold: shape.threshold === 'one' ? 1 : 2,
   };
+}
+
+function toChildPath(path: string): string {
+  return path === '' ? '' : `${path}1`;
 }
 
 function toEntries(shape: Shape, delegations: readonly Delegation[]): readonly Entry[] {
@@ -108,7 +112,7 @@ function toEntries(shape: Shape, delegations: readonly Delegation[]): readonly E
   return [...entries, ...toConflicts(shape, delegations, tags)].filter(isFirstOfItsKind);
 }
 
-/** Another digest for the first two tags: one that delegations hold and one that only some hold. */
+/** Another digest for a few tags, one of each turn. */
 function toConflicts(
   shape: Shape,
   delegations: readonly Delegation[],
@@ -117,7 +121,7 @@ function toConflicts(
   if (shape.conflict === 'none') return [];
   const role = shape.conflict === 'targets' ? 'targets' : delegations.at(-1)?.role;
   if (role === undefined) return [];
-  const named = [tags[0], tags[1], tags[2]].filter((tag) => tag !== undefined);
+  const named = [0, 1, 2, 10].flatMap((index) => tags[index] ?? []);
   return named
     .filter((tag) => role === 'targets' || isAllowed(delegations, role, tag))
     .map((tag) => ({ tag, role, content: `${tag} conflicting`, hashes: 'sha256' }));
