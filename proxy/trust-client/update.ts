@@ -64,11 +64,16 @@ export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Pro
     stored.roots.length > 0
       ? await followRoots(files, gun, restoreRootChain(stored.roots, gun, pin))
       : await findFirstRoot(files, gun, pin, now);
-  const proven = await proveWithNewestRoot({ gun, now, stored, files }, chain, () =>
-    createRepositoryFiles(deps.source, gun, signal),
-  );
-  await saveIfChanged(deps.state, gun, stored, proven);
-  return new VerifiedRepository(gun, proven.trusted);
+  try {
+    const proven = await proveWithNewestRoot({ gun, now, stored, files }, chain, () =>
+      createRepositoryFiles(deps.source, gun, signal),
+    );
+    await saveIfChanged(deps.state, gun, stored, proven);
+    return new VerifiedRepository(gun, proven.trusted);
+  } catch (error) {
+    await saveNewerRoots(deps.state, gun, stored, chain);
+    throw error;
+  }
 }
 
 /**
@@ -218,6 +223,22 @@ async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta):
   const remembered = stored.files.get(role);
   if (remembered?.length === meta.length && sha256Hex(remembered) === meta.sha256) return remembered;
   return await files.named(role, meta);
+}
+
+/**
+ * A root that its predecessor vouches for counts although the rest of an update failed (TUF 5.3.8): a server that
+ * showed it once cannot take it back, and with it the keys it replaced. Not at first contact: what is pinned then must
+ * have proved itself as a whole.
+ */
+async function saveNewerRoots(
+  state: TrustState,
+  gun: Gun,
+  stored: StoredTrust,
+  chain: RootChain,
+): Promise<void> {
+  const known = stored.roots.at(-1);
+  if (known === undefined || sha256Hex(known) === newestOf(chain).sha256) return;
+  await state.save(gun, { ...stored, roots: chain.map(({ bytes }) => bytes) });
 }
 
 async function saveIfChanged(

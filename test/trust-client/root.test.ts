@@ -109,6 +109,20 @@ describe('rotation', () => {
     expect((await world.resolve()).root.metadata.version).toBe(3);
   });
 
+  test('counts from the moment it was seen, although the rest of that update failed', async () => {
+    const world = createWorld();
+    await world.resolve();
+    const before = new Map(world.repository.files);
+    world.repository.rotateKey('timestamp');
+    world.source.fault('snapshot', { missing: true });
+    await refusal(world.resolve(), 'trust_unreachable');
+    world.source.clearFaults();
+    world.repository.files.clear();
+    for (const [name, bytes] of before) world.repository.files.set(name, bytes);
+    await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+    await refusal(world.restore(), 'metadata_invalid', 'threshold');
+  });
+
   test('without the old key is refused, and the trusted root stays', async () => {
     const world = createWorld();
     await world.resolve();
