@@ -97,21 +97,24 @@ describeReal(
       ['a fraction', '{"a":1.5}', false],
       ['a character that Notary escapes', '{"a":"<"}', false],
       ['an integer beyond 2^53', '{"a":9007199254740993}', false],
-    ])('custom data with %s: we verify it if and only if notary-server does', async (name, custom, verifies) => {
-      const recorder = await startRecorder(server);
-      const client = await NotaryClient.create(recorder);
-      const gun = `registry.test/custom/${name.replaceAll(/\W+/g, '-')}`;
-      await client.init(gun);
-      const file = join(client.trustDir, 'custom.json');
-      await writeFile(file, custom);
-      const added = ['addhash', '-p', gun, '1', '7', '--sha256', 'ab'.repeat(32), '--custom', file];
-      expect((await client.notary(added)).status === 0).toBe(verifies);
+    ])(
+      'custom data with %s: we verify it if and only if notary-server does',
+      async (name, custom, verifies) => {
+        const recorder = await startRecorder(server);
+        const client = await NotaryClient.create(recorder);
+        const gun = `registry.test/custom/${name.replaceAll(/\W+/g, '-')}`;
+        await client.init(gun);
+        const file = join(client.trustDir, 'custom.json');
+        await writeFile(file, custom);
+        const added = ['addhash', '-p', gun, '1', '7', '--sha256', 'ab'.repeat(32), '--custom', file];
+        expect((await client.notary(added)).status === 0).toBe(verifies);
 
-      const root = parseRootFile((await server.fetchFile(gun, 'root.json')).body);
-      const uploaded = recorder.lastUploaded('targets') ?? Buffer.alloc(0);
-      expect(uploaded.toString()).toContain('"custom":{');
-      expect(isVerified(uploaded, root)).toBe(verifies);
-    });
+        const root = parseRootFile((await server.fetchFile(gun, 'root.json')).body);
+        const uploaded = recorder.lastUploaded('targets') ?? Buffer.alloc(0);
+        expect(uploaded.toString()).toContain('"custom":{');
+        expect(isVerified(uploaded, root)).toBe(verifies);
+      },
+    );
   },
 );
 

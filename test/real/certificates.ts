@@ -12,8 +12,8 @@ export interface KeyPair {
 
 export interface Authority {
   readonly caFile: string;
-  /** A certificate for a TLS server on `localhost` and 127.0.0.1, or for a TLS client. */
-  issue(name: string, usage: 'serverAuth' | 'clientAuth'): Promise<KeyPair>;
+  /** A certificate for a TLS server, by default on `localhost` and 127.0.0.1, or for a TLS client. */
+  issue(name: string, usage: 'serverAuth' | 'clientAuth', hosts?: readonly string[]): Promise<KeyPair>;
 }
 
 const DAYS = '3650';
@@ -32,10 +32,11 @@ export async function createAuthority(folder: string): Promise<Authority> {
   ]);
   return {
     caFile,
-    issue: async (name, usage) => {
+    issue: async (name, usage, hosts) => {
       const [keyFile, certFile] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
       const [request, extensions] = [join(folder, `${name}.csr`), join(folder, `${name}.ext`)];
-      await writeFile(extensions, `subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=${usage}\n`);
+      const names = hosts?.map((host) => `DNS:${host}`).join(',') ?? 'DNS:localhost,IP:127.0.0.1';
+      await writeFile(extensions, `subjectAltName=${names}\nextendedKeyUsage=${usage}\n`);
       const subject = ['-subj', `/CN=${name}`];
       await openssl(['req', ...NEW_KEY.ecdsa, '-nodes', ...subject, '-keyout', keyFile, '-out', request]);
       await openssl([

@@ -23,6 +23,8 @@ export interface ProxyOptions {
   readonly refresh?: string;
   /** Environment of the process, for example that of a `Clock`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Keys of the configuration that are not as the other options have them. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** `pullwarden serve` as a process of its own. Each start takes free ports. */
@@ -95,6 +97,7 @@ export async function writeConfig(options: Omit<ProxyOptions, 'env'>): Promise<s
     },
     policy: { unmatched: 'deny', rules: [{ name: 'all', match: `${registry.address}/**`, mode: 'enforce' }] },
     log: { level: 'trace' },
+    ...options.settings,
   });
   await writeFile(file, text);
   return file;

@@ -12,6 +12,8 @@ export interface DockerEvidence {
   readonly notary: NotaryView;
   /** What notary lists of one role, where it does respect the paths of delegations. */
   listRole(role: string): Promise<ReadonlyMap<string, ListedTarget>>;
+  /** One tag, for which Docker respects the paths too. */
+  inspectTag(tag: string): Promise<readonly Row[]>;
 }
 
 type Row = TrustInspection['SignedTags'][number];
@@ -34,7 +36,29 @@ export async function compareWithDocker(
     findings.targets += 1;
     await compareRow(label, ours, row, evidence, findings);
   }
+  await compareOneTag(label, ours, evidence, findings);
   compareKeys(label, ours, evidence.inspected, findings);
+}
+
+/** The last tag that has signers: asked for by itself, its signers are ours, whatever the paths. */
+async function compareOneTag(
+  label: string,
+  ours: OurView,
+  { inspected, inspectTag }: DockerEvidence,
+  findings: Findings,
+): Promise<void> {
+  const signed = inspected.SignedTags.filter((row) => signersOf(row).length > 0);
+  const tag = signed.at(-1)?.SignedTag ?? '';
+  const our = ours.targets.get(tag);
+  if (our === undefined) return;
+  findings.targets += 1;
+  const row = (await inspectTag(tag)).find(({ Digest }) => `sha256:${Digest}` === our.digest);
+  const their = row && signersOf(row).filter((signer) => !isUnderSigned(ours, `targets/${signer}`));
+  if (their !== undefined && sameNames(our.signers, their)) return;
+  findings.settle(
+    undefined,
+    `${label} ${tag}: ours by ${our.signers.join(', ')}, docker by ${their?.join(', ')}`,
+  );
 }
 
 async function compareRow(

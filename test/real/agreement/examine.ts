@@ -166,6 +166,10 @@ async function compareDocker(
       inspected: docker.view,
       notary: notary.view,
       listRole: createRoleLister(side.server, gun),
+      inspectTag: async (tag: string) => {
+        const outcome = await readDocker(side.docker, `${gun}:${tag}`);
+        return outcome.kind === 'verified' ? outcome.view.SignedTags : [];
+      },
     };
     await compareWithDocker(label, ours.view, evidence, findings);
     const pull = (tag: string) => readPull(side.docker, `${gun}:${tag}`);

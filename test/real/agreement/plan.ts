@@ -65,7 +65,8 @@ export function planOf(shape: Shape): Plan {
 /** Tags take turns: signed as `docker trust sign` does it, in `targets` only, in the last or first delegation only. */
 export function rolesFor(delegations: readonly Delegation[], turn: number, tag: string): readonly string[] {
   const names = delegations.map(({ role }) => role);
-  const turns = [names, ['targets'], names.slice(-1), names.slice(0, 1)];
+  const released = names.includes('targets/releases') ? names : ['targets', ...names];
+  const turns = [released, ['targets'], names.slice(-1), names.slice(0, 1)];
   const wanted = turns[turn % turns.length] ?? [];
   const allowed = wanted.filter((role) => role === 'targets' || isAllowed(delegations, role, tag));
   return allowed.length > 0 ? allowed : ['targets'];

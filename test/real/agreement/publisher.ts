@@ -63,7 +63,7 @@ export class Publisher {
     revoke: () => this.#remove(({ tag }) => tag === this.#plan.entries[0]?.tag),
     revokeAll: () => this.#remove(() => true),
     witness: () => this.#client.witness(this.gun, this.#publishedRoles()),
-    narrowPaths: () => this.#narrowPaths(this.#first()),
+    narrowPaths: () => this.#narrowPaths(this.#firstSigner() ?? this.#first()),
     replaceKey: () => this.#replaceKey(this.#first()),
     removeDelegation: () => this.#client.removeDelegation(this.gun, this.#first().role),
     readdDelegation: () => this.#readd(this.#first()),
@@ -186,6 +186,10 @@ export class Publisher {
   #publishedRoles(): readonly string[] {
     const signed = new Set(this.#plan.entries.map(({ role }) => role));
     return ['targets', ...this.#plan.delegations.map(({ role }) => role).filter((role) => signed.has(role))];
+  }
+
+  #firstSigner(): Delegation | undefined {
+    return this.#plan.delegations.find(({ role }) => !role.startsWith('targets/releases'));
   }
 
   #first(): Delegation {
