@@ -65,6 +65,14 @@ describe('listen.connect', () => {
     ]);
   });
 
+  test('a certificate whose subject alone has the name, at which no client looks', async () => {
+    const registries = NAMED.replace('    aliases', '    hosts: [localhost]\n    aliases');
+    const text = `{ connect: { certificates: ${certificate('[localhost]')} } }`;
+    expect(await faultsOf(prepare([]), text, registries)).toEqual([
+      expect.stringContaining('hosts[0]: the certificate in "hub.crt" is not for "localhost"'),
+    ]);
+  });
+
   test('a wildcard certificate covers one label, and an address is covered as an address', async () => {
     const registries = NAMED.replace(
       '    aliases',

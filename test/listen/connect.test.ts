@@ -234,6 +234,18 @@ describe('limits', () => {
     }
   });
 
+  test.each(['end', 'destroy', 'resetAndDestroy'] as const)(
+    'a client that leaves before its handshake (%s) is gone at once',
+    async (how) => {
+      const { port, connections } = await start();
+      const { socket } = await sendConnect(`${HUB}:443`, { port });
+      socket.resume()[how]();
+      let count = 1;
+      const timer = setInterval(() => void connections().then((now) => (count = now)), 10);
+      await eventually(() => count === 0).finally(() => clearInterval(timer));
+    },
+  );
+
   test('the limit on headers holds inside a tunnel', async () => {
     const socket = await inside(await start({ server: { limits } }));
     socket.write('GET /v2/ HTTP/1.1\r\n');
