@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { certificateAuthority, listen, listenAddress } from './listen-schema.ts';
-import { isKeyId, isRuleName, isSignerName, isUsername } from './names.ts';
+import { isKeyId, isPathPrefix, isRuleName, isSignerName, isUsername } from './names.ts';
 import {
   address,
   choice,
@@ -63,6 +63,9 @@ const registry = section({
   hosts: list(hostName(), 'host name')
     .default([])
     .describe('Host names under which clients address this registry.'),
+  prefix: text(isPathPrefix, 'a path prefix; write one in lower case such as /hub')
+    .optional()
+    .describe('What mirror URLs of this registry have in front of /v2/, such as /hub. Absent: nothing.'),
   ca: certificateAuthority.describe("Authority of the upstream's certificate. Absent: the system's."),
   auth: orAccount('passthrough').describe(
     "Whose account the upstream sees: the client's (passthrough), or the proxy's own.",

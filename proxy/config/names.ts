@@ -29,6 +29,15 @@ export function isUsername(text: string): boolean {
   return /^[^:\p{Cc}]{1,255}$/u.test(text);
 }
 
+/**
+ * What a mirror URL may have in front of `/v2/`: `/hub`, `/mirrors/hub`. Without a segment `v1` or `v2`, so that the
+ * first `/v2/` of a path is always where the API begins.
+ */
+export function isPathPrefix(text: string): boolean {
+  const isPath = /^(?:\/[a-z0-9]+(?:[._-][a-z0-9]+)*){1,4}$/.test(text) && text.length <= 64;
+  return isPath && !text.split('/').some((segment) => segment === 'v1' || segment === 'v2');
+}
+
 export function isIpAddress(text: string): boolean {
   return isIP(text) !== 0;
 }

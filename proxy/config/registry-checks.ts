@@ -45,6 +45,7 @@ function registryNames(value: unknown): readonly Finding[] {
       registries.flatMap((registry) => registry.hosts),
       'host',
     ),
+    ...repeated(texts(fields(value, ['registries'], 'prefix')), 'prefix'),
     ...foreign.map(({ path, value: host }) => {
       return { path, what: `the host "${host}" is the name of another registry`, next: 'remove it here' };
     }),

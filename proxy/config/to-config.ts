@@ -80,7 +80,7 @@ function toHostCertificate(
 }
 
 function toRegistry(
-  { name, upstream, aliases, hosts, ca, auth, trust }: RawRegistry,
+  { name, upstream, aliases, hosts, prefix, ca, auth, trust }: RawRegistry,
   context: Context,
 ): RegistryConfig {
   return {
@@ -88,6 +88,7 @@ function toRegistry(
     upstream: trimSlash(upstream),
     aliases,
     hosts,
+    prefix,
     ca: optionalCertificateFile(ca, context),
     auth: typeof auth === 'string' ? { kind: 'passthrough' } : toAccount(auth, context),
     trust: {

@@ -57,6 +57,8 @@ export type RegistryConfig = {
   readonly aliases: readonly string[];
   /** Host names under which clients address this registry. */
   readonly hosts: readonly string[];
+  /** What mirror URLs have in front of `/v2/`, such as `/hub`; undefined: nothing. */
+  readonly prefix: string | undefined;
   /** undefined: the system's certificate authorities. */
   readonly ca: CertificateFile | undefined;
   readonly auth: { readonly kind: 'passthrough' } | Account;

@@ -4,6 +4,7 @@ import { REFUSALS } from '../policy/refusal.ts';
 import { selectRule } from '../policy/rule.ts';
 import type { Rule, TrustOutcome } from '../policy/types.ts';
 import type { AllowReason } from '../reason.ts';
+import { withDeadline } from '../registry/deadline.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import { fetchTags, type TagListRoute, toTagList } from '../registry/tags.ts';
 import type { Refusal } from '../registry/types.ts';
@@ -55,8 +56,10 @@ async function listSigned(
 ): Promise<Answer> {
   const { deps, config, request } = exchange;
   const { registry, repository, gun } = route;
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(LIST_DEADLINE_MS)]);
-  const listed = await fetchTags(client, repository, { authorization: request.authorization, signal });
+  const { authorization } = request;
+  const listed = await withDeadline(LIST_DEADLINE_MS, request.signal, (signal) =>
+    fetchTags(client, repository, { authorization, signal }),
+  );
   switch (listed.kind) {
     case 'relayed':
       return { kind: 'respond', response: listed.response };

@@ -1,4 +1,5 @@
 /** `/v2/`: where dockerd and containers/image learn which credentials are wanted (registry-clients.md §3). */
+import { withDeadline } from './deadline.ts';
 import { UpstreamError } from './errors.ts';
 import type { HttpClient, UpstreamResponse } from './http-client.ts';
 import { toRelayed } from './relay.ts';
@@ -18,8 +19,10 @@ const BODY = Buffer.from('{}');
 export async function answerBase(client: HttpClient | undefined, caller: Caller): Promise<BaseAnswer> {
   if (client === undefined || client.auth !== 'passthrough') return OPEN;
   try {
-    const signal = AbortSignal.any([caller.signal, AbortSignal.timeout(PING_DEADLINE_MS)]);
-    return await toAnswer(client, await client.get('/v2/', { authorization: caller.authorization, signal }));
+    return await withDeadline(PING_DEADLINE_MS, caller.signal, async (signal) => {
+      const { authorization } = caller;
+      return await toAnswer(client, await client.get('/v2/', { authorization, signal }));
+    });
   } catch (error) {
     if (error instanceof UpstreamError) return unreachable(client, `did not give an answer (${error.kind})`);
     throw error;

@@ -4,6 +4,7 @@
  * helps is to have it (refusal-forms.ts; seen with dockerd 20.10).
  */
 import { readBody } from './body.ts';
+import { withDeadline } from './deadline.ts';
 import { hasDigest } from './digest.ts';
 import { UpstreamError } from './errors.ts';
 import type { HttpClient } from './http-client.ts';
@@ -45,10 +46,10 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
       if (config === undefined) return undefined;
       const key = { registry: client.upstream, repository, digest: config.digest };
       if (store.get(key) !== undefined) return undefined;
-      const deadline = AbortSignal.timeout(DEADLINE_MS);
-      const signal = caller.signal === undefined ? deadline : AbortSignal.any([caller.signal, deadline]);
       try {
-        const result = await fetchConfig(client, repository, config, { ...caller, signal });
+        const result = await withDeadline(DEADLINE_MS, caller.signal, (signal) =>
+          fetchConfig(client, repository, config, { authorization: caller.authorization, signal }),
+        );
         if (result instanceof Uint8Array) store.set(key, { bytes: result });
         return result instanceof Uint8Array ? undefined : result;
       } catch (error) {

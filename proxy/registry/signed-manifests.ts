@@ -2,6 +2,7 @@
  * Signed manifests from memory or from the registry, and never one to a caller whose right to read the repository
  * was not checked (registry-clients.md §4.3).
  */
+import { isLate, withDeadline } from './deadline.ts';
 import type { HttpClient } from './http-client.ts';
 import type { ManifestResult } from './manifest.ts';
 import { type Caller, fetchSignedManifest, manifestPath, pullScope, type SignedTarget } from './manifest.ts';
@@ -62,21 +63,18 @@ export function createSignedManifests(options: SignedManifestsOptions): SignedMa
   const { store, access } = options;
   const flights = new Map<string, Promise<SignedResult>>();
 
-  const fetchAndKeep = async (
-    ...[client, repository, target, caller]: FetchArguments
-  ): Promise<SignedResult> => {
-    const deadline = AbortSignal.timeout(options.deadlineMs ?? DEADLINE_MS);
-    const signal = caller.signal === undefined ? deadline : AbortSignal.any([caller.signal, deadline]);
-    const result = await fetchSignedManifest(client, repository, target, { ...caller, signal });
-    if (result.kind === 'manifest') {
-      store.set({ registry: client.upstream, repository, digest: target.digest }, result.manifest);
-      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller));
-    }
-    if (result.kind === 'failed' && result.reason === 'registry_unreachable' && deadline.aborted) {
-      return { kind: 'failed', reason: 'deadline_exceeded', what: 'the registry did not answer in time' };
-    }
-    return result;
-  };
+  const fetchAndKeep = (...[client, repository, target, caller]: FetchArguments): Promise<SignedResult> =>
+    withDeadline(options.deadlineMs ?? DEADLINE_MS, caller.signal, async (signal) => {
+      const result = await fetchSignedManifest(client, repository, target, { ...caller, signal });
+      if (result.kind === 'manifest') {
+        store.set({ registry: client.upstream, repository, digest: target.digest }, result.manifest);
+        if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller));
+      }
+      if (result.kind === 'failed' && result.reason === 'registry_unreachable' && isLate(signal)) {
+        return { kind: 'failed', reason: 'deadline_exceeded', what: 'the registry did not answer in time' };
+      }
+      return result;
+    });
 
   /** With our own account every caller is sent the same, so one request serves all who wait. */
   const share = (...[client, repository, target]: FetchArguments): Promise<SignedResult> => {

@@ -93,4 +93,6 @@ export const BAD_LINES: readonly string[] = [
   '51_certificates_of_one_name.yaml:6:19 listen.tls.certificates[1].hosts[0]: the host "pull.example.com" is given twice; remove or change one of the two',
   '51_certificates_of_one_name.yaml:6:38 listen.tls.certificates[1].cert: the file "./absent.crt" cannot be read: there is no such file; make "<bad>/absent.crt" readable, or correct the path',
   '51_certificates_of_one_name.yaml:6:58 listen.tls.certificates[1].key: the file "./absent.key" cannot be read: there is no such file; make "<bad>/absent.key" readable, or correct the path',
+  '52_prefix.yaml:8:5 registries[1].prefix: the prefix "/hub" is given twice; remove or change one of the two',
+  '52_prefix.yaml:12:5 registries[2].prefix: "/v2/hub" is not a path prefix; write one in lower case such as /hub',
 ];

@@ -42,6 +42,7 @@ describe('defaults', () => {
           upstream: 'https://registry-1.docker.io',
           aliases: [],
           hosts: [],
+          prefix: undefined,
           ca: undefined,
           auth: { kind: 'passthrough' },
           trust: { server: 'https://notary.example.com', ca: undefined, auth: { kind: 'anonymous' } },

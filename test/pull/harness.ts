@@ -72,6 +72,8 @@ export function verified(gun: string, tags: Readonly<Record<string, Signed>>): T
 
 export type ProxyOptions = {
   readonly handler?: Handler;
+  /** Another upstream than the scripted one. */
+  readonly upstreamUrl?: string;
   readonly auth?: ClientAuth;
   readonly rules?: readonly Rule[];
   readonly unmatched?: 'deny' | 'pass';
@@ -101,7 +103,12 @@ export type RunningProxy = {
 
 export const TABLE = createRegistryTable(
   [
-    { name: 'docker.io', aliases: ['index.docker.io', 'registry-1.docker.io'], hosts: ['hub.proxy.test'] },
+    {
+      name: 'docker.io',
+      aliases: ['index.docker.io', 'registry-1.docker.io'],
+      hosts: ['hub.proxy.test'],
+      prefix: '/hub',
+    },
     { name: 'quay.io', aliases: [], hosts: ['quay.proxy.test', 'quay.proxy.test:5050'] },
     { name: 'quay.io:8443', aliases: [], hosts: [] },
   ],
@@ -114,7 +121,12 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
   const names = ['docker.io', 'quay.io', 'quay.io:8443'];
   const auth = options.auth ?? { kind: 'passthrough' };
   const clients = names.map((name) =>
-    createHttpClient({ upstream: name, kind: 'registry', baseUrl: upstream.url, auth }),
+    createHttpClient({
+      upstream: name,
+      kind: 'registry',
+      baseUrl: options.upstreamUrl ?? upstream.url,
+      auth,
+    }),
   );
   const config: PullConfig = {
     table: TABLE,

@@ -142,6 +142,8 @@ describe('a signed tag', () => {
     ['/v2/app/manifests/1.0', undefined, 'docker.io/library/app'],
     ['/v2/quay.io/library/app/manifests/1.0', undefined, 'quay.io/library/app'],
     ['/v2/library/app/manifests/1.0', 'quay.proxy.test:5050', 'quay.io/library/app'],
+    ['/hub/v2/library/app/manifests/1.0', undefined, 'docker.io/library/app'],
+    ['/hub/v2/app/manifests/1.0', 'quay.proxy.test', 'docker.io/library/app'],
     ['/v2/library/app/manifests/1.0', 'QUAY.proxy.test:1', 'quay.io/library/app'],
     ['/v2/quay.io:8443/library/app/manifests/1.0', undefined, 'quay.io:8443/library/app'],
     ['/v2/library/app/manifests/1.0?ns=quay.io%3A8443', undefined, 'quay.io:8443/library/app'],

@@ -101,6 +101,8 @@ describe('only signed tags that the registry has are listed', () => {
     ]);
     expect(await names(port, `${PATH}?n=0`)).toEqual([]);
     expect(await names(port, `${PATH}?last=`)).toEqual(['1.0', '1.1', '1.2', '2.0']);
+    const prefixed = await ask(port, `/hub${PATH}?n=1`);
+    expect(prefixed.headers['link']).toBe(`</hub${PATH}?last=1.0&n=1>; rel="next"`);
     const mirrored = await ask(port, `${PATH}?n=1&ns=docker.io`);
     expect(mirrored.headers['link']).toBe(`<${PATH}?last=1.0&n=1&ns=docker.io>; rel="next"`);
   });

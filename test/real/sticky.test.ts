@@ -44,8 +44,8 @@ describeReal('a daemon with a bare registry-mirrors', ['dockerd', 'docker'], () 
   };
 
   test('pulls a signed tag, an index and a digest without a way out', async () => {
-    const signed = hub.sign('1');
-    hub.sign('index', 'docker-list');
+    const signed = await hub.sign('1');
+    await hub.sign('index', 'docker-list');
     for (const image of ['app:1', 'app:index', `app@${signed.digest}`])
       expect((await docker.pull(image)).status).toBe(0);
     expect(await docker.repoDigests('app:1')).toEqual([signed.digest]);
@@ -80,16 +80,16 @@ describeReal('a daemon with a bare registry-mirrors', ['dockerd', 'docker'], () 
   });
 
   test('the signed manifest, a child of an index, a layer or the configuration is gone from the registry', async () => {
-    const gone = hub.sign('gone');
+    const gone = await hub.sign('gone');
     hub.registry.deleteManifest(REPOSITORY, gone.digest);
     expectStuck(await docker.pull('app:gone'), 'the registry does not have the signed manifest');
-    const index = hub.sign('childless', 'docker-list');
+    const index = await hub.sign('childless', 'docker-list');
     for (const child of index.children) hub.registry.deleteManifest(REPOSITORY, child);
     expectStuck(await docker.pull('app:childless'), 'cannot be served: the registry does not have it');
-    const layerless = hub.sign('layerless');
+    const layerless = await hub.sign('layerless');
     for (const layer of layerless.layers) hub.registry.deleteBlob(REPOSITORY, layer);
     expectStuck(await docker.pull('app:layerless'), 'cannot be served: the registry does not have it');
-    const configless = hub.sign('configless');
+    const configless = await hub.sign('configless');
     const { config } = JSON.parse(Buffer.from(configless.body).toString());
     hub.registry.deleteBlob(REPOSITORY, config.digest);
     expectStuck(await docker.pull('app:configless'), 'the registry does not have its configuration');
@@ -103,13 +103,13 @@ describeReal('a daemon with a bare registry-mirrors', ['dockerd', 'docker'], () 
     ['429', 429, 'the registry is asked too often (429)'],
     ['500', 500, 'the registry answered 500'],
   ])('the registry answers %s', async (tag, code, sentence) => {
-    hub.sign(`answer-${tag}`);
+    await hub.sign(`answer-${tag}`);
     hub.registry.fault(/\/manifests\//, status(code));
     expectStuck(await docker.pull(`app:answer-${tag}`), sentence);
   });
 
   test('the registry or the trust server cannot be reached, or does not answer in time', async () => {
-    hub.sign('alone');
+    await hub.sign('alone');
     hub.registry.fault(/./, reset());
     expectStuck(
       await docker.pull('app:alone'),
@@ -163,13 +163,13 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
     ['with an upstream behind the proxy', withUpstream],
   ])('%s', (_name, hosts) => {
     test('pulls a signed tag without a way out', async () => {
-      hub.sign('1');
+      await hub.sign('1');
       expect((await containerd.pull('docker.io/library/app:1', hosts())).status).toBe(0);
       expect(egress.look()).toEqual([]);
     });
 
     test('stops when the registry or the trust server fails', async () => {
-      hub.sign('failing');
+      await hub.sign('failing');
       hub.registry.fault(/\/manifests\//, status(500));
       expectStuck(await containerd.pull('docker.io/library/app:failing', hosts()), '300 Pullwarden: ');
       hub.registry.fault(/\/manifests\//, status(404));
@@ -195,8 +195,19 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
     }
   });
 
+  test('under a path prefix it is the same', async () => {
+    await hub.sign('prefixed');
+    const hosts = `[host."${hub.url}/hub"]\n  capabilities = ["pull", "resolve"]\n`;
+    expect((await containerd.pull('docker.io/library/app:prefixed', hosts)).status).toBe(0);
+    hub.registry.pushImage(REPOSITORY, 'unsigned');
+    expectStuck(
+      await containerd.pull('docker.io/library/app:unsigned', hosts),
+      'docker.io/library/app:unsigned is not signed',
+    );
+  });
+
   test('a blob that is gone is asked for at the upstream by its digest, which no form prevents', async () => {
-    const image = hub.sign('layerless');
+    const image = await hub.sign('layerless');
     for (const layer of image.layers) hub.registry.deleteBlob(REPOSITORY, layer);
     expectStuck(await containerd.pull('docker.io/library/app:layerless', alone()), 'not found');
     expect((await containerd.pull('docker.io/library/app:layerless', withUpstream())).status).not.toBe(0);

@@ -8,7 +8,7 @@ const SHA256 = `sha256:${HEX}`;
 const SHA512 = `sha512:${'c'.repeat(128)}`;
 const TABLE = createRegistryTable(
   [
-    { name: 'docker.io', aliases: ['index.docker.io'], hosts: [] },
+    { name: 'docker.io', aliases: ['index.docker.io'], hosts: [], prefix: '/hub' },
     { name: 'quay.io', aliases: ['q.io'], hosts: ['Quay.Local:5050', 'other.local'] },
   ],
   'index.docker.io',
@@ -62,6 +62,23 @@ describe('what the grammar accepts', () => {
     ['/v2/a/b/manifests/t?ns=constructor', 'namespace_unknown'],
     ['/v2/ghcr.io/a/_trust/tuf/root.json', 'namespace_unknown'],
     ['/v2/a/b/manifests/t?__proto__=1', 'NAME_INVALID'],
+    // What a mirror URL has in front: byte for byte one of the table.
+    ['/hub/v2/', 'base docker.io by prefix'],
+    ['/hub/v2/a/b/manifests/t', 'manifest docker.io by prefix a/b'],
+    ['/hub/v2/alpine/manifests/t', 'manifest docker.io by prefix library/alpine'],
+    ['/hub/v2/quay.io/b/manifests/t', 'manifest docker.io by prefix quay.io/b'],
+    ['/hub/v2/a/b/manifests/t?ns=quay.io', 'manifest quay.io by ns a/b'],
+    ['/hub/v2/a/v2/b/manifests/t', 'manifest docker.io by prefix a/v2/b'],
+    ['/v2/hub/v2/b/manifests/t', 'manifest docker.io by default hub/v2/b'],
+    ['/HUB/v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['/hub//v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['//hub/v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['/hub/hub/v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['/hub/../v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['/h%75b/v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['/__proto__/v2/a/b/manifests/t', 'NAME_INVALID'],
+    ['/hub', 'NAME_INVALID'],
+    ['/hub/v2', 'NAME_INVALID'],
   ])('%s → %s', (target, expected) => {
     expect(read(target)).toBe(expected);
   });
@@ -87,6 +104,25 @@ describe('what the grammar accepts', () => {
       route: { reference: { kind: 'digest', digest: SHA256 } },
     });
   });
+});
+
+test('a prefix comes before the Host, and a connection made to a registry by its name has none', () => {
+  expect(read('/hub/v2/a/b/manifests/t', 'other.local')).toBe('manifest docker.io by prefix a/b');
+  const request = { method: 'GET', target: '/hub/v2/a/manifests/t', rawHeaders: ['Host', 'quay.io'] };
+  expect(parseRoute({ ...request, connectedTo: 'quay.io' }, TABLE)).toMatchObject({ kind: 'refused' });
+});
+
+test('whether a client named the registry itself is seen, for the form of a refusal', () => {
+  const isOwnName = (host: string) => route('/v2/a/b/manifests/t', host);
+  expect(isOwnName('index.docker.io')).toMatchObject({ route: { registry: 'docker.io', isOwnName: true } });
+  expect(isOwnName('q.io:443')).toMatchObject({ route: { registry: 'quay.io', isOwnName: true } });
+  expect(isOwnName('other.local')).toMatchObject({ route: { registry: 'quay.io', isOwnName: false } });
+  expect(isOwnName('localhost')).toMatchObject({ route: { isOwnName: false } });
+});
+
+test.each(['0.9', '2.0', '1.2', ''])('HTTP/%s is refused', (httpVersion) => {
+  const request = { method: 'GET', target: '/v2/', rawHeaders: ['Host', 'h'], httpVersion };
+  expect(parseRoute(request, TABLE)).toMatchObject({ refusal: { reason: 'bad_request' } });
 });
 
 test('without a default registry, a request that names none is refused, and /v2/ is not', () => {
@@ -146,6 +182,8 @@ test.each([
   ['/v2/a/_trust/tuf/root.json', 'trust'],
   ['/', 'other'],
   ['/v2/_catalog', 'other'],
+  ['/hub/v2/', 'base'],
+  ['/hub/v2/a/manifests/b', 'manifest'],
 ])('%s counts as %s', (target, label) => {
   expect(toRouteLabel(target)).toBe(label);
 });

@@ -1,24 +1,26 @@
 /** docker.io as the proxy sees it: an embedded registry and Notary server, and the proxy in front of them. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '../../../proxy/config/load-config.ts';
 import { SimulatedRepository } from '../../../proxy/demo/notary-repository.ts';
 import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
-import { RegistryServer } from '../../../proxy/demo/registry.ts';
+import { type PushedImage, RegistryServer } from '../../../proxy/demo/registry.ts';
 import { startRuntime } from '../../../proxy/runtime.ts';
 import { makeTempDir, onCleanUp } from '../process.ts';
 
 export interface Hub {
   readonly registry: RegistryServer;
   readonly notary: NotaryServer;
-  /** Pushes an image under a tag of `library/app`, and has it signed. */
-  sign(tag: string, kind?: 'docker' | 'docker-list'): ReturnType<RegistryServer['pushImage']>;
+  /** Pushes an image under a tag of `library/app`, has it signed, and waits until that counts. */
+  sign(tag: string, kind?: 'docker' | 'docker-list'): Promise<PushedImage>;
   /** The proxy. */
   readonly url: string;
   readonly address: string;
 }
 
 export const REPOSITORY = 'library/app';
+const REFRESH_MS = 50;
 
 export async function startHub(): Promise<Hub> {
   const registry = new RegistryServer();
@@ -38,8 +40,10 @@ export async function startHub(): Promise<Hub> {
       listen: { address: '127.0.0.1', port: 0 },
       admin: { address: '127.0.0.1', port: 0 },
       defaultRegistry: 'docker.io',
-      registries: [{ name: 'docker.io', upstream: registry.url, trust: { server: notary.url } }],
-      trust: { state: { kind: 'memory' }, refresh: '50ms', timeout: '3s', firstUse: 'accept' },
+      registries: [
+        { name: 'docker.io', upstream: registry.url, prefix: '/hub', trust: { server: notary.url } },
+      ],
+      trust: { state: { kind: 'memory' }, refresh: `${REFRESH_MS}ms`, timeout: '3s', firstUse: 'accept' },
       policy: { rules: [{ name: 'hub', match: 'docker.io/**', mode: 'enforce' }] },
     }),
   );
@@ -49,10 +53,12 @@ export async function startHub(): Promise<Hub> {
     logTo: { write: () => undefined },
   });
   onCleanUp(() => runtime.close(0));
-  const sign: Hub['sign'] = (tag, kind = 'docker') => {
+  const sign: Hub['sign'] = async (tag, kind = 'docker') => {
     const image = registry.pushImage(REPOSITORY, tag, { kind });
     trust.trustSign('ci', tag, image.digest, image.length);
     trust.publish();
+    // What the proxy verified before counts for as long as this.
+    await delay(2 * REFRESH_MS);
     return image;
   };
   const address = `127.0.0.1:${runtime.port}`;

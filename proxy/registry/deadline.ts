@@ -1,0 +1,32 @@
+/**
+ * Work that ends when its caller goes away or time runs out, whichever comes first.
+ *
+ * Not `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 lets the garbage collector take a timeout that only
+ * such a signal waits for, and with it the deadline.
+ */
+
+/** @param ms for the work in all. @param signal the caller's. */
+export async function withDeadline<T>(
+  ms: number,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const leave = (): void => controller.abort(signal?.reason);
+  const timer = setTimeout(() => controller.abort(new DOMException('out of time', TIMEOUT)), ms);
+  signal?.addEventListener('abort', leave, { once: true });
+  if (signal?.aborted === true) leave();
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', leave);
+  }
+}
+
+/** True when time ran out, and not because the caller went away. */
+export function isLate({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof DOMException && reason.name === TIMEOUT;
+}
+
+const TIMEOUT = 'TimeoutError';
