@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 
 export interface Result {
   readonly status: number;
@@ -29,7 +29,8 @@ export class Launcher {
   #jobs = 0;
 
   constructor() {
-    this.#child = fork(join(import.meta.dirname, 'launcher.js'), { execArgv: [] });
+    // From the repository's root, where npm starts the tests and the bench.
+    this.#child = fork(resolve('test/real/run-programs.mjs'), { execArgv: [] });
     this.#child.on('message', (reply) => this.#settle(reply as Reply));
     this.#child.on('exit', () => this.#failAll('the launcher ended'));
     this.#child.on('error', (error) => this.#failAll(error.message));
@@ -39,8 +40,8 @@ export class Launcher {
   run(job: Job): Promise<Result> {
     this.#jobs += 1;
     const id = this.#jobs;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+    return new Promise((settle, reject) => {
+      this.#waiting.set(id, { resolve: settle, reject });
       this.#child.send({ id, ...job });
     });
   }
