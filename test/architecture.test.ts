@@ -83,6 +83,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'trust-client/',
       'policy/types.ts',
       'registry/reference.ts',
+      'registry/deadline.ts',
       'lru-cache',
       'zod',
       'node:crypto',

@@ -6,6 +6,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { TrustOutcome } from '../policy/types.ts';
+import { withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
 import { TrustError } from '../trust-client/errors.ts';
 import type { RootPin } from '../trust-client/root-trust.ts';
@@ -84,9 +85,11 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       entries.set(gun, { registry, usedAt, trust, at: started.getTime(), failure });
     };
     try {
-      const signal = AbortSignal.timeout(options.timeoutMs);
-      const request = { gun, pin: options.pinFor(gun), now: started, signal, previous };
-      const trust = await updateTrust({ source: options.sourceFor(registry), state: options.state }, request);
+      const deps = { source: options.sourceFor(registry), state: options.state };
+      const pin = options.pinFor(gun);
+      const trust = await withDeadline(options.timeoutMs, undefined, (signal) =>
+        updateTrust(deps, { gun, pin, now: started, signal, previous }),
+      );
       remember(trust, undefined);
       observer?.updated(registry, trust, trust === previous ? 'unchanged' : 'updated');
       return { kind: 'verified', trust, path: 'cold' };

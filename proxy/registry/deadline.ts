@@ -11,16 +11,37 @@ export async function withDeadline<T>(
   signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(new DOMException('out of time', TIMEOUT)), ms);
+  try {
+    if (signal === undefined) return await work(deadline.signal);
+    return await withOwnSignal(signal, (own) => {
+      const leave = (): void => deadline.abort(own.reason);
+      own.addEventListener('abort', leave, { once: true });
+      if (own.aborted) leave();
+      return work(deadline.signal);
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Work under a signal of its own that follows another one: many requests would put more listeners on one signal than
+ * Node allows without a warning.
+ */
+export async function withOwnSignal<T>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
-  const leave = (): void => controller.abort(signal?.reason);
-  const timer = setTimeout(() => controller.abort(new DOMException('out of time', TIMEOUT)), ms);
-  signal?.addEventListener('abort', leave, { once: true });
-  if (signal?.aborted === true) leave();
+  const leave = (): void => controller.abort(signal.reason);
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
   try {
     return await work(controller.signal);
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', leave);
+    signal.removeEventListener('abort', leave);
   }
 }
 

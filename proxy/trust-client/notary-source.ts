@@ -1,5 +1,6 @@
 /** Metadata from a real Notary server over HTTP(S): the only file of trust-client/ that uses the network. */
 import { readBody } from '../registry/body.ts';
+import { withOwnSignal } from '../registry/deadline.ts';
 import { UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import type { Gun } from '../registry/reference.ts';
@@ -26,20 +27,19 @@ async function fetchFile(
   client: HttpClient,
   gun: Gun,
   file: MetadataFile,
-  { maxBytes, signal: deadline, revalidate }: FetchLimits,
+  { maxBytes, signal, revalidate }: FetchLimits,
 ): Promise<Uint8Array | undefined> {
-  // Its own: the files of one update, asked for together, would put more listeners on one signal than Node allows
-  // without a warning.
-  const signal = AbortSignal.any([deadline]);
-  const response = await client.get(`/v2/${gun}/_trust/tuf/${toFileName(file)}`, {
-    scope: `repository:${gun}:pull`,
-    signal,
-    headers: revalidate === true ? { 'cache-control': 'no-cache' } : {},
+  return await withOwnSignal(signal, async (own) => {
+    const response = await client.get(`/v2/${gun}/_trust/tuf/${toFileName(file)}`, {
+      scope: `repository:${gun}:pull`,
+      signal: own,
+      headers: revalidate === true ? { 'cache-control': 'no-cache' } : {},
+    });
+    if (response.status === 200) return await readBody(response.body, maxBytes, own);
+    response.body.destroy();
+    if (response.status === 404) return undefined;
+    throw unreachable(gun, file, `the trust server answered ${response.status}${hintFor(response.status)}`);
   });
-  if (response.status === 200) return await readBody(response.body, maxBytes, signal);
-  response.body.destroy();
-  if (response.status === 404) return undefined;
-  throw unreachable(gun, file, `the trust server answered ${response.status}${hintFor(response.status)}`);
 }
 
 /** `<role>.<sha256>.json`, `<version>.<role>.json` or `<role>.json` (§1.1). */
