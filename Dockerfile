@@ -42,5 +42,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(process.env.PULLWARDEN_HEALTH_URL).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # The option (MB): with V8's own small first limit, a stream of buffers starts a full collection every 30 MB.
-ENTRYPOINT ["node", "--initial-old-space-size=256", "/app/dist/main.js"]
+ENTRYPOINT ["node", "--initial-old-space-size=256", "--max-semi-space-size=64", "/app/dist/main.js"]
 CMD ["serve", "--config", "/etc/pullwarden/pullwarden.yaml"]

@@ -6,7 +6,7 @@ import type { FinalAnswer, PullRequest } from './pull/types.ts';
 import type { Pull } from './pull.ts';
 import type { Forwarder } from './registry/passthrough.ts';
 import { type RouteLabel, toRouteLabel } from './registry/route-label.ts';
-import type { Response } from './registry/types.ts';
+import { sendResponse } from './registry/send-response.ts';
 
 /** What the app tells the metrics; telemetry/'s `Metrics` has these. */
 export interface HttpMetrics {
@@ -88,24 +88,16 @@ function answer({ pull, forwarder }: AppDeps): Middleware {
     const answered: FinalAnswer = await pull.handle(request);
     // Says that the registry behind us was chosen by it (OCI distribution-spec, "Registry Proxying").
     if (answered.namespace !== undefined) ctx.set('OCI-Namespace', answered.namespace);
-    if (answered.kind === 'respond') return write(ctx, answered.response);
-    // From here on Koa catches nothing; the forwarder answers for every error itself.
+    // From here on Koa catches nothing and writes nothing: a warm tag costs a tenth less so.
     ctx.respond = false;
-    await forwarder.forward(ctx.req, ctx.res, answered.forward);
+    if (answered.kind === 'respond') sendResponse(ctx.res, answered.response);
+    else await forwarder.forward(ctx.req, ctx.res, answered.forward);
   };
-}
-
-/** On HEAD, Koa leaves the body behind and keeps the headers. */
-function write(ctx: Context, { status, reasonPhrase, headers, body }: Response): void {
-  ctx.status = status;
-  if (reasonPhrase !== undefined) ctx.message = reasonPhrase;
-  for (const [name, value] of headers) ctx.set(name, typeof value === 'string' ? value : [...value]);
-  // Setting no body at all would make Koa answer 204; only 304 has none, and Koa knows that by itself.
-  if (body !== undefined) ctx.body = Buffer.from(body.buffer, body.byteOffset, body.length);
 }
 
 function toPullRequest({ req, res, state }: Context): PullRequest {
   const { headers } = req;
+  let signal: AbortSignal | undefined;
   return {
     method: req.method ?? '',
     target: req.url ?? '',
@@ -118,16 +110,22 @@ function toPullRequest({ req, res, state }: Context): PullRequest {
     client: req.socket.remoteAddress ?? '',
     ...peerOf(req.socket),
     requestId: String(state['requestId']),
-    signal: goneSignal(res),
+    /** Made when it is first asked for: an answer from memory never is. */
+    get signal() {
+      signal ??= goneSignal(res);
+      return signal;
+    },
   };
 }
 
 /** Aborted when the connection closes before the answer is complete. */
 function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController();
-  res.once('close', () => {
+  const leave = (): void => {
     if (!res.writableFinished) gone.abort();
-  });
+  };
+  if (res.closed) leave();
+  else res.once('close', leave);
   return gone.signal;
 }
 

@@ -71,17 +71,14 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   const reference = toImageReference(route);
   const rule = selectRule(config.policy, gun);
   const outcome = needsTrust(rule, reference) ? await deps.trustFor(registry, gun) : undefined;
-  const decision = decide({
-    rule,
-    unmatched: config.policy.unmatched,
-    registry,
-    reference,
-    outcome,
-    now: deps.now(),
-    // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
-    suggest:
-      client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization: request.authorization }),
-  });
+  const { unmatched } = config.policy;
+  const asked = { rule, unmatched, registry, reference, outcome, now: deps.now() };
+  const plain = decide({ ...asked, suggest: false });
+  // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
+  const isTold =
+    plain.kind === 'deny' &&
+    (client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization: request.authorization }));
+  const decision = isTold ? decide({ ...asked, suggest: true }) : plain;
   switch (decision.kind) {
     case 'deny':
       return deny(exchange, route, decision, outcome);

@@ -44,10 +44,13 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
   const flights = new Map<string, Promise<boolean>>();
   // Keyed with a secret of this process: what is kept does not even let someone test a guessed password.
   const secret = randomBytes(32);
-  const toKey = ({ registry, repository, authorization }: Access): string =>
-    createHmac('sha256', secret)
-      .update(JSON.stringify([registry, repository, authorization ?? false]))
+  const toKey = ({ registry, repository, authorization }: Access): string => {
+    // Nobody in particular has nothing to hide, and no hash is spelled like this.
+    if (authorization === undefined) return `anyone|${registry}|${repository}`;
+    return createHmac('sha256', secret)
+      .update(JSON.stringify([registry, repository, authorization]))
       .digest('base64');
+  };
   const isGranted = (key: string): boolean => (grants.get(key) ?? Number.NEGATIVE_INFINITY) > now();
 
   return {

@@ -58,7 +58,7 @@ export function elapsed({ started }: Exchange): number {
 export function record(exchange: Exchange, subject: Subject, verdict: Verdict): void {
   const { deps, request } = exchange;
   // A request given up by its client fails because of that, which is nobody's error.
-  if (request.signal.aborted && resultOf(verdict.reason) === 'error') return;
+  if (resultOf(verdict.reason) === 'error' && request.signal.aborted) return;
   try {
     deps.record(toRecord(exchange, subject, verdict));
   } catch (error) {

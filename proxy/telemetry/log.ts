@@ -30,7 +30,7 @@ const SECRET_FIELD =
 /** A credential inside other text, such as a raw header list or an error's message. */
 const SECRET_TEXT = /\b(Bearer|Basic) [\w.~+/=-]{16,}/gi;
 
-export function createLog({ level, format, to = destination(1) }: LogOptions): Log {
+export function createLog({ level, format, to = destination({ dest: 1, sync: false }) }: LogOptions): Log {
   return pino(
     {
       level,
