@@ -1,5 +1,7 @@
 export default {
   testEnvironment: 'node',
+  // One for each core: much of the time goes into waiting for other programs.
+  maxWorkers: '100%',
   reporters: ['default', '<rootDir>/test/closing-line.js'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
