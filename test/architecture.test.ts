@@ -99,6 +99,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
     'telemetry/',
     [
       'policy/types.ts',
+      'registry/outcome.ts',
       'trust-client/types.ts',
       'trust-client/errors.ts',
       'reason.ts',

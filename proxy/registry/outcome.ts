@@ -1,8 +1,9 @@
 /** How a request to an upstream went, in the closed set of words the metrics use (peers.md §9.2). */
 import type { UpstreamError } from './errors.ts';
 
-/** What was asked: for `pullwarden_upstream_requests_total{kind}` (peers.md §9.2). */
-export type UpstreamKind = 'registry' | 'notary' | 'auth';
+/** Which of a registry's servers: the registry, its trust server, or the token server of either (peers.md §9.2). */
+export const UPSTREAM_KINDS = ['registry', 'notary', 'auth'] as const;
+export type UpstreamKind = (typeof UPSTREAM_KINDS)[number];
 
 export const UPSTREAM_OUTCOMES = [
   'ok',

@@ -1,6 +1,12 @@
 /** Each metric but those about trust data, with its name, labels and closed label values. */
 import type { Registry } from 'prom-client';
 import type { RuleMode } from '../policy/types.ts';
+import {
+  UPSTREAM_KINDS,
+  UPSTREAM_OUTCOMES,
+  type UpstreamKind,
+  type UpstreamOutcome,
+} from '../registry/outcome.ts';
 import { AUDIT_VERDICTS, plausibleDecisions, type RuleLabels } from './decision-labels.ts';
 import type { DecisionPath, DecisionRecord, RecordSink } from './decisions.ts';
 import { counter, fold, gauge, histogram, type KnownNames } from './instrument.ts';
@@ -14,25 +20,11 @@ const PATHS = ['cache', 'stale', 'cold', 'none'] as const satisfies readonly Dec
 const MODES = ['enforce', 'audit', 'off', 'deny'] as const satisfies readonly RuleMode[];
 const SINKS = ['metrics', 'ring', 'log'] as const satisfies readonly RecordSink[];
 const ROUTES = ['base', 'manifest', 'blob', 'tags', 'referrers', 'trust', 'other'] as const;
-const KINDS = ['registry', 'notary', 'auth'] as const;
-const OUTCOMES = [
-  'ok',
-  'not_found',
-  'denied',
-  'rate_limited',
-  'timeout',
-  'network',
-  'invalid',
-  'too_large',
-] as const;
 const CACHES = ['trust', 'manifest', 'access', 'token', 'closure'] as const;
 const CACHE_RESULTS = ['hit', 'miss', 'stale', 'negative_hit'] as const;
 const FLIGHTS = ['trust', 'manifest', 'access', 'token'] as const;
 
 export type HttpRoute = (typeof ROUTES)[number];
-/** Which of a registry's servers: the registry, its trust server, or the token server of either. */
-export type UpstreamKind = (typeof KINDS)[number];
-export type UpstreamOutcome = (typeof OUTCOMES)[number];
 export type CacheName = (typeof CACHES)[number];
 export type CacheResult = (typeof CACHE_RESULTS)[number];
 export type FlightKind = (typeof FLIGHTS)[number];
@@ -195,7 +187,8 @@ export function createUpstreamMetrics(registry: Registry, known: KnownNames) {
   return {
     expect: (registries: readonly string[]): void => {
       for (const upstream of registries) {
-        for (const kind of KINDS) for (const outcome of OUTCOMES) total.inc({ upstream, kind, outcome }, 0);
+        for (const kind of UPSTREAM_KINDS)
+          for (const outcome of UPSTREAM_OUTCOMES) total.inc({ upstream, kind, outcome }, 0);
       }
     },
     answered: ({ upstream: name, kind, outcome, seconds }: UpstreamAnswer): void => {
