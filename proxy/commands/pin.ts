@@ -7,6 +7,7 @@ import { createRepositoryFiles } from '../trust-client/fetch.ts';
 import { createNotarySource } from '../trust-client/notary-source.ts';
 import { noTrustData } from '../trust-client/root-chain.ts';
 import {
+  idsOf,
   parseRootFile,
   type RootFile,
   type RootKey,
@@ -67,10 +68,6 @@ async function fetchRoot({ registry, gun }: NamedImage, config: Config): Promise
   } finally {
     await client.close();
   }
-}
-
-function idsOf({ key, publishedId }: RootKey): readonly string[] {
-  return [...new Set([key.canonicalId, key.id, publishedId])];
 }
 
 function describe(

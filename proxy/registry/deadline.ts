@@ -11,16 +11,10 @@ export async function withDeadline<T>(
   signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(new DOMException('out of time', TIMEOUT)), ms);
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new DOMException('out of time', TIMEOUT)), ms);
   try {
-    if (signal === undefined) return await work(deadline.signal);
-    return await withOwnSignal(signal, (own) => {
-      const leave = (): void => deadline.abort(own.reason);
-      own.addEventListener('abort', leave, { once: true });
-      if (own.aborted) leave();
-      return work(deadline.signal);
-    });
+    return await followedBy(controller, signal, work);
   } finally {
     clearTimeout(timer);
   }
@@ -30,18 +24,23 @@ export async function withDeadline<T>(
  * Work under a signal of its own that follows another one: many requests would put more listeners on one signal than
  * Node allows without a warning.
  */
-export async function withOwnSignal<T>(
-  signal: AbortSignal,
+export function withOwnSignal<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return followedBy(new AbortController(), signal, work);
+}
+
+/** Lets the controller follow the signal for as long as the work takes, and no longer. */
+async function followedBy<T>(
+  controller: AbortController,
+  signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const leave = (): void => controller.abort(signal.reason);
-  signal.addEventListener('abort', leave, { once: true });
-  if (signal.aborted) leave();
+  const leave = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener('abort', leave, { once: true });
+  if (signal?.aborted === true) leave();
   try {
     return await work(controller.signal);
   } finally {
-    signal.removeEventListener('abort', leave);
+    signal?.removeEventListener('abort', leave);
   }
 }
 

@@ -190,12 +190,15 @@ function verifySelfSigned(root: RootFile, keys: readonly RootKey[]): readonly st
   return verifyThreshold(role, root.envelope.signatures, root.envelope.message, 'root');
 }
 
+/** Every ID a pin may name the key by, the one that outlives its certificate first. */
+export function idsOf({ key, publishedId }: RootKey): readonly string[] {
+  return [...new Set([key.canonicalId, key.id, publishedId])];
+}
+
 function isPinned(candidate: RootKey, pin: RootPin, now: Date | undefined): boolean {
   switch (pin.kind) {
     case 'keys':
-      return [candidate.key.id, candidate.publishedId, candidate.key.canonicalId].some((id) =>
-        pin.ids.has(id),
-      );
+      return idsOf(candidate).some((id) => pin.ids.has(id));
     case 'ca':
       return chainsTo(pin.anchors, candidate.leaf, candidate.intermediates, now);
     case 'firstUse':
