@@ -75,9 +75,9 @@ function renderMirror(lock: Lock): ClientKit {
   return {
     title: 'dockerd, with the proxy as registry mirror',
     warnings: [
-      'registry-mirrors ALONE IS FAIL-OPEN: after any refusal dockerd goes on to Docker Hub, and no setting turns that off. The egress rules below are the lock, not daemon.json.',
+      'registry-mirrors ALONE IS FAIL-OPEN: while the proxy cannot be reached dockerd goes on to Docker Hub, and no setting turns that off. The egress rules below are the lock, not daemon.json.',
+      'What the proxy refuses is answered in a form at which dockerd stops and shows the reason (20.10 and 28 do); that rests on how dockerd treats errors, and is no promise of its own.',
       'The mirror is asked for docker.io only; registry-1.docker.io/…, quay.io/… and all others go straight out, into the egress rules.',
-      'With the classic image store the person sees Docker Hub’s error, not the reason of the refusal; that is in the daemon’s and the proxy’s log. With --as registry-host they see it.',
     ],
     files: [
       ...daemonJson(lock.proxy, { 'registry-mirrors': [lock.proxy.url] }),

@@ -1,13 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { dirname, join, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { createAuthority } from './certificates.ts';
 import { DockerClient } from './docker.ts';
-import { startDockerd, unmountBelow } from './dockerd.ts';
+import { startDockerd } from './dockerd.ts';
+import { type Egress, startEgress } from './egress.ts';
 import { NotaryClient } from './notary.ts';
 import { type NotaryServer, startNotaryServer } from './notary-server.ts';
-import { makeTempDir, onCleanUp, type Result, run, startService } from './process.ts';
-import { programOf } from './programs.ts';
+import { makeTempDir, startService } from './process.ts';
 import { startRegistry } from './registry.ts';
 
 const MAIN = resolve('dist/main.js');
@@ -18,10 +17,8 @@ export type World = {
   readonly config: string;
   readonly proxy: string;
   readonly ca: string;
-  /** Every host something tried to reach over HTTPS, past the proxy. */
-  readonly reached: string[];
-  /** Environment in which every way to the public network ends at the recorder. */
-  readonly env: Readonly<Record<string, string>>;
+  /** Where every way to the public network ends. */
+  readonly egress: Egress;
   /** Digest of the signed image. */
   readonly digest: string;
   /** The registry behind the proxy, by a name that no client file has. */
@@ -46,14 +43,11 @@ export async function startWorld(): Promise<World> {
   const config = join(folder, 'pullwarden.yaml');
   const listen = { address: '127.0.0.1', port: 0, tls: { cert: certFile, key: keyFile } };
   await writeFile(config, describeProxy(listen, registry.url, trust));
-  const reached: string[] = [];
-  const recorder = await startRecorder(reached);
   return {
     config,
     proxy: `https://localhost:${await startProxy(config)}`,
     ca: authority.caFile,
-    reached,
-    env: { HTTPS_PROXY: recorder, HTTP_PROXY: recorder },
+    egress: await startEgress(),
     digest,
     upstream: registry.address,
   };
@@ -92,51 +86,4 @@ async function startProxy(config: string): Promise<number> {
     ready: async (log) => findPort(log) !== undefined,
   });
   return Number(findPort(service.log()));
-}
-
-/** An HTTP proxy that leads nowhere and remembers who was to be reached. @returns its URL. */
-async function startRecorder(reached: string[]): Promise<string> {
-  const server = createServer((request, response) => {
-    reached.push(request.url ?? '');
-    response.writeHead(403).end();
-  });
-  server.on('connect', (request, socket) => {
-    reached.push(request.url ?? '');
-    socket.end('HTTP/1.1 403 Recorded\r\n\r\n');
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onCleanUp(() => new Promise((closed) => server.close(closed)));
-  const address = server.address();
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-}
-
-/** containerd with its own folders, and `ctr` pulling into it. */
-export async function startContainerd(
-  env: () => Readonly<Record<string, string>>,
-): Promise<(hostsDir: string, image: string) => Promise<Result>> {
-  const folder = await makeTempDir('containerd-run');
-  onCleanUp(() => unmountBelow(folder));
-  const socket = join(folder, 'containerd.sock');
-  const config = join(folder, 'etc', 'config.toml');
-  await mkdir(dirname(config));
-  await writeFile(config, 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n');
-  const ctr = (...args: readonly string[]) =>
-    run(programOf('ctr'), ['--address', socket, '--namespace', 'test', ...args], { env: env() });
-  await startService({
-    name: 'containerd',
-    command: programOf('containerd'),
-    args: [
-      '--config',
-      config,
-      '--root',
-      join(folder, 'root'),
-      '--state',
-      join(folder, 'state'),
-      '--address',
-      socket,
-    ],
-    ready: async () => (await ctr('version')).status === 0,
-  });
-  return (hostsDir, image) =>
-    ctr('images', 'pull', '--snapshotter', 'native', '--hosts-dir', hostsDir, image);
 }

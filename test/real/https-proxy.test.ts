@@ -6,6 +6,7 @@ import { beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { createAuthority, type KeyPair } from './certificates.ts';
 import { DockerClient } from './docker.ts';
 import { startDockerd } from './dockerd.ts';
+import { type Egress, startEgress } from './egress.ts';
 import { NotaryClient } from './notary.ts';
 import { type NotaryServer, startNotaryServer } from './notary-server.ts';
 import { describeReal, SETUP_TIMEOUT } from './parts.ts';
@@ -13,7 +14,6 @@ import { makeTempDir, type Result, run } from './process.ts';
 import { programOf } from './programs.ts';
 import { type RunningProxy, startProxy } from './proxy.ts';
 import { type Registry, startRegistry } from './registry.ts';
-import { type Egress, startEgress } from './sticky/egress.ts';
 
 const HUB = ['registry-1.docker.io', 'index.docker.io'];
 const GUN = 'docker.io/library/img';

@@ -13,28 +13,40 @@ export interface RegistryEntry {
   readonly blocked?: boolean;
 }
 
+export interface ContainersFiles {
+  readonly registriesConf: string;
+  readonly policy: string;
+  /** Of every program, such as `HTTPS_PROXY`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
  * skopeo, podman and buildah with their own configuration and image store. Every configured place is reached over
  * plain HTTP. All methods return what the program said; a refusal is an answer.
  */
 export class ContainersClient {
   readonly #folder: string;
+  readonly #files: ContainersFiles;
 
   static async create(registries: readonly RegistryEntry[]): Promise<ContainersClient> {
+    const folder = await makeTempDir('registries');
+    const files = { registriesConf: join(folder, 'registries.conf'), policy: join(folder, 'policy.json') };
+    await writeFile(files.registriesConf, registries.map(describeEntry).join('\n'));
+    await writeFile(files.policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
+    return await ContainersClient.withFiles(files);
+  }
+
+  static async withFiles(files: ContainersFiles): Promise<ContainersClient> {
     const folder = await makeTempDir('containers');
     onCleanUp(() => unmountBelow(folder));
     await mkdir(join(folder, 'home'));
     await mkdir(join(folder, 'tmp'));
-    await writeFile(join(folder, 'registries.conf'), registries.map(describeEntry).join('\n'));
-    await writeFile(
-      join(folder, 'policy.json'),
-      JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }),
-    );
-    return new ContainersClient(folder);
+    return new ContainersClient(folder, files);
   }
 
-  private constructor(folder: string) {
+  private constructor(folder: string, files: ContainersFiles) {
     this.#folder = folder;
+    this.#files = files;
   }
 
   /** Copies an image (`host:port/name:tag` or `@digest`) into a folder; its manifest is then `DIR/manifest.json`. */
@@ -51,7 +63,7 @@ export class ContainersClient {
 
   /** Pulls into podman's own store and prints the image ID. */
   podmanPull(image: string): Promise<Result> {
-    return this.podman(['pull', '--quiet', '--signature-policy', this.#policy, image]);
+    return this.podman(['pull', '--quiet', '--signature-policy', this.#files.policy, image]);
   }
 
   /** Any other podman command on the same store. */
@@ -61,7 +73,7 @@ export class ContainersClient {
 
   /** Pulls into buildah's own store and prints the image ID. */
   buildahPull(image: string): Promise<Result> {
-    return this.buildah(['pull', '--quiet', '--signature-policy', this.#policy, image]);
+    return this.buildah(['pull', '--quiet', '--signature-policy', this.#files.policy, image]);
   }
 
   /** Any other buildah command on the same store. */
@@ -69,12 +81,8 @@ export class ContainersClient {
     return this.#run('buildah', [...this.#store('buildah'), ...args]);
   }
 
-  get #policy(): string {
-    return join(this.#folder, 'policy.json');
-  }
-
   get #skopeo(): readonly string[] {
-    return ['--registries-conf', join(this.#folder, 'registries.conf'), '--policy', this.#policy];
+    return ['--registries-conf', this.#files.registriesConf, '--policy', this.#files.policy];
   }
 
   #store(name: string): readonly string[] {
@@ -84,10 +92,11 @@ export class ContainersClient {
 
   #run(part: Part, args: readonly string[]): Promise<Result> {
     const env = {
+      ...this.#files.env,
       HOME: join(this.#folder, 'home'),
       TMPDIR: join(this.#folder, 'tmp'),
       XDG_RUNTIME_DIR: join(this.#folder, 'tmp'),
-      CONTAINERS_REGISTRIES_CONF: join(this.#folder, 'registries.conf'),
+      CONTAINERS_REGISTRIES_CONF: this.#files.registriesConf,
     };
     return run(programOf(part), args, { env });
   }

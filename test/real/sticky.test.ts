@@ -4,12 +4,12 @@
  */
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { reset, stall, status } from '../../proxy/demo/faults.ts';
+import { type Containerd, startContainerd, writeHostsDir } from './containerd.ts';
 import { DockerClient } from './docker.ts';
 import { startDockerd } from './dockerd.ts';
+import { type Egress, startEgress } from './egress.ts';
 import { describeReal, SETUP_TIMEOUT } from './parts.ts';
 import type { Result } from './process.ts';
-import { type Containerd, startContainerd } from './sticky/containerd.ts';
-import { type Egress, startEgress } from './sticky/egress.ts';
 import { type Hub, REPOSITORY, startHub } from './sticky/hub.ts';
 import { type Relay, startRelay } from './sticky/relay.ts';
 
@@ -147,6 +147,8 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
   });
 
   const host = () => `[host."${hub.url}"]\n  capabilities = ["pull", "resolve"]\n`;
+  const pull = async (image: string, hostsToml: string) =>
+    await containerd.pull(image, await writeHostsDir(hostsToml));
   /** As \`pullwarden clients containerd\` has it: the proxy, and nobody behind it. */
   const alone = () => `server = "${hub.url}"\n${host()}`;
   /** Without \`server\` the registry itself is the last resort (§2.1). */
@@ -164,22 +166,22 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
   ])('%s', (_name, hosts) => {
     test('pulls a signed tag without a way out', async () => {
       await hub.sign('1');
-      expect((await containerd.pull('docker.io/library/app:1', hosts())).status).toBe(0);
+      expect((await pull('docker.io/library/app:1', hosts())).status).toBe(0);
       expect(egress.look()).toEqual([]);
     });
 
     test('stops when the registry or the trust server fails', async () => {
       await hub.sign('failing');
       hub.registry.fault(/\/manifests\//, status(500));
-      expectStuck(await containerd.pull('docker.io/library/app:failing', hosts()), '300 Pullwarden: ');
+      expectStuck(await pull('docker.io/library/app:failing', hosts()), '300 Pullwarden: ');
       hub.registry.fault(/\/manifests\//, status(404));
       expectStuck(
-        await containerd.pull('docker.io/library/app:failing', hosts()),
+        await pull('docker.io/library/app:failing', hosts()),
         'the registry does not have the signed manifest',
       );
       hub.notary.fault(/library\/never/, reset());
       expectStuck(
-        await containerd.pull('docker.io/library/never:1', hosts()),
+        await pull('docker.io/library/never:1', hosts()),
         'never:1 cannot be verified: the trust server',
       );
     });
@@ -189,7 +191,7 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
     hub.registry.pushImage(REPOSITORY, 'unsigned');
     for (const hosts of [alone(), withUpstream()]) {
       expectStuck(
-        await containerd.pull('docker.io/library/app:unsigned', hosts),
+        await pull('docker.io/library/app:unsigned', hosts),
         '300 Denied by Pullwarden: docker.io/library/app:unsigned is not signed: no valid signature',
       );
     }
@@ -198,10 +200,10 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
   test('under a path prefix it is the same', async () => {
     await hub.sign('prefixed');
     const hosts = `[host."${hub.url}/hub"]\n  capabilities = ["pull", "resolve"]\n`;
-    expect((await containerd.pull('docker.io/library/app:prefixed', hosts)).status).toBe(0);
+    expect((await pull('docker.io/library/app:prefixed', hosts)).status).toBe(0);
     hub.registry.pushImage(REPOSITORY, 'unsigned');
     expectStuck(
-      await containerd.pull('docker.io/library/app:unsigned', hosts),
+      await pull('docker.io/library/app:unsigned', hosts),
       'docker.io/library/app:unsigned is not signed',
     );
   });
@@ -209,8 +211,8 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
   test('a blob that is gone is asked for at the upstream by its digest, which no form prevents', async () => {
     const image = await hub.sign('layerless');
     for (const layer of image.layers) hub.registry.deleteBlob(REPOSITORY, layer);
-    expectStuck(await containerd.pull('docker.io/library/app:layerless', alone()), 'not found');
-    expect((await containerd.pull('docker.io/library/app:layerless', withUpstream())).status).not.toBe(0);
+    expectStuck(await pull('docker.io/library/app:layerless', alone()), 'not found');
+    expect((await pull('docker.io/library/app:layerless', withUpstream())).status).not.toBe(0);
     expect(egress.look()).toEqual([HUB]);
   });
 });

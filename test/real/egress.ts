@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { onCleanUp } from '../process.ts';
+import { onCleanUp } from './process.ts';
 
 export interface Egress {
   /** `HTTPS_PROXY` and the rest, for a client whose every way out but loopback leads here. */
