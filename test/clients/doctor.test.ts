@@ -1,11 +1,21 @@
 /** Every planted hole is found, by file and line, and nothing else is; the generated files have none. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { examineNode, formatHole } from '../../proxy/clients/doctor/examine.ts';
-import { createLockWithoutConfig } from '../../proxy/clients/lock.ts';
+import { createLock, createLockWithoutConfig } from '../../proxy/clients/lock.ts';
 import { CLIENTS, FORMS } from '../../proxy/clients/render.ts';
 import type { Lock } from '../../proxy/clients/types.ts';
 import { removeFolders } from '../config/scratch.ts';
-import { generate, loadLock, type NodeContent, openNode, PROXY, withoutEgress } from './kit.ts';
+import {
+  CA,
+  generate,
+  loadLock,
+  loadText,
+  type NodeContent,
+  openNode,
+  PROXY,
+  REGISTRIES,
+  withoutEgress,
+} from './kit.ts';
 import { HOSTS } from './planted/containerd.ts';
 import { DOCKERD } from './planted/dockerd.ts';
 import { OTHERS } from './planted/others.ts';
@@ -79,6 +89,18 @@ describe('planted', () => {
       expect(lines[at]).toMatch(/^\S+:[0-9]+ [a-z0-9-]+: [^;]+; \S/);
     }
   });
+});
+
+test('a mirror at a proxy that takes it for another registry than Docker Hub', async () => {
+  const other = createLock(
+    await loadText(REGISTRIES.replace('defaultRegistry: docker.io', 'defaultRegistry: registry.example.com')),
+    { proxy: PROXY, ca: CA },
+  );
+  expect(examine(generate(lock, 'dockerd', 'mirror'), other)).toEqual([
+    expect.stringMatching(
+      /^\/etc\/docker\/daemon\.json:3 dockerd: the proxy takes a mirror's requests for registry\.example\.com: .*; take the mirror away/,
+    ),
+  ]);
 });
 
 describe('egress rules', () => {

@@ -1,4 +1,6 @@
 /** dockerd: daemon.json, its unit, and what its clients hand to containers (registry-clients.md §1.1, §1.4, §1.5). */
+
+import { DOCKER_HUB } from '../hub.ts';
 import { isAtProxy, isProxyUrl } from './addresses.ts';
 import { get, parseJson, type Table, texts } from './data.ts';
 import { examineProxies, type ProxySettings } from './docker-proxies.ts';
@@ -77,16 +79,24 @@ function mirrorsOf(daemon: Daemon): readonly Setting[] {
   return settings(daemon, 'registry-mirrors', '--registry-mirror');
 }
 
-function examineMirrors({ lock: { proxy } }: Scene, daemon: Daemon): readonly Hole[] {
-  return mirrorsOf(daemon)
-    .filter(({ value }) => !isProxyUrl(proxy, value))
-    .map(({ value, file, line }) => ({
-      file,
-      line,
-      client: CLIENT,
-      open: `the mirror ${value} is not the proxy`,
-      write: `write ${proxy.url} only`,
-    }));
+function examineMirrors(scene: Scene, daemon: Daemon): readonly Hole[] {
+  return mirrorsOf(daemon).flatMap(({ value, file, line }) => {
+    const fault = faultOfMirror(scene, value);
+    return fault === undefined ? [] : [{ file, line, client: CLIENT, ...fault }];
+  });
+}
+
+function faultOfMirror({ lock }: Scene, url: string): Pick<Hole, 'open' | 'write'> | undefined {
+  const { proxy, defaultRegistry } = lock;
+  if (!isProxyUrl(proxy, url)) {
+    return { open: `the mirror ${url} is not the proxy`, write: `write ${proxy.url} only` };
+  }
+  // Requests to a mirror name no registry (§1.2); without a configuration it is not known whose images these are.
+  if (defaultRegistry === undefined || defaultRegistry === DOCKER_HUB) return undefined;
+  return {
+    open: `the proxy takes a mirror's requests for ${defaultRegistry}: images of that name arrive as Docker Hub's`,
+    write: `take the mirror away, or set defaultRegistry: ${DOCKER_HUB} at the proxy`,
+  };
 }
 
 function examineInsecure({ lock: { proxy } }: Scene, daemon: Daemon): readonly Hole[] {
@@ -123,7 +133,7 @@ function examineLock(scene: Scene, daemon: Daemon, { https }: ProxySettings): re
     file,
     line,
     client: CLIENT,
-    open: 'registry-mirrors is fail-open: Docker Hub is asked when the proxy refuses',
+    open: 'registry-mirrors is fail-open: Docker Hub is asked while the proxy cannot be reached',
     write,
   }));
 }
