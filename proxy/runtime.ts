@@ -39,7 +39,7 @@ export type Runtime = {
   /** The ports in use, also where 0 was configured. */
   readonly port: number;
   readonly adminPort: number;
-  /** Puts another policy, registries and trust settings in force; what is under way ends under the old ones. */
+  /** Puts another policy, registries, trust settings and certificates in force; what is under way ends under the old ones. */
   reload(config: Config): void;
   /** A configuration that did not validate: the one in force stays, and people can see why. */
   reloadFailed(reason: string): void;
@@ -81,14 +81,13 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     newRequestId: randomUUID,
     onError: (err) => log.debug({ err }, 'an answer could not be written'),
   });
-  const server = createServer(app.callback(), {
-    newRequestId: randomUUID,
-    ...readListenOptions(first.listen, {
+  const listenOptions = ({ listen }: Config) =>
+    readListenOptions(listen, {
       // Of the configuration in force: a reload may have taken the registry away.
       registryAt: (authority) => registryAt(parts.pull.table, authority),
       observe: observeConnect(metrics, log),
-    }),
-  });
+    });
+  const server = createServer(app.callback(), { newRequestId: randomUUID, ...listenOptions(first) });
   metrics.watchTunnels(server.tunnels);
 
   const startedAt = now();
@@ -127,6 +126,8 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     port,
     adminPort: admin.port,
     reload: (config) => {
+      // First what may fail: a key that cannot be read leaves everything as it was.
+      server.renew(listenOptions(config));
       const old = parts;
       parts = createParts(config, { metrics, state, now, observer });
       policyStatus = { loadedAt: now(), reloadError: undefined };

@@ -5,9 +5,9 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { type TlsOptions, toTlsSettings } from './listen/certificates.ts';
+import { type Certificates, createCertificates, type TlsOptions } from './listen/certificates.ts';
 import { type Connect, type ConnectOptions, createConnect } from './listen/connect.ts';
 import { LIMITS, type Limits } from './listen/limits.ts';
 import { endWith } from './listen/raw-answer.ts';
@@ -28,6 +28,8 @@ export type PullServer = {
   readonly tunnels: () => number;
   /** @returns the port that was taken. */
   listen(port: number, address: string): Promise<number>;
+  /** Certificates and keys for handshakes from now on. What was not spoken at the start, TLS or CONNECT, is not then either. */
+  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): void;
   /** Stops accepting, lets running pulls finish for at most this long, then cuts what is left. */
   close(graceMs: number): Promise<void>;
 };
@@ -36,7 +38,8 @@ export function createServer(listener: RequestListener, options: ServerOptions):
   const { newRequestId } = options;
   const limits: Limits = { ...LIMITS, ...options.limits };
   const running: Running = new WeakMap();
-  const server = createBareServer(trackRunning(listener, running, limits), options.tls, limits);
+  const certificates = options.tls && createCertificates(options.tls);
+  const server = createBareServer(trackRunning(listener, running, limits), certificates, limits);
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.maxConnections;
   server.on('clientError', (error, socket) => rejectMalformed(error, socket, running, newRequestId()));
@@ -46,11 +49,19 @@ export function createServer(listener: RequestListener, options: ServerOptions):
     server,
     tunnels: () => connect?.tunnels() ?? 0,
     listen: (port, address) => listen(server, port, address),
+    renew: (next) => {
+      if (next.connect !== undefined) connect?.renew(next.connect.certificates);
+      if (next.tls !== undefined && server instanceof HttpsServer) certificates?.renew(server, next.tls);
+    },
     close: (graceMs) => close(server, connect, graceMs),
   };
 }
 
-function createBareServer(listener: RequestListener, tls: TlsOptions | undefined, limits: Limits): Server {
+function createBareServer(
+  listener: RequestListener,
+  certificates: Certificates | undefined,
+  limits: Limits,
+): Server {
   const http = {
     headersTimeout: limits.headersTimeout,
     requestTimeout: limits.requestTimeout,
@@ -62,9 +73,9 @@ function createBareServer(listener: RequestListener, tls: TlsOptions | undefined
     insecureHTTPParser: false,
     requireHostHeader: true,
   };
-  if (tls === undefined) return createHttpServer(http, listener);
+  if (certificates === undefined) return createHttpServer(http, listener);
   const { handshakeTimeout } = limits;
-  return createHttpsServer({ ...http, ...toTlsSettings(tls), handshakeTimeout }, listener);
+  return createHttpsServer({ ...http, ...certificates.settings, handshakeTimeout }, listener);
 }
 
 function addConnect(

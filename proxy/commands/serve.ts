@@ -75,20 +75,30 @@ function toListenError(error: unknown, config: Config): CommandError | undefined
   }
 }
 
-/** What listens and what is remembered cannot change under a running proxy; the rest is replaced as a whole. */
+/** What cannot change under a running proxy: where it listens, what it remembers. Certificates can. */
+function fixedParts({ listen, admin, log, trust }: Config) {
+  const { address, port, tls, connect } = listen;
+  const asksClients = tls && { clientCa: tls.clientCa !== undefined };
+  return {
+    listen: { address, port, tls: asksClients, tunnel: connect?.tunnel },
+    admin,
+    log,
+    'trust.state': trust.state,
+  };
+}
+
+/** Everything else is replaced as a whole. */
 async function reloadFrom(file: string, first: Config, runtime: Runtime): Promise<void> {
   const { log } = runtime;
   try {
     const config = await loadConfig(file);
     runtime.reload(config);
     log.info({ policy: config.hash }, 'configuration reloaded');
-    for (const key of ['listen', 'admin', 'log'] as const) {
-      if (JSON.stringify(config[key]) !== JSON.stringify(first[key])) {
+    const [now, then] = [fixedParts(config), fixedParts(first)];
+    for (const key of ['listen', 'admin', 'log', 'trust.state'] as const) {
+      if (JSON.stringify(now[key]) !== JSON.stringify(then[key])) {
         log.warn({ key }, 'this part of the configuration changed and counts after a restart');
       }
-    }
-    if (JSON.stringify(config.trust.state) !== JSON.stringify(first.trust.state)) {
-      log.warn({ key: 'trust.state' }, 'this part of the configuration changed and counts after a restart');
     }
   } catch (error) {
     const reason = error instanceof ConfigError ? error.message : String(error);

@@ -1,5 +1,11 @@
 /** Which certificate the pull port shows for which name. */
-import { createSecureContext, type TlsOptions as NodeTlsOptions, type SecureContext } from 'node:tls';
+import {
+  createSecureContext,
+  type TlsOptions as NodeTlsOptions,
+  type SecureContext,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from 'node:tls';
 
 /** The oldest version spoken, on the pull port and inside a CONNECT. */
 export const MIN_TLS = 'TLSv1.2';
@@ -21,24 +27,46 @@ export type TlsOptions = {
   readonly certificates?: readonly HostCertificate[];
 };
 
-export function toTlsSettings({ cert, key, clientCa, certificates = [] }: TlsOptions): NodeTlsOptions {
-  // Each context verifies clients by its own authorities: without this one, any public authority would do.
-  const ca = clientCa === undefined ? {} : { ca: clientCa };
-  const mutual = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-  const contexts = new Map<string, SecureContext>(
-    certificates.flatMap((own) => {
-      const context = createSecureContext({ cert: own.cert, key: own.key, ...ca, minVersion: MIN_TLS });
+export type Certificates = {
+  /** For a server of node:https. */
+  readonly settings: NodeTlsOptions;
+  /** Handshakes from now on are answered with these. @throws what node:tls says of PEM it cannot use. */
+  renew(server: TlsServer, tls: TlsOptions): void;
+};
+
+export function createCertificates(tls: TlsOptions): Certificates {
+  let contexts = toContexts(tls);
+  const mutual = tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  return {
+    settings: {
+      ...toDefault(tls),
+      ...mutual,
+      // No context: the one made of `cert` and `key`.
+      SNICallback: (name, done) => done(null, contexts.get(name.toLowerCase())),
+    },
+    renew(server, next) {
+      const renewed = toContexts(next);
+      server.setSecureContext(toDefault(next));
+      contexts = renewed;
+    },
+  };
+}
+
+function toDefault({ cert, key, clientCa }: TlsOptions): SecureContextOptions {
+  return { cert, key, ...toCa(clientCa), minVersion: MIN_TLS };
+}
+
+function toContexts({ certificates = [], clientCa }: TlsOptions): ReadonlyMap<string, SecureContext> {
+  return new Map(
+    certificates.flatMap(({ hosts, cert, key }) => {
+      const context = createSecureContext(toDefault({ cert, key, ...(clientCa && { clientCa }) }));
       // A handshake carries a name without a port.
-      return own.hosts.map((host) => [host.toLowerCase().replace(/:[0-9]+$/, ''), context] as const);
+      return hosts.map((host) => [host.toLowerCase().replace(/:[0-9]+$/, ''), context] as const);
     }),
   );
-  return {
-    cert,
-    key,
-    ...ca,
-    ...mutual,
-    minVersion: MIN_TLS,
-    // No context: the one made of `cert` and `key`.
-    SNICallback: (name, done) => done(null, contexts.get(name.toLowerCase())),
-  };
+}
+
+/** Each context verifies clients by its own authorities: without this one, any public authority would do. */
+function toCa(clientCa: TlsOptions['clientCa']): SecureContextOptions {
+  return clientCa === undefined ? {} : { ca: clientCa };
 }

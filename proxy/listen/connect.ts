@@ -42,6 +42,8 @@ export type Connect = {
   /** Listener of the server's `connect` event. */
   handle(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   readonly tunnels: () => number;
+  /** A CONNECT from now on is answered with these. @throws what node:tls says of PEM it cannot use. */
+  renew(certificates: readonly HostCertificate[]): void;
   /** Ends what has not become a request yet, and tunnels once they are silent. */
   drain(): void;
   destroy(): void;
@@ -61,14 +63,7 @@ const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 
 export function createConnect(options: ConnectOptions, deps: ConnectDeps): Connect {
   const arriving = createArriving();
-  const gates = new Map(
-    options.certificates.flatMap((certificate) =>
-      certificate.hosts
-        .map(toAuthority)
-        .map((authority) => [authority, createGate(authority, certificate, arriving, deps)] as const),
-    ),
-  );
-  const allowed: Allowed = { ...options, certified: new Set(gates.keys()) };
+  let gates = createGates(options.certificates, arriving, deps);
   const tunnels = createTunnels(deps.limits, options.lookup);
   const tell = createTell(options.observe);
   const refuse = (asked: Asked, refusal: Refusal): void => {
@@ -98,12 +93,15 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
       const fault = target === undefined ? NO_TARGET : faultOf(req, socket, head, target);
       if (target === undefined || fault !== undefined)
         return refuse(asked, { reason: 'bad_request', message: fault ?? NO_TARGET });
-      const verdict = judgeTarget(target, allowed);
+      const verdict = judgeTarget(target, { ...options, certified: gates });
       if (verdict.kind === 'terminate') return terminate(asked, verdict.authority);
       if (verdict.kind === 'tunnel') return void tunnel(asked, verdict.target, verdict.anywhere);
       refuse(asked, { reason: 'namespace_unknown', message: verdict.message });
     },
     tunnels: tunnels.size,
+    renew(certificates) {
+      gates = createGates(certificates, arriving, deps);
+    },
     drain() {
       arriving.destroy();
       tunnels.drain();
@@ -185,6 +183,20 @@ function createArriving(): Arriving {
       for (const socket of sockets.values()) socket.destroy();
     },
   };
+}
+
+function createGates(
+  certificates: readonly HostCertificate[],
+  arriving: Arriving,
+  deps: ConnectDeps,
+): ReadonlyMap<string, TlsServer> {
+  return new Map(
+    certificates.flatMap((certificate) =>
+      certificate.hosts
+        .map(toAuthority)
+        .map((authority) => [authority, createGate(authority, certificate, arriving, deps)] as const),
+    ),
+  );
 }
 
 /** TLS for one name: a server that listens nowhere. The handshake must name the host that CONNECT named. */

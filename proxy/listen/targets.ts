@@ -52,7 +52,7 @@ export type Verdict =
 
 export type Allowed = {
   /** Authorities there is a certificate for. */
-  readonly certified: ReadonlySet<string>;
+  readonly certified: Pick<ReadonlySet<string>, 'has'>;
   readonly tunnel: readonly string[];
   /** The registry that goes by this authority, if any. */
   readonly registryAt: (authority: string) => string | undefined;

@@ -1,4 +1,7 @@
 /** The ways in as the configuration has them: certificates from files, metrics, the log, and a reload. */
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../proxy/config/load-config.ts';
 import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
@@ -102,6 +105,57 @@ describe('listen.connect', () => {
 });
 
 describe('listen.tls', () => {
+  test('certificates renewed on disk count after a reload; a key that does not fit changes nothing', async () => {
+    const parts = ['main', 'named', 'tunnel'];
+    const renew = (folder: string): void => {
+      for (const part of parts) {
+        const { cert, key } = createTlsIdentity([HOST]);
+        write(folder, `${part}.crt`, cert);
+        write(folder, `${part}.key`, key);
+      }
+    };
+    const { runtime, folder, configure } = await start((below) => {
+      if (!existsSync(join(below, 'main.crt'))) renew(below);
+      const of = (part: string) => `cert: ${part}.crt, key: ${part}.key`;
+      const host = (part: string) => `certificates: [{ hosts: [${HOST}], ${of(part)} }]`;
+      return `{ address: 127.0.0.1, port: 0, tls: { ${of('main')}, ${host('named')} }, connect: { ${host('tunnel')} } }`;
+    });
+    const at = { port: runtime.port, host: '127.0.0.1', rejectUnauthorized: false };
+    const shown = async (): Promise<Record<string, string>> => {
+      const main = await startTls({ ...at, servername: 'another.example.com' });
+      const named = await startTls({ ...at, servername: HOST });
+      const over = await startTls({ ...at, servername: 'another.example.com' });
+      const { socket } = await sendConnect(`${HOST}:443`, { port: runtime.port, over });
+      const tunnel = await startTls({ socket, servername: HOST, rejectUnauthorized: false });
+      const sockets = { main, named, tunnel };
+      const found = Object.entries(sockets).map(([part, tls]) => [
+        part,
+        tls.getPeerCertificate().raw.toString('base64'),
+      ]);
+      for (const tls of Object.values(sockets)) tls.destroy();
+      return Object.fromEntries(found);
+    };
+    const onDisk = () =>
+      Object.fromEntries(
+        parts.map((part) => [
+          part,
+          new X509Certificate(readFileSync(join(folder, `${part}.crt`))).raw.toString('base64'),
+        ]),
+      );
+
+    const first = onDisk();
+    expect(await shown()).toEqual(first);
+    renew(folder);
+    const second = onDisk();
+    expect(await shown()).toEqual(first);
+    await configure(HOST);
+    expect(await shown()).toEqual(second);
+    renew(folder);
+    write(folder, 'tunnel.key', createTlsIdentity([HOST]).key);
+    await expect(configure(HOST)).rejects.toThrow(/tunnel\.key/);
+    expect(await shown()).toEqual(second);
+  });
+
   test('the client certificate is in the line of the decision', async () => {
     const client = clientIdentity('ci-runner');
     const { runtime, ca, lines } = await start((folder) => {
