@@ -30,6 +30,8 @@ export type RuntimeOptions = {
   readonly node: string;
   readonly revision?: string;
   readonly now?: () => Date;
+  /** Milliseconds since some fixed moment, by which what is remembered ages; `performance.now` when absent. */
+  readonly monotonic?: () => number;
   /** Where log lines go; standard output when absent. */
   readonly logTo?: LogOptions['to'];
 };
@@ -73,7 +75,13 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     ringSize: RECENT_DECISIONS,
     policyHash: () => parts.config.hash,
   });
-  const { pull, forwarder } = createPullSide(() => parts, { metrics, log, now, record: recorder.record });
+  const { pull, forwarder } = createPullSide(() => parts, {
+    metrics,
+    log,
+    now,
+    record: recorder.record,
+    monotonic: options.monotonic ?? (() => performance.now()),
+  });
   const app = createApp({
     pull,
     forwarder,
@@ -155,11 +163,15 @@ type PullSideOptions = {
   readonly log: Log;
   readonly now: () => Date;
   readonly record: Parameters<typeof createPull>[0]['record'];
+  readonly monotonic: () => number;
 };
 
 /** The pipeline and the caches it shares across reloads. */
-function createPullSide(parts: () => Parts, { metrics, log, now, record }: PullSideOptions) {
-  const access = createAccessCache({ onShared: () => metrics.singleFlightShared('access') });
+function createPullSide(parts: () => Parts, { metrics, log, now, record, monotonic }: PullSideOptions) {
+  const access = createAccessCache({
+    onShared: () => metrics.singleFlightShared('access'),
+    now: monotonic,
+  });
   const store = createManifestCache<SignedManifest>();
   metrics.watchCache('access', access.size);
   metrics.watchCache('manifest', store.size);
@@ -173,7 +185,7 @@ function createPullSide(parts: () => Parts, { metrics, log, now, record }: PullS
     config: () => parts().pull,
     trustFor: (registry, gun) => parts().trust.trustFor(registry, gun),
     manifests,
-    trustFiles: createTrustFileCache<TrustFile>(),
+    trustFiles: createTrustFileCache<TrustFile>({ now: monotonic }),
     imageConfigs: createImageConfigs(createManifestCache<HeldConfig>(CONFIG_CACHE_BYTES)),
     isGranted: access.isGranted,
     record,

@@ -16,10 +16,12 @@ export type Access = {
 export interface AccessCache {
   /** Whether a grant is remembered; asks nobody. */
   isGranted(access: Access): boolean;
-  /** Remembers that the registry let this caller read. */
-  grant(access: Access): void;
+  /** Remembers that the registry let this caller read. @param askedAt `now()` before the registry was asked. */
+  grant(access: Access, askedAt: number): void;
   /** A remembered grant, or the answer of `check`. Callers with the same question share one check. */
   verify(access: Access, digest: string, check: () => Promise<boolean>): Promise<boolean>;
+  /** Milliseconds since some fixed moment. */
+  now(): number;
   size(): { readonly entries: number };
 }
 
@@ -33,7 +35,10 @@ export type AccessCacheOptions = {
   readonly onShared?: () => void;
 };
 
-/** The longest a registry's "yes" outlives the moment it was given, in milliseconds. */
+/**
+ * The longest a registry's "yes" is believed, in milliseconds (README.md, "Who may read what"). Counted from before
+ * the question: the registry may have decided at once and answered late.
+ */
 const MAX_TTL_MS = 60_000;
 const MAX_ENTRIES = 20_000;
 
@@ -52,10 +57,11 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
       .digest('base64');
   };
   const isGranted = (key: string): boolean => (grants.get(key) ?? Number.NEGATIVE_INFINITY) > now();
+  const grant = (key: string, askedAt: number): void => void grants.set(key, askedAt + ttlMs);
 
   return {
     isGranted: (access) => isGranted(toKey(access)),
-    grant: (access) => void grants.set(toKey(access), now() + ttlMs),
+    grant: (access, askedAt) => grant(toKey(access), askedAt),
     verify(access, digest, check) {
       const key = toKey(access);
       if (isGranted(key)) return Promise.resolve(true);
@@ -65,17 +71,17 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
         options.onShared?.();
         return running;
       }
-      const asked = now();
+      const askedAt = now();
       const flight = check()
         .then((granted) => {
-          // Counted from before the question: the registry may have decided at once and answered late.
-          if (granted) grants.set(key, asked + ttlMs);
+          if (granted) grant(key, askedAt);
           return granted;
         })
         .finally(() => flights.delete(flightKey));
       flights.set(flightKey, flight);
       return flight;
     },
+    now,
     size: () => ({ entries: grants.size }),
   };
 }

@@ -8,10 +8,12 @@ import {
   isRouteUnknown,
   referrersList,
   referrersPath,
+  refuseSubject,
   toReferrersIndex,
   toReferrersLink,
 } from '../registry/referrers.ts';
 import { listPath, type TagListRoute, toLink } from '../registry/tags.ts';
+import type { Response } from '../registry/types.ts';
 import { type Exchange, elapsed, type Passing, type RepositoryRoute, record, refuse } from './exchange.ts';
 import { holdConfig } from './image-config.ts';
 import { refuseManifest } from './manifest-answer.ts';
@@ -59,12 +61,14 @@ function target(exchange: Exchange, route: ForwardedRoute, client: HttpClient, p
       if (reference.kind === 'tag')
         return { kind: route.kind, path: manifestPath(repository, reference.tag) };
       const { digest } = reference;
+      const { manifests } = exchange.deps;
+      const askedAt = manifests.now();
       return {
         kind: route.kind,
         path: manifestPath(repository, digest),
         digest,
         onConfirmed: async (body) => {
-          exchange.deps.manifests.keep(client, repository, { ...body, digest }, exchange.request);
+          manifests.keep(client, repository, { ...body, digest, askedAt }, exchange.request);
           const failure = await holdConfig(exchange, client, route, body);
           return failure && refuseManifest(exchange, route, failure, passing);
         },
@@ -80,14 +84,8 @@ function target(exchange: Exchange, route: ForwardedRoute, client: HttpClient, p
           const next = parseNextQuery(link, client.baseUrl, referrersList(repository, route.digest));
           return next === undefined ? undefined : toReferrersLink(route, next);
         },
-        // Under enforcement the tag they would be in is not signed, and unsigned tags are invisible.
         onRefused: async (refusal) =>
-          isRouteUnknown(refusal)
-            ? toReferrersIndex(
-                passing.mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, exchange.request),
-                route.artifactType,
-              )
-            : refusal,
+          isRouteUnknown(refusal) ? listReferrers(exchange, client, route, passing, refusal) : refusal,
       };
     case 'tags':
       return {
@@ -96,6 +94,23 @@ function target(exchange: Exchange, route: ForwardedRoute, client: HttpClient, p
         toLink: (link) => toOwnLink(link, client, route),
       };
   }
+}
+
+/** In place of a registry that has no such route: an index, for those who may read what it is about. */
+async function listReferrers(
+  { deps, request }: Exchange,
+  client: HttpClient,
+  route: Extract<ForwardedRoute, { kind: 'referrers' }>,
+  { mode }: Passing,
+  refusal: Response,
+): Promise<Response> {
+  const { authorization } = request;
+  const isKnown = client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization });
+  const refused = isKnown ? undefined : await refuseSubject(client, route, request, refusal);
+  if (refused !== undefined) return refused;
+  // Under enforcement the tag they would be in is not signed, and unsigned tags are invisible.
+  const listed = mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, request);
+  return toReferrersIndex(listed, route.artifactType);
 }
 
 function toListQuery({ n, last }: TagListRoute): string {

@@ -2,19 +2,21 @@
  * Referrers of a digest where the registry has no such route (registry-clients.md §3): the answer the specification
  * asks for, an index, filled from the tag in which clients of such registries keep it.
  */
+import { Readable } from 'node:stream';
 import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
 import { parsePage, toPage } from './link.ts';
 import { type Caller, MAX_MANIFEST_BYTES, manifestPath, pullScope } from './manifest.ts';
-import { OCI_INDEX, toMediaType } from './media-type.ts';
+import { MANIFEST_ACCEPT, OCI_INDEX, toMediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
+import { toRelayed } from './relay.ts';
 import type { Response, Route } from './types.ts';
 
 export type ReferrersRoute = Extract<Route, { kind: 'referrers' }>;
 
-/** For the question by tag, in milliseconds. */
-const TAG_DEADLINE_MS = 10_000;
+/** For each question that stands in for the missing route, in milliseconds. */
+const DEADLINE_MS = 10_000;
 /** Longest hash in such a tag, in characters (OCI distribution-spec, "Referrers Tag Schema"). */
 const MAX_TAG_HASH = 64;
 
@@ -59,6 +61,36 @@ export function toReferrersIndex(
   return { status: 200, reasonPhrase: undefined, headers, body };
 }
 
+/**
+ * Whether the caller may read the subject: a route that is not there refuses nobody, so the manifest is asked for
+ * (registry-clients.md §4.3).
+ *
+ * @param refusal the registry's answer to the missing route, which stands when the question fails.
+ * @returns what the caller gets in place of an index; undefined: the index. Throws nothing an upstream can cause.
+ */
+export async function refuseSubject(
+  client: HttpClient,
+  { repository, digest }: Pick<ReferrersRoute, 'repository' | 'digest'>,
+  { authorization }: Caller,
+  refusal: Response,
+): Promise<Response | undefined> {
+  try {
+    const { status, headers } = await client.head(manifestPath(repository, digest), {
+      headers: { accept: MANIFEST_ACCEPT },
+      scope: pullScope(repository),
+      authorization,
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+    // A subject that is not there has no referrers, which an index says too.
+    if (status === 200 || status === 404) return undefined;
+    const isItsWord = status === 401 || status === 403 || status === 429;
+    return isItsWord ? await toRelayed({ status, headers, body: Readable.from([]) }) : refusal;
+  } catch (error) {
+    if (error instanceof UpstreamError) return refusal;
+    throw error;
+  }
+}
+
 /** What the tag `sha256-<hex>` lists. Nothing when it is not there or not an index; throws nothing an upstream can cause. */
 export async function fetchTaggedReferrers(
   client: HttpClient,
@@ -66,7 +98,7 @@ export async function fetchTaggedReferrers(
   caller: Caller,
 ): Promise<readonly unknown[]> {
   const [algorithm = '', hash = ''] = digest.split(':');
-  const signal = AbortSignal.timeout(TAG_DEADLINE_MS);
+  const signal = AbortSignal.timeout(DEADLINE_MS);
   try {
     const path = manifestPath(repository, `${algorithm}-${hash.slice(0, MAX_TAG_HASH)}`);
     const { authorization } = caller;

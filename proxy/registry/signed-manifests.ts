@@ -20,8 +20,9 @@ type ManifestKey = { readonly registry: string; readonly repository: string; rea
 /** Who may read which repository. */
 export interface AccessStore {
   isGranted(access: Access): boolean;
-  grant(access: Access): void;
+  grant(access: Access, askedAt: number): void;
   verify(access: Access, digest: string, check: () => Promise<boolean>): Promise<boolean>;
+  now(): number;
 }
 type Access = {
   readonly registry: string;
@@ -45,12 +46,16 @@ export interface SignedManifests {
   recall(client: HttpClient, repository: string, digest: Digest, caller: Caller): SignedManifest | undefined;
   /** Keeps a manifest the registry gave this caller, whose bytes were compared with its digest. */
   keep(client: HttpClient, repository: string, confirmed: Confirmed, caller: Caller): void;
+  /** Milliseconds since some fixed moment. */
+  now(): number;
 }
 /** Bytes that have the digest, and the Content-Type they came under. */
 export type Confirmed = {
   readonly digest: Digest;
   readonly bytes: Uint8Array;
   readonly contentType: string | undefined;
+  /** `now()` before the registry was asked. */
+  readonly askedAt: number;
 };
 export type SignedResult =
   | ManifestResult
@@ -65,10 +70,11 @@ export function createSignedManifests(options: SignedManifestsOptions): SignedMa
 
   const fetchAndKeep = (...[client, repository, target, caller]: FetchArguments): Promise<SignedResult> =>
     withDeadline(options.deadlineMs ?? DEADLINE_MS, caller.signal, async (signal) => {
+      const askedAt = access.now();
       const result = await fetchSignedManifest(client, repository, target, { ...caller, signal });
       if (result.kind === 'manifest') {
         store.set({ registry: client.upstream, repository, digest: target.digest }, result.manifest);
-        if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller));
+        if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller), askedAt);
       }
       if (result.kind === 'failed' && result.reason === 'registry_unreachable' && isLate(signal)) {
         return { kind: 'failed', reason: 'deadline_exceeded', what: 'the registry did not answer in time' };
@@ -113,13 +119,14 @@ export function createSignedManifests(options: SignedManifestsOptions): SignedMa
       options.onCache?.(kept === undefined ? 'miss' : 'hit');
       return kept;
     },
-    keep(client, repository, { digest, bytes, contentType }, caller) {
-      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller));
+    keep(client, repository, { digest, bytes, contentType, askedAt }, caller) {
+      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller), askedAt);
       // Of another type than the four it is served to whoever asks the registry for it, and not from here.
       const mediaType = toMediaType(bytes, contentType);
       if (mediaType !== undefined)
         store.set({ registry: client.upstream, repository, digest }, { digest, mediaType, bytes });
     },
+    now: access.now,
   };
 }
 

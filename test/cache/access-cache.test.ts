@@ -6,7 +6,7 @@ const ALICE = { registry: 'r', repository: 'a', authorization: 'Bearer alice' };
 describe('a right to read is believed for a minute at most, and for nobody else', () => {
   test('a grant holds for its caller, repository and registry only', () => {
     const access = createAccessCache();
-    access.grant(ALICE);
+    access.grant(ALICE, access.now());
     expect(access.isGranted(ALICE)).toBe(true);
     for (const other of [
       { authorization: undefined },
@@ -21,14 +21,14 @@ describe('a right to read is believed for a minute at most, and for nobody else'
 
   test('names cannot be shifted between the parts of the key', () => {
     const access = createAccessCache();
-    access.grant({ registry: 'a', repository: 'b","c', authorization: 'd' });
+    access.grant({ registry: 'a', repository: 'b","c', authorization: 'd' }, access.now());
     expect(access.isGranted({ registry: 'a","b', repository: 'c', authorization: 'd' })).toBe(false);
   });
 
   test('it ends after the time it was given for, and never later than after 60 seconds', () => {
     let now = 0;
     const access = createAccessCache({ now: () => now, ttlMs: 3_600_000 });
-    access.grant(ALICE);
+    access.grant(ALICE, access.now());
     now = 59_999;
     expect(access.isGranted(ALICE)).toBe(true);
     now = 60_000;
@@ -46,9 +46,21 @@ describe('a right to read is believed for a minute at most, and for nobody else'
     expect(access.isGranted(ALICE)).toBe(false);
   });
 
+  test('being used does not make it last, and neither does a late answer to an old question', async () => {
+    let now = 0;
+    const access = createAccessCache({ now: () => now });
+    access.grant(ALICE, 0);
+    for (now = 10_000; now < 60_000; now += 10_000) {
+      expect(await access.verify(ALICE, 'd', () => Promise.reject(new Error('asked')))).toBe(true);
+    }
+    expect(access.isGranted(ALICE)).toBe(false);
+    access.grant(ALICE, 0);
+    expect(access.isGranted(ALICE)).toBe(false);
+  });
+
   test('the number of entries is bounded', () => {
     const access = createAccessCache({ maxEntries: 2 });
-    for (const authorization of ['1', '2', '3']) access.grant({ ...ALICE, authorization });
+    for (const authorization of ['1', '2', '3']) access.grant({ ...ALICE, authorization }, access.now());
     expect(access.size()).toEqual({ entries: 2 });
     expect(access.isGranted({ ...ALICE, authorization: '1' })).toBe(false);
   });

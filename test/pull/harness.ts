@@ -85,6 +85,8 @@ export type ProxyOptions = {
   readonly deadlineMs?: number;
   readonly trustServer?: HttpClient;
   readonly trustFiles?: PullDeps['trustFiles'];
+  /** By which a right to read ages, in milliseconds. */
+  readonly monotonic?: () => number;
   /** How the pull port listens. */
   readonly server?: Omit<ServerOptions, 'newRequestId'>;
   readonly address?: string;
@@ -138,7 +140,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
   const records: DecisionRecord[] = [];
   const errors: unknown[] = [];
   const answered: { route: string; code: number }[] = [];
-  const access = createAccessCache();
+  const access = createAccessCache(options.monotonic === undefined ? {} : { now: options.monotonic });
   const pull = createPull({
     config: () => config,
     trustFor: options.trustFor ?? (async (_registry, gun) => verified(gun, options.signed ?? {})),

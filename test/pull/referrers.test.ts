@@ -1,11 +1,12 @@
 /** Referrers: the answer the specification asks for, also where the registry knows no such route. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Handler } from '../registry/upstream.ts';
-import { ask, manifest, type ProxyOptions, type RunningProxy, rule, startProxy } from './harness.ts';
+import { ask, BASIC, manifest, type ProxyOptions, type RunningProxy, rule, startProxy } from './harness.ts';
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
-const SUBJECT = manifest('subject').digest;
+const { digest: SUBJECT, bytes } = manifest('subject');
 const PATH = `/v2/library/app/referrers/${SUBJECT}`;
+const MANIFEST = `/v2/library/app/manifests/${SUBJECT}`;
 const TAG = `/v2/library/app/manifests/${SUBJECT.replace(':', '-')}`;
 const OFF = { rules: [rule({ mode: 'off' })] };
 
@@ -41,7 +42,8 @@ describe('where the registry has no such route', () => {
     expect(reply.headers['oci-filters-applied']).toBeUndefined();
     const head = await ask(port, PATH, { method: 'HEAD' });
     expect([head.status, head.headers['content-length']]).toEqual([200, String(reply.body.length)]);
-    expect(upstream.received.map(({ url }) => url)).toEqual([PATH, PATH]);
+    const asked = upstream.received.map(({ method, url }) => `${method} ${url}`);
+    expect(asked).toEqual([`GET ${PATH}`, `HEAD ${MANIFEST}`, `HEAD ${PATH}`, `HEAD ${MANIFEST}`]);
   });
 
   test('an unsigned list under a tag is as invisible as the tag', async () => {
@@ -71,6 +73,58 @@ describe('where the registry has no such route', () => {
     const { port, upstream } = await start(without(), OFF);
     await ask(port, `/v2/library/app/referrers/sha512:${'ab'.repeat(64)}`);
     expect(upstream.received.at(-1)?.url).toBe(`/v2/library/app/manifests/sha512-${'ab'.repeat(32)}`);
+  });
+});
+
+describe('where the registry has no such route, and only alice may read', () => {
+  const alice = { authorization: 'Bearer alice' };
+  const TAGGED = { schemaVersion: 2, mediaType: INDEX, manifests: LISTED };
+  const privately: Handler = (req, res) => {
+    if (req.url?.includes('/referrers/') || req.headers.authorization === 'Bearer alice')
+      return without(TAGGED)(req, res);
+    return res.writeHead(401, { 'www-authenticate': 'Bearer realm="r"', 'retry-after': '7' }).end();
+  };
+
+  test.each<[string, ProxyOptions, readonly unknown[]]>([
+    ['enforced', {}, []],
+    ['off', OFF, LISTED],
+  ])('rule %s: she gets the index, and everybody else the challenge', async (_name, options, listed) => {
+    const { port } = await start(privately, options);
+    const hers = await ask(port, PATH, { headers: alice });
+    expect([hers.status, JSON.parse(hers.body.toString()).manifests]).toEqual([200, listed]);
+    for (const headers of [{}, { authorization: 'Bearer bob' }]) {
+      for (const method of ['GET', 'HEAD']) {
+        const reply = await ask(port, PATH, { method, headers: headers as Record<string, string> });
+        expect([reply.status, reply.headers['www-authenticate'], reply.body.length]).toEqual([
+          401,
+          'Bearer realm="r"',
+          0,
+        ]);
+      }
+    }
+  });
+
+  test('whoever was let in lately is not asked about again, nor is our own account', async () => {
+    const { port, upstream } = await start((req, res) =>
+      req.url === MANIFEST ? res.end(bytes) : privately(req, res),
+    );
+    await ask(port, MANIFEST, { headers: alice });
+    upstream.received.splice(0);
+    expect((await ask(port, PATH, { headers: alice })).status).toBe(200);
+    expect(upstream.received.map(({ url }) => url)).toEqual([PATH]);
+    const ours = await start(without(), { auth: BASIC });
+    expect((await ask(ours.port, PATH)).status).toBe(200);
+    expect(ours.upstream.received.filter(({ method, url }) => method === 'HEAD' && url === MANIFEST)).toEqual(
+      [],
+    );
+  });
+
+  test.each<[string, Handler]>([
+    ['500', (_req, res) => res.writeHead(500).end()],
+    ['silence', (req) => req.socket.destroy()],
+  ])('%s in place of an answer is no index', async (_name, handler) => {
+    const { port } = await start((req, res) => (req.url === PATH ? without()(req, res) : handler(req, res)));
+    expect(await ask(port, PATH)).toMatchObject({ status: 404, body: Buffer.from('404 page not found\n') });
   });
 });
 

@@ -1,5 +1,5 @@
 /** One request, as curl would send it: nothing is followed, decoded or added. */
-import { request as httpRequest } from 'node:http';
+import { type Agent, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
 export interface Answer {
@@ -15,12 +15,17 @@ export interface AskOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Authority of an https server, PEM. */
   readonly ca?: Buffer;
+  /** Connections that several requests share; absent: each has its own. */
+  readonly agent?: Agent;
 }
 
-export function ask(url: string, { method = 'GET', headers = {}, ca }: AskOptions = {}): Promise<Answer> {
+export function ask(
+  url: string,
+  { method = 'GET', headers = {}, ca, agent }: AskOptions = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = url.startsWith('https:') ? httpsRequest : httpRequest;
-    const call = request(url, { method, headers, agent: false, ...(ca && { ca }) }, (response) => {
+    const call = request(url, { method, headers, agent: agent ?? false, ...(ca && { ca }) }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
       response.on('end', () =>

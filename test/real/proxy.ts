@@ -34,6 +34,8 @@ export interface RunningProxy {
   readonly address: string;
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
+  /** Of its admin port. */
+  readonly admin: string;
   /** All it wrote, in every run. */
   log(): string;
   /** The text of `/metrics`. */
@@ -60,6 +62,9 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     },
     get url() {
       return `http://127.0.0.1:${current.port}`;
+    },
+    get admin() {
+      return current.admin;
     },
     log: () => [...earlier, current.service.log()].join(''),
     metrics: async () => await (await fetch(`${current.admin}/metrics`)).text(),

@@ -8,6 +8,17 @@ export interface RegistryOptions {
   readonly proxyRemote?: string;
   /** Lines of an Apache htpasswd file (bcrypt only): this registry asks for Basic credentials. */
   readonly htpasswd?: string;
+  /** This registry asks for Bearer tokens, as its `auth: token` has them. */
+  readonly token?: TokenAuth;
+}
+
+export interface TokenAuth {
+  /** URL where clients get tokens. */
+  readonly realm: string;
+  readonly service: string;
+  readonly issuer: string;
+  /** Certificates of the keys that sign tokens, PEM. */
+  readonly certFile: string;
 }
 
 /** An account for `RegistryOptions.htpasswd`; Debian's base system has no program that writes bcrypt. */
@@ -60,5 +71,10 @@ function describeRegistry(folder: string, port: number, options: RegistryOptions
     http: { addr: `127.0.0.1:${port}` },
     ...(options.proxyRemote === undefined ? {} : { proxy: { remoteurl: options.proxyRemote } }),
     ...(options.htpasswd === undefined ? {} : { auth: { htpasswd: { realm: 'test', path: htpasswd } } }),
+    ...(options.token === undefined ? {} : { auth: { token: describeTokens(options.token) } }),
   });
+}
+
+function describeTokens({ realm, service, issuer, certFile }: TokenAuth): object {
+  return { realm, service, issuer, rootcertbundle: certFile };
 }

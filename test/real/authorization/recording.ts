@@ -1,0 +1,45 @@
+/** Stands in front of a server, hands everything on, and remembers what came and with which credentials. */
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { onCleanUp } from '../process.ts';
+
+export interface Recording {
+  readonly url: string;
+  readonly requests: { readonly path: string; readonly headers: IncomingHttpHeaders }[];
+}
+
+export async function startRecording(target: {
+  readonly url: string;
+  readonly caFile?: string;
+}): Promise<Recording> {
+  const requests: { path: string; headers: IncomingHttpHeaders }[] = [];
+  const isHttps = target.url.startsWith('https:');
+  const call = isHttps ? httpsRequest : httpRequest;
+  const ca = isHttps && target.caFile !== undefined ? await readFile(target.caFile) : undefined;
+  const server = createServer(({ method, url: path = '', headers }, response) => {
+    requests.push({ path, headers });
+    call(`${target.url}${path}`, { method, headers, agent: false, ...(ca && { ca }) }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    })
+      .on('error', () => response.destroy())
+      .end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onCleanUp(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+}
+
+/** Every Authorization that came, each once; undefined stands for none. */
+export function credentialsIn(
+  requests: readonly { readonly headers: IncomingHttpHeaders }[],
+): ReadonlySet<string | undefined> {
+  return new Set(requests.map(({ headers }) => headers.authorization));
+}
