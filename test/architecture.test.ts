@@ -187,6 +187,11 @@ test('only main.ts reads process', () => {
   expect(files.filter((file) => file !== 'main.ts' && /\bprocess\./.test(codeOf(file)))).toEqual([]);
 });
 
+test('only commands/run-client.ts runs other programs', () => {
+  const running = files.filter((file) => importsOf(file).includes('node:child_process'));
+  expect(running).toEqual(['commands/run-client.ts']);
+});
+
 test('policy/ is pure: no promise, no clock, no environment', () => {
   const impure = /\basync\b|\bawait\b|\bPromise\b|Date\.now|new Date\(\)|performance\./;
   expect(files.filter((file) => file.startsWith('policy/') && impure.test(codeOf(file)))).toEqual([]);
