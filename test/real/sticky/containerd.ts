@@ -6,6 +6,10 @@ import { makeTempDir, onCleanUp, type Result, run, startService } from '../proce
 import { programOf } from '../programs.ts';
 
 export interface Containerd {
+  /** Its socket. */
+  readonly address: string;
+  /** A new folder for `--hosts-dir`, with this hosts.toml for docker.io. */
+  writeHosts(hostsToml: string): Promise<string>;
   /** Pulls with this hosts.toml for docker.io. */
   pull(image: string, hostsToml: string): Promise<Result>;
 }
@@ -34,14 +38,21 @@ export async function startContainerd(env: Readonly<Record<string, string>>): Pr
     ],
     ready: async () => (await ctr(['version'])).status === 0,
   });
-  let pulls = 0;
+  let written = 0;
+  const writeHosts = async (hostsToml: string): Promise<string> => {
+    written += 1;
+    const hosts = join(folder, `hosts-${written}`);
+    await mkdir(join(hosts, 'docker.io'), { recursive: true });
+    await writeFile(join(hosts, 'docker.io', 'hosts.toml'), hostsToml);
+    return hosts;
+  };
   return {
-    async pull(image, hostsToml) {
-      pulls += 1;
-      const hosts = join(folder, `hosts-${pulls}`);
-      await mkdir(join(hosts, 'docker.io'), { recursive: true });
-      await writeFile(join(hosts, 'docker.io', 'hosts.toml'), hostsToml);
-      return await ctr(['images', 'pull', '--snapshotter', 'native', '--hosts-dir', hosts, image]);
-    },
+    address: socket,
+    writeHosts,
+    pull: async (image, hostsToml) =>
+      await ctr([
+        ...['images', 'pull', '--snapshotter', 'native', '--hosts-dir', await writeHosts(hostsToml)],
+        image,
+      ]),
   };
 }
