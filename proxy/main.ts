@@ -16,6 +16,17 @@ const io: CommandIo = {
 /** A file a command reads; each command is loaded when it runs, so that `check` does not wait for the server. */
 const configOption = () => new Option('--config <file>', 'configuration file').default(DEFAULT_CONFIG);
 
+type CanaryFlags = {
+  readonly client: string;
+  readonly image?: string;
+  readonly as?: string;
+  readonly proxy?: string;
+  readonly timeout: string;
+  readonly textfile?: string;
+  readonly json: boolean;
+  readonly config?: string;
+};
+
 function createProgram(finish: (code: number) => void): Command {
   const program = new Command('pullwarden')
     .description('A reverse proxy for container registries that lets only signed tags through.')
@@ -115,6 +126,32 @@ function createProgram(finish: (code: number) => void): Command {
       const { runDoctor } = await import('./commands/doctor.ts');
       const config = options.config ?? (options.proxy === undefined ? DEFAULT_CONFIG : undefined);
       finish(await runDoctor({ proxy: undefined, ...options, config }, io));
+    });
+
+  program
+    .command('canary')
+    .description(
+      'pull the tag the proxy always refuses through a client of this node, and say what that proves',
+    )
+    .argument('[options...]', "further options of the client's pull, after --")
+    .requiredOption('--client <client>', 'docker | ctr | crictl | nerdctl | podman | skopeo | buildah')
+    .option('--image <reference>', 'what the client is to pull; default: the canary of the configuration')
+    .option('--as <form>', "registry-host: the proxy's address stands in front of it")
+    .option('--proxy <url>', 'address of the proxy as clients use it; enough without a configuration file')
+    .option('--timeout <time>', 'for the pull', '60s')
+    .option('--textfile <file>', "write the result for node_exporter's textfile collector as well")
+    .option('--json', 'as JSON', false)
+    .option(
+      '--config <file>',
+      `configuration file (default: "${DEFAULT_CONFIG}", unless --proxy or --image is given)`,
+    )
+    .action(async (options: readonly string[], given: CanaryFlags) => {
+      const { runCanary } = await import('./commands/canary.ts');
+      const isNamed = given.proxy !== undefined || given.image !== undefined;
+      const config = given.config ?? (isNamed ? undefined : DEFAULT_CONFIG);
+      const unset = { image: undefined, as: undefined, proxy: undefined, textfile: undefined };
+      const deps = { io, env: process.env, now: () => new Date() };
+      finish(await runCanary({ ...unset, ...given, config, options }, deps));
     });
 
   program

@@ -3,6 +3,7 @@
  *
  * Every effect is a parameter, and nothing here knows how an answer is written to a socket.
  */
+import { isCanary } from './policy/canary.ts';
 import { decide } from './policy/decide.ts';
 import { needsTrust, selectRule } from './policy/rule.ts';
 import { type Decision, NO_RULE, type TrustOutcome } from './policy/types.ts';
@@ -70,9 +71,11 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   const { registry, gun } = route;
   const reference = toImageReference(route);
   const rule = selectRule(config.policy, gun);
-  const outcome = needsTrust(rule, reference) ? await deps.trustFor(registry, gun) : undefined;
-  const { unmatched } = config.policy;
-  const asked = { rule, unmatched, registry, reference, outcome, now: deps.now() };
+  const { unmatched, canary } = config.policy;
+  // No trust data counts for the canary, so its refusal waits for no trust server.
+  const isAsked = needsTrust(rule, reference) && !isCanary(canary, registry, reference);
+  const outcome = isAsked ? await deps.trustFor(registry, gun) : undefined;
+  const asked = { rule, unmatched, canary, registry, reference, outcome, now: deps.now() };
   const plain = decide({ ...asked, suggest: false });
   // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
   const isTold =

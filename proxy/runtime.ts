@@ -11,6 +11,7 @@ import type { Config } from './config/types.ts';
 import type { ConnectEvent } from './listen/connect.ts';
 import { readListenOptions } from './listen-parts.ts';
 import { createParts, type Parts } from './parts.ts';
+import { formatCanary } from './policy/canary.ts';
 import type { TrustFile } from './pull/types.ts';
 import { createPull } from './pull.ts';
 import { createImageConfigs, type HeldConfig } from './registry/image-configs.ts';
@@ -109,6 +110,7 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
       unmatched: parts.config.policy.unmatched,
       rules: parts.config.policy.rules,
     },
+    canary: { image: formatCanary(parts.config.policy.canary), refusedAt: recorder.canaryRefusedAt() },
     registries: parts.registries,
     trust: [...trustStatus.values()],
   });

@@ -45,6 +45,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'listen/connect.ts',
       'listen-parts.ts',
       'parts.ts',
+      'policy/canary.ts',
       'pull.ts',
       'pull/',
       'registry/',
@@ -63,6 +64,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'demo/',
       'registry/reference.ts',
       'runtime.ts',
+      'telemetry/canary-textfile.ts',
       'trust-client/',
       'trust-parts.ts',
       'version.ts',
@@ -183,6 +185,11 @@ function codeOf(file: string): string {
 
 test('only main.ts reads process', () => {
   expect(files.filter((file) => file !== 'main.ts' && /\bprocess\./.test(codeOf(file)))).toEqual([]);
+});
+
+test('only commands/run-client.ts runs other programs', () => {
+  const running = files.filter((file) => importsOf(file).includes('node:child_process'));
+  expect(running).toEqual(['commands/run-client.ts']);
 });
 
 test('policy/ is pure: no promise, no clock, no environment', () => {

@@ -41,7 +41,7 @@ export function toShownAddress(address: string): string {
 export const MAX_LISTED = 500;
 
 export function toStatusJson(status: Status, now: Date): object {
-  const { version, revision, startedAt, policy, registries, trust } = status;
+  const { version, revision, startedAt, policy, canary, registries, trust } = status;
   return {
     version,
     revision,
@@ -55,6 +55,7 @@ export function toStatusJson(status: Status, now: Date): object {
       unmatched: policy.unmatched,
       rules: policy.rules.map(toRuleJson),
     },
+    canary,
     registries: registries.map(toRegistryJson),
     repositories: trust.length,
     trust: bySoonestExpiry(trust).slice(0, MAX_LISTED),

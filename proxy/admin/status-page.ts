@@ -7,7 +7,7 @@ import type { Rule, SignerRequirement } from '../policy/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
 import { type Html, html } from './html.ts';
 import { bySoonestExpiry, MAX_LISTED, toEnforcing, toShownAddress } from './status-json.ts';
-import type { PolicyStatus, RegistryStatus, Status, TrustStatus } from './types.ts';
+import type { CanaryStatus, PolicyStatus, RegistryStatus, Status, TrustStatus } from './types.ts';
 
 /** Trust that runs out within this time is marked, in milliseconds: peers.md §9.4 pages for a day, files a ticket for seven. */
 const URGENT_MS = 24 * 60 * 60 * 1000;
@@ -38,7 +38,7 @@ export const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 export function toStatusPage(status: Status, decisions: readonly DecisionRecord[], now: Date): string {
-  const { version, revision, policy, registries, trust, startedAt } = status;
+  const { version, revision, policy, canary, registries, trust, startedAt } = status;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -55,7 +55,7 @@ export function toStatusPage(status: Status, decisions: readonly DecisionRecord[
 The same as JSON: <a href="api/status">status</a>, <a href="api/decisions">decisions</a>. <a href="metrics">Metrics</a>, <a href="readyz">readiness</a>.</p>
 </header>
 <main>
-${enforcingSection(policy)}
+${enforcingSection(policy, canary)}
 ${decisionsSection(decisions)}
 ${trustSection(trust, now)}
 ${rulesSection(policy)}
@@ -66,7 +66,7 @@ ${registriesSection(registries)}
 `.markup;
 }
 
-function enforcingSection(policy: PolicyStatus): Html {
+function enforcingSection(policy: PolicyStatus, { image, refusedAt }: CanaryStatus): Html {
   const { answer, because } = toEnforcing(policy);
   const verdict = {
     yes: html`<p class="good">Yes: only signed tags get through.</p>`,
@@ -75,7 +75,8 @@ function enforcingSection(policy: PolicyStatus): Html {
   }[answer];
   return html`<section aria-labelledby="enforcing"><h2 id="enforcing">Enforcing?</h2>
 ${verdict}${because.length === 0 ? undefined : html`<ul>${because.map((text) => html`<li>${text}</li>`)}</ul>`}
-<p>Policy <code>${policy.hash}</code>, in force since ${time(policy.loadedAt)}.</p>
+<p>Policy <code>${policy.hash}</code>, in force since ${time(policy.loadedAt)}.
+The canary <code>${image}</code> was ${refusedAt === undefined ? 'not asked for since the start' : html`last refused at ${time(refusedAt)}`}.</p>
 ${policy.reloadError === undefined ? undefined : html`<p class="bad">The configuration read last is not in force: ${policy.reloadError}</p>`}
 </section>`;
 }

@@ -42,11 +42,19 @@ export type PolicyStatus = {
   readonly rules: readonly Rule[];
 };
 
+export type CanaryStatus = {
+  /** `registry/repository:tag`. */
+  readonly image: string;
+  /** undefined: not since the start. */
+  readonly refusedAt: Date | undefined;
+};
+
 export type Status = {
   readonly version: string;
   readonly revision: string;
   readonly startedAt: Date;
   readonly policy: PolicyStatus;
+  readonly canary: CanaryStatus;
   readonly registries: readonly RegistryStatus[];
   readonly trust: readonly TrustStatus[];
 };

@@ -26,7 +26,7 @@ export function renderBuildkit(lock: Lock): ClientKit {
       ...canarySteps(lock),
     ],
     tests: [
-      canaryTest(lock, `printf 'FROM ${canaryReference(lock)}\\n' | docker buildx build --no-cache --pull -`),
+      canaryTest(`printf 'FROM ${canaryReference(lock)}\\n' | docker buildx build --no-cache --pull -`),
       ...egress.tests,
     ],
   };

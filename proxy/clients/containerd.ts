@@ -38,8 +38,8 @@ export function renderContainerd(lock: Lock): ClientKit {
       ...canarySteps(lock),
     ],
     tests: [
-      canaryTest(lock, `crictl pull ${reference}`),
-      canaryTest(lock, `ctr images pull --hosts-dir ${CERTS_D} ${reference}`),
+      canaryTest(`crictl pull ${reference}`),
+      canaryTest(`ctr images pull --hosts-dir ${CERTS_D} ${reference}`),
       ...egress.tests,
     ],
   };

@@ -1,12 +1,13 @@
 /** dockerd, in the three forms of registry-clients.md §1.5: as registry host (A), as HTTPS_PROXY (B), as mirror (D). */
 import { isIP } from 'node:net';
-import { canaryReference, canarySteps, canaryTest } from './canary.ts';
+import { formatCanary, HUB_CANARY } from '../policy/canary.ts';
+import { canaryReference, canarySteps, canaryTest, hostReference } from './canary.ts';
 import { certsFolderSteps } from './certificates.ts';
 import { renderEgress } from './egress.ts';
 import { renderHostsFolder } from './hosts-toml.ts';
 import { DOCKER_HUB } from './hub.ts';
 import { LockError } from './lock-error.ts';
-import type { Canary, ClientFile, ClientKit, Lock, ProxyEndpoint } from './types.ts';
+import type { ClientFile, ClientKit, Lock, ProxyEndpoint } from './types.ts';
 
 export const DOCKERD_FORMS = ['registry-host', 'mirror', 'https-proxy'] as const;
 export type DockerdForm = (typeof DOCKERD_FORMS)[number];
@@ -27,14 +28,9 @@ export function renderDockerd(lock: Lock, as: DockerdForm = 'registry-host'): Cl
   }
 }
 
-/** The reference a person writes when the proxy is the registry. */
-function hostReference({ proxy, registries }: Lock, { registry, repository, tag }: Canary): string {
-  const path = registries.find(({ name }) => name === registry)?.path ?? '';
-  return `${proxy.authority}${path}/${repository}:${tag}`;
-}
-
 function renderRegistryHost(lock: Lock): ClientKit {
-  const { proxy, registries, canary } = lock;
+  const { proxy, registries } = lock;
+  const canary = hostReference(lock);
   const egress = renderEgress(lock, { docker: true });
   const forms = registries.flatMap(({ name, path }) =>
     path === undefined ? [] : [`${name}/… becomes ${proxy.authority}${path}/…`],
@@ -54,9 +50,9 @@ function renderRegistryHost(lock: Lock): ClientKit {
       ...canarySteps(lock),
     ],
     tests: [
-      canaryTest(lock, `docker pull ${hostReference(lock, canary)}`),
+      ...(canary === undefined ? [] : [canaryTest(`docker pull ${canary}`)]),
       {
-        command: `docker pull ${canaryReference({ canary: lock.hubCanary })}`,
+        command: `docker pull ${formatCanary(HUB_CANARY)}`,
         expected: 'fails: the registry itself is out of reach',
       },
       ...egress.tests,
@@ -71,12 +67,13 @@ function renderMirror(lock: Lock): ClientKit {
     );
   }
   const egress = renderEgress(lock, { docker: true });
-  const hub = { canary: lock.hubCanary };
+  const isHub = lock.canary.registry === DOCKER_HUB;
+  const hub = { canary: isHub ? lock.canary : HUB_CANARY };
   return {
     title: 'dockerd, with the proxy as registry mirror',
     warnings: [
       'registry-mirrors ALONE IS FAIL-OPEN: while the proxy cannot be reached dockerd goes on to Docker Hub, and no setting turns that off. The egress rules below are the lock, not daemon.json.',
-      'What the proxy refuses is answered in a form at which dockerd stops and shows the reason (20.10 and 28 do); that rests on how dockerd treats errors, and is no promise of its own.',
+      'What the proxy refuses is answered in a form at which dockerd stops and shows the reason (20.10 and 28 do): the status line. Where something between daemon and proxy rewrites that, the daemon goes on to Docker Hub; with --as registry-host it does not.',
       'The mirror is asked for docker.io only; registry-1.docker.io/…, quay.io/… and all others go straight out, into the egress rules.',
     ],
     files: [
@@ -84,9 +81,19 @@ function renderMirror(lock: Lock): ClientKit {
       ...hostsFiles(lock),
       ...egress.files,
     ],
-    steps: [...certsFolderSteps(DOCKER_CERTS_D, lock.proxy), RESTART, ...egress.steps, ...canarySteps(hub)],
-    tests: [canaryTest(hub, `docker pull ${canaryReference(hub)}`), ...egress.tests],
+    steps: [
+      ...certsFolderSteps(DOCKER_CERTS_D, lock.proxy),
+      RESTART,
+      ...egress.steps,
+      ...(isHub ? [] : [hubCanaryStep(lock)]),
+      ...canarySteps(hub),
+    ],
+    tests: [canaryTest(`docker pull ${canaryReference(hub)}`), ...egress.tests],
   };
+}
+
+function hubCanaryStep(lock: Lock): string {
+  return `In the proxy's configuration: canary: { image: "${formatCanary(HUB_CANARY)}" }. A mirror is asked for docker.io only, and ${canaryReference(lock)} is not there.`;
 }
 
 /** §1.5 row B. A drop-in and not daemon.json's `proxies`, which dockerd before 23 refuses to start with. */
@@ -116,7 +123,7 @@ function renderHttpsProxy(lock: Lock): ClientKit {
       ...egress.files,
     ],
     steps: [...interceptionSteps(lock), RESTART, ...egress.steps, ...canarySteps(lock)],
-    tests: [canaryTest(lock, `docker pull ${canaryReference(lock)}`), ...egress.tests],
+    tests: [canaryTest(`docker pull ${canaryReference(lock)}`), ...egress.tests],
   };
 }
 

@@ -37,7 +37,7 @@ disable-default-registry-endpoint: true
       ...canarySteps(lock),
     ],
     tests: [
-      canaryTest(lock, `${as === 'k3s' ? 'k3s crictl' : 'crictl'} pull ${canaryReference(lock)}`),
+      canaryTest(`${as === 'k3s' ? 'k3s crictl' : 'crictl'} pull ${canaryReference(lock)}`),
       ...egress.tests,
     ],
   };

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Config, ListenConfig, RegistryConfig } from '../config/types.ts';
+import { HUB_CANARY } from '../policy/canary.ts';
 import { isRegistry } from '../registry/reference.ts';
-import { chooseCanary, chooseHubCanary, HUB_CANARY } from './canary.ts';
 import { listBlockedHosts } from './egress-hosts.ts';
 import { DOCKER_HUB, DOCKER_HUB_ALIASES } from './hub.ts';
 import { LockError } from './lock-error.ts';
@@ -38,8 +38,7 @@ export function createLock(config: Config, options: LockOptions): Lock {
     defaultRegistry: owner?.name ?? config.defaultRegistry,
     blocked: listBlockedHosts(config.registries, proxy),
     intercepted: config.listen.connect?.certificates.flatMap(({ hosts }) => hosts) ?? [],
-    canary: chooseCanary(config),
-    hubCanary: chooseHubCanary(config),
+    canary: config.policy.canary,
   };
 }
 
@@ -59,8 +58,7 @@ export function createLockWithoutConfig(proxy: string, ca: string | undefined): 
     defaultRegistry: undefined,
     blocked: listBlockedHosts([], endpoint),
     intercepted: [],
-    canary: { ...HUB_CANARY, fault: undefined },
-    hubCanary: { ...HUB_CANARY, fault: undefined },
+    canary: HUB_CANARY,
   };
 }
 

@@ -41,8 +41,8 @@ export function renderPodman(lock: Lock, as: PodmanForm = 'mirror'): ClientKit {
       ...canarySteps(lock),
     ],
     tests: [
-      canaryTest(lock, `podman pull ${canaryReference(lock)}`),
-      canaryTest(lock, `skopeo inspect --raw docker://${canaryReference(lock)}`),
+      canaryTest(`podman pull ${canaryReference(lock)}`),
+      canaryTest(`skopeo inspect --raw docker://${canaryReference(lock)}`),
       ...egress.tests,
     ],
   };

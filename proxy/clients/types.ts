@@ -1,4 +1,5 @@
 /** What the renderers are given, and what they give back. All of it is plain data. */
+import type { Canary } from '../policy/types.ts';
 
 /** The proxy as its clients address it. */
 export type ProxyEndpoint = {
@@ -39,9 +40,8 @@ export type Lock = {
   readonly blocked: BlockedHosts;
   /** Names whose CONNECT the proxy ends with a certificate for them (`listen.connect`). */
   readonly intercepted: readonly string[];
+  /** A pull of it that succeeds has found a way around. */
   readonly canary: Canary;
-  /** The one for a dockerd's mirror, which is asked for Docker Hub's images only. */
-  readonly hubCanary: Canary;
 };
 
 /** Where images must not come from directly. */
@@ -49,15 +49,6 @@ export type BlockedHosts = {
   readonly names: readonly string[];
   readonly addresses: readonly string[];
   readonly ports: readonly number[];
-};
-
-/** An image that exists and is never signed: a pull of it that succeeds has found a way around. */
-export type Canary = {
-  readonly registry: string;
-  readonly repository: string;
-  readonly tag: string;
-  /** Why it would prove nothing; undefined when it does. */
-  readonly fault: string | undefined;
 };
 
 export type ClientFile = {

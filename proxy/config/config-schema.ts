@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { certificateAuthority, listen, listenAddress } from './listen-schema.ts';
-import { isKeyId, isPathPrefix, isRuleName, isSignerName, isUsername } from './names.ts';
+import { isKeyId, isPathPrefix, isRuleName, isSignerName, isUsername, parseTaggedImage } from './names.ts';
 import {
   address,
   choice,
@@ -148,6 +148,15 @@ const policy = section({
   rules: list(rule, 'rule').default([]).describe('The most specific match wins, whatever the order here.'),
 });
 
+const canary = section({
+  image: text(
+    (value) => parseTaggedImage(value) !== undefined,
+    'an image with registry and tag; write one in full, its name 255 characters at most, such as registry.example.com/pullwarden-canary:never-signed',
+  ).describe(
+    'registry/repository:tag that is never served, whatever rules and signatures say: a pull of it tells whether a client is held.',
+  ),
+});
+
 const log = section({
   level: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')
@@ -166,6 +175,11 @@ export const configSchema = section({
     .describe('The registries it stands in front of.'),
   trust: trust.prefault({}).describe('How signatures are verified.'),
   policy: policy.describe('Which images may be pulled.'),
+  canary: canary
+    .optional()
+    .describe(
+      'The tag `pullwarden canary` pulls. Absent: pullwarden-canary:never-signed of the first registry that is not docker.io, else docker.io/library/hello-world:linux.',
+    ),
   log: log.prefault({}).describe('The log on standard output.'),
 });
 

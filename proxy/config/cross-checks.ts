@@ -2,6 +2,7 @@
  * Checks that look at more than one value. They read unvalidated data and pass over what has the wrong form, which
  * the schema reports, so that one run of `check` finds every fault.
  */
+import { canaryFindings } from './canary-checks.ts';
 import type { Finding, Path } from './errors.ts';
 import { listenFindings } from './listen-checks.ts';
 import { at, type Entry, entry, fields, items, lookUp, texts } from './lookup.ts';
@@ -23,6 +24,7 @@ export function crossCheck(value: unknown): readonly Finding[] {
       signerForm(entry(value, [...rule.path, 'signers'])),
     ),
     ...unchecked(value),
+    ...canaryFindings(value),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** The grammars of names that only the configuration knows. */
 import { isIP } from 'node:net';
+import { isRegistry, isRepository, isTag, MAX_NAME_LENGTH } from '../registry/reference.ts';
 
 /** A rule's name is a metrics label and part of refusals: ASCII, and nothing that needs escaping. */
 export function isRuleName(text: string): boolean {
@@ -22,6 +23,16 @@ export function isSignerName(text: string): boolean {
 /** A TUF or canonical key ID: 64 lower-case hex digits. */
 export function isKeyId(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** `registry/repository:tag` with nothing left out, so that it is compared as it stands. */
+export function parseTaggedImage(
+  text: string,
+): { readonly registry: string; readonly repository: string; readonly tag: string } | undefined {
+  const [, registry = '', repository = '', tag = ''] = /^([^/]+)\/([^:]+):([^:]+)$/.exec(text) ?? [];
+  const isName = isRegistry(registry) && isRepository(repository) && isTag(tag);
+  const isShort = `${registry}/${repository}`.length <= MAX_NAME_LENGTH;
+  return isName && isShort ? { registry, repository, tag } : undefined;
 }
 
 /** What Basic authentication can carry: no colon and no control character (RFC 7617 §2). */

@@ -2,7 +2,7 @@
 import { compilePattern, coversRegistry, patternFault } from '../policy/pattern.ts';
 import { type Finding, type Path, show } from './errors.ts';
 import { type Entry, fields, type TextEntry, texts } from './lookup.ts';
-import { canonicalNames, ownerOf } from './registry-checks.ts';
+import { canonicalNames, noRegistry } from './registry-checks.ts';
 import { repeated } from './repeated.ts';
 
 /** Findings on the `match` of each entry of a list. */
@@ -27,17 +27,9 @@ function malformed({ path, value }: TextEntry): readonly Finding[] {
   return fault === undefined ? [] : [{ path, what: `${show(value)} is no pattern: ${fault}`, next }];
 }
 
-function withoutRegistry(value: unknown, { path, value: text }: TextEntry): readonly Finding[] {
-  const first = text.split('/')[0] ?? '';
+function withoutRegistry(value: unknown, found: TextEntry): readonly Finding[] {
   const names = canonicalNames(value);
-  const pattern = compilePattern(text);
+  const pattern = compilePattern(found.value);
   if (names.length === 0 || names.some((name) => coversRegistry(pattern, name))) return [];
-  const owner = ownerOf(value, first);
-  if (owner !== undefined) {
-    return [
-      { path, what: `"${first}" is an alias of ${owner}`, next: `write ${owner}${text.slice(first.length)}` },
-    ];
-  }
-  const what = first.includes('*') ? `"${first}" matches no registry` : `there is no registry "${first}"`;
-  return [{ path, what, next: `add it under registries, or write one of ${names.join(', ')}` }];
+  return [noRegistry(value, found, found.value.split('/')[0] ?? '')];
 }

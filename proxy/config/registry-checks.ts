@@ -22,6 +22,18 @@ export function ownerOf(value: unknown, alias: string): string | undefined {
   return name[0]?.value;
 }
 
+/** What is wrong with a text that begins with `first`, which is the canonical name of no registry. */
+export function noRegistry(value: unknown, { path, value: text }: TextEntry, first: string): Finding {
+  const owner = ownerOf(value, first);
+  if (owner !== undefined) {
+    const next = `write ${owner}${text.slice(first.length)}`;
+    return { path, what: `"${first}" is an alias of ${owner}`, next };
+  }
+  const what = first.includes('*') ? `"${first}" matches no registry` : `there is no registry "${first}"`;
+  const next = `add it under registries, or write one of ${canonicalNames(value).join(', ')}`;
+  return { path, what, next };
+}
+
 function validNames(entries: readonly TextEntry[]): readonly TextEntry[] {
   return entries.filter(({ value }) => isRegistry(value));
 }

@@ -1,11 +1,13 @@
 /** A file that holds → what the other folders are given: defaults in place, units and paths resolved, frozen. */
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import type { Policy, Rule, SignerRequirement } from '../policy/types.ts';
+import { chooseCanary, formatCanary } from '../policy/canary.ts';
+import type { Canary, Policy, Rule, SignerRequirement } from '../policy/types.ts';
 import { trimSlash } from './address.ts';
 import type { RawConfig } from './config-schema.ts';
 import { parseDuration } from './duration.ts';
 import type { NamedFiles } from './named-files.ts';
+import { parseTaggedImage } from './names.ts';
 import type {
   Account,
   CertificateFile,
@@ -35,7 +37,7 @@ export function toConfig(
   { certificates }: Pick<NamedFiles, 'certificates'>,
 ): Config {
   const context = { folder: dirname(file), certificates };
-  const policy = toPolicy(raw.policy);
+  const policy = toPolicy(raw.policy, toCanary(raw));
   return deepFreeze({
     file,
     hash: policyHash(policy),
@@ -113,8 +115,15 @@ function toPin({ match, rootKeys, ca }: Raw<'trust'>['pins'][number], context: C
   throw new Error('a pin without rootKeys and ca passed the checks');
 }
 
-function toPolicy({ unmatched, rules }: Raw<'policy'>): Policy {
-  return { unmatched, rules: rules.map(toRule) };
+function toPolicy({ unmatched, rules }: Raw<'policy'>, canary: Canary): Policy {
+  return { unmatched, rules: rules.map(toRule), canary };
+}
+
+function toCanary({ canary: raw, registries }: Pick<RawConfig, 'canary' | 'registries'>): Canary {
+  if (raw === undefined) return chooseCanary(registries.map(({ name }) => name));
+  const canary = parseTaggedImage(raw.image);
+  if (canary === undefined) throw new Error('a canary without registry or tag passed the checks');
+  return canary;
 }
 
 function toRule({ name, match, mode, signers, tagList }: RawRule): Rule {
@@ -144,14 +153,14 @@ function toMilliseconds(text: string): number {
 }
 
 /** The same for two policies that decide alike: defaults are filled in, and the order of rules does not count. */
-function policyHash({ unmatched, rules }: Policy): string {
+function policyHash({ unmatched, rules, canary }: Policy): string {
   const canonical = rules
     .map(({ name, match, mode, signers, tagList }) => {
       const names = signers === undefined ? [] : [...signers.names].sort();
       return JSON.stringify([match, name, mode, tagList, signers?.count ?? 0, names]);
     })
     .sort();
-  const text = JSON.stringify([unmatched, canonical]);
+  const text = JSON.stringify([unmatched, canonical, formatCanary(canary)]);
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 

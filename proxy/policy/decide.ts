@@ -6,15 +6,17 @@
 import type { DenyReason } from '../reason.ts';
 import type { ImageReference } from '../registry/reference.ts';
 import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
-import { type Asked, REFUSALS, unsignedTag } from './refusal.ts';
+import { isCanary } from './canary.ts';
+import { type Asked, REFUSALS, refusedCanary, unsignedTag } from './refusal.ts';
 import { meets, missingSigners } from './signers.ts';
 import { suggestTags } from './suggest.ts';
-import { type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
+import { CANARY_RULE, type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
 
 export type DecideInput = {
   /** The rule `selectRule` found; undefined when none matches. */
   readonly rule: Rule | undefined;
   readonly unmatched: Policy['unmatched'];
+  readonly canary: Policy['canary'];
   /** Canonical name of the registry. */
   readonly registry: string;
   readonly reference: ImageReference;
@@ -35,6 +37,10 @@ type Verdict =
 /** Judges one request. Every refusal's message is one ASCII sentence: what was expected, and what to do next. */
 export function decide(input: DecideInput): Decision {
   const { rule, reference } = input;
+  if (isCanary(input.canary, input.registry, reference)) {
+    const refusal = refuse('denied_by_rule', refusedCanary(asked(input)));
+    return deny({ name: CANARY_RULE, mode: 'deny' }, refusal);
+  }
   if (rule === undefined) return decideUnmatched(input);
   switch (rule.mode) {
     case 'deny':

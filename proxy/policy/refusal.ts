@@ -6,6 +6,7 @@
  * it is free text of a client, a registry or a trust server.
  */
 import type { DenyReason, TrustReason } from '../reason.ts';
+import { CANARY_WORDS } from './canary.ts';
 import type { SignerRequirement } from './types.ts';
 
 /** What was asked for, in the words that go into the sentence. */
@@ -61,6 +62,11 @@ export const REFUSALS = {
     `${image} is signed by fewer than ${signers.count} of ${signers.names.join(', ')}, as rule ${rule} requires; ask ${missing.join(' or ')} to sign it with "docker trust sign ${image}"`,
 } satisfies Record<PlainReason, (asked: Asked) => string> &
   Record<'signer_missing' | 'threshold_not_met', (asked: Unsigned) => string>;
+
+/** The canary, whatever else would have been said of it. */
+export function refusedCanary({ image }: Asked): string {
+  return `${CANARY_WORDS}, ${image}, is refused, so this client is held; pull another image, this one is never served`;
+}
 
 /** The tag has no signature. `suggestions` are signed tags of the same repository; none, and none are named. */
 export function unsignedTag({ image }: Asked, suggestions: readonly string[]): string {

@@ -22,11 +22,15 @@ export type Rule = {
   readonly tagList: 'signed' | 'all';
 };
 
-/** The rules of one configuration, and what happens to a repository that none of them matches. */
+/** The rules of one configuration, what happens to a repository that none of them matches, and the tag none counts for. */
 export type Policy = {
   readonly unmatched: 'deny' | 'pass';
   readonly rules: readonly Rule[];
+  readonly canary: Canary;
 };
+
+/** The tag that is always refused; canary.ts says what for. `registry` is a canonical name. */
+export type Canary = { readonly registry: string; readonly repository: string; readonly tag: string };
 
 /** What trust-client/ and its cache found out about a repository. `path` is how: for metrics and logs. */
 export type TrustOutcome =
@@ -59,3 +63,5 @@ export type Decision =
 
 /** The rule name recorded where no rule matched. */
 export const NO_RULE = '(none)';
+/** The rule name recorded for the canary. No configured rule can have it. */
+export const CANARY_RULE = '(canary)';

@@ -2,7 +2,7 @@
  * The combinations of labels a decision can have, so that each exists with the value 0 before it first happens:
  * `rate()` and alerts then work from the first refusal on (peers.md §9.2).
  */
-import { NO_RULE, type RuleMode } from '../policy/types.ts';
+import { CANARY_RULE, NO_RULE, type RuleMode } from '../policy/types.ts';
 import { type DenyReason, type Reason, TRUST_REASONS } from '../reason.ts';
 import { type DecisionResult, resultOf } from './decisions.ts';
 
@@ -45,12 +45,13 @@ const WITHOUT_RULE = {
   off: { tag: ['unmatched', ...FORWARDING], digest: ['unmatched', ...FORWARDING] },
 } as const satisfies Partial<Record<RuleMode, ReasonsByReference>>;
 
-/** Every plausible combination for these rules and for repositories without one. */
+/** Every plausible combination for these rules, for repositories without one, and for the canary. */
 export function plausibleDecisions(rules: readonly RuleLabels[]): readonly DecisionLabels[] {
   return [
     ...rules.flatMap(({ name, mode }) => combine(name, mode, BY_MODE[mode])),
     ...combine(NO_RULE, 'deny', WITHOUT_RULE.deny),
     ...combine(NO_RULE, 'off', WITHOUT_RULE.off),
+    ...combine(CANARY_RULE, 'deny', { tag: ['denied_by_rule'], digest: [] }),
   ];
 }
 

@@ -3,7 +3,7 @@
  *
  * Recording is step 7 of the pipeline and cannot fail a pull: a sink that throws is skipped and counted.
  */
-import type { RuleMode } from '../policy/types.ts';
+import { CANARY_RULE, type RuleMode } from '../policy/types.ts';
 import type { DenyReason, Reason } from '../reason.ts';
 import type { Log } from './log.ts';
 
@@ -99,10 +99,13 @@ export interface DecisionRecorder {
   record(record: DecisionRecord): void;
   /** The decisions still kept, newest first. */
   recent(): readonly DecisionRecord[];
+  /** When the canary was last refused; undefined: not since the start. */
+  canaryRefusedAt(): Date | undefined;
 }
 
 export function createRecorder({ metrics, log, ringSize, policyHash }: RecorderOptions): DecisionRecorder {
   const ring = createRing(ringSize);
+  let canaryRefusedAt: Date | undefined;
   const attempt = (sink: RecordSink, write: () => void): void => {
     try {
       write();
@@ -112,11 +115,13 @@ export function createRecorder({ metrics, log, ringSize, policyHash }: RecorderO
   };
   return {
     record: (record) => {
+      if (record.rule === CANARY_RULE) canaryRefusedAt = record.at;
       attempt('metrics', () => metrics.decision(record));
       attempt('ring', () => ring.push(record));
       attempt('log', () => log[LEVELS[record.result]](toLogFields(record, policyHash?.()), 'decision'));
     },
     recent: ring.newestFirst,
+    canaryRefusedAt: () => canaryRefusedAt,
   };
 }
 

@@ -5,9 +5,10 @@
  * closed set in this project, a configured name, or `other`. instruments.ts has the metrics themselves.
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { NO_RULE } from '../policy/types.ts';
+import { CANARY_RULE, NO_RULE } from '../policy/types.ts';
 import type { TrustCause } from '../trust-client/errors.ts';
 import type { RoleStatus } from '../trust-client/types.ts';
+import { createCanaryMetrics } from './canary-instruments.ts';
 import { type ConnectResult, createConnectMetrics } from './connect-instruments.ts';
 import type { RuleLabels } from './decision-labels.ts';
 import type { DecisionMetrics } from './decisions.ts';
@@ -88,8 +89,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const trust = createTrustMetrics(registry, known, now);
   const upstream = createUpstreamMetrics(registry, known);
   const decisions = createDecisionMetrics(registry, known);
+  const canary = createCanaryMetrics(registry);
   const policyLoaded = (names: ConfiguredNames): void => {
-    known.rules = new Set([...names.rules.map(({ name }) => name), NO_RULE]);
+    known.rules = new Set([...names.rules.map(({ name }) => name), NO_RULE, CANARY_RULE]);
     known.registries = new Set(names.registries);
     policy.loaded(names.hash, names.rules);
     decisions.expect(names.rules);
@@ -108,6 +110,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     decision: (record) => {
       decisions.decision(record);
       trust.decision(record);
+      canary.decision(record);
     },
     recordDropped: decisions.recordDropped,
     policyLoaded,

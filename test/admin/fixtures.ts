@@ -31,6 +31,7 @@ export function statusWith(overrides: Partial<Status> = {}): Status {
         },
       ],
     },
+    canary: { image: 'docker.io/library/hello-world:linux', refusedAt: undefined },
     registries: [
       {
         name: 'docker.io',

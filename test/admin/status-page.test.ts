@@ -38,6 +38,16 @@ describe('html', () => {
 });
 
 describe('the page', () => {
+  test('says when the canary was last refused', () => {
+    const image = 'docker.io/team/canary:never';
+    const page = (refusedAt?: Date) => toStatusPage(statusWith({ canary: { image, refusedAt } }), [], NOW);
+    expect(page()).toContain(`<code>${image}</code> was not asked for since the start.`);
+    expect(page(NOW)).toMatch(/was last refused at <time datetime="2026-11-21T12:00:00.000Z">/);
+    expect(toStatusJson(statusWith({ canary: { image, refusedAt: NOW } }), NOW)).toMatchObject({
+      canary: { image, refusedAt: NOW },
+    });
+  });
+
   test('escapes whatever a configuration, a client or a trust server wrote', () => {
     const status = statusWith({
       version: EVIL,
@@ -56,6 +66,7 @@ describe('the page', () => {
           },
         ],
       },
+      canary: { image: EVIL, refusedAt: undefined },
       registries: [{ name: EVIL, upstream: EVIL, aliases: [EVIL], trustServer: EVIL }],
       trust: [{ ...trustStatus(EVIL, 1), firstToExpire: EVIL }],
     });

@@ -1,5 +1,6 @@
 /** What is known of the proxy before anything is rendered. */
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { canaryReference, hostReference } from '../../proxy/clients/canary.ts';
 import { createLock, createLockWithoutConfig } from '../../proxy/clients/lock.ts';
 import { renderKit } from '../../proxy/clients/render.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';
@@ -94,9 +95,17 @@ ${extra}policy:
     expect(warnings.join()).toContain('r.example.com:5000 has a port in its name');
   });
 
-  test('a canary that the policy lets through is named as such', async () => {
-    const { canary } = await lockFor('{ address: 127.0.0.1, port: 5050 }', {}, rest(''));
-    expect(canary.fault).toContain('rule all has mode audit');
+  test('the canary is the one of the configuration', async () => {
+    const listen = '{ address: 127.0.0.1, port: 5050 }';
+    expect(canaryReference(await lockFor(listen, {}, rest('')))).toBe(
+      'localhost:5000/pullwarden-canary:never-signed',
+    );
+    const named = `canary: { image: "localhost:5000/ops/canary:v1" }\n${rest('')}`;
+    const lock = await lockFor(listen, {}, named);
+    expect([canaryReference(lock), hostReference(lock)]).toEqual([
+      'localhost:5000/ops/canary:v1',
+      '127.0.0.1:5050/ops/canary:v1',
+    ]);
   });
 });
 
@@ -108,4 +117,5 @@ test('without a configuration Docker Hub is what has to be locked', () => {
     'registry-1.docker.io',
     'registry.hub.docker.com',
   ]);
+  expect(canaryReference(lock)).toBe('docker.io/library/hello-world:linux');
 });

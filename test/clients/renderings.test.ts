@@ -104,6 +104,14 @@ describe('dockerd', () => {
     const text = printKit(renderKit('dockerd', lock, 'mirror'));
     expect(text).toContain('! registry-mirrors ALONE IS FAIL-OPEN');
     expect(text).toContain('$ docker pull docker.io/library/hello-world:linux');
+    const step = `canary: { image: "docker.io/library/hello-world:linux" }. A mirror is asked for docker.io only`;
+    expect(text).toContain(step);
+    const own = { registry: 'docker.io', repository: 'team/canary', tag: 'never' };
+    const ofHub = printKit(renderKit('dockerd', { ...lock, canary: own }, 'mirror'));
+    expect(ofHub).toContain(
+      '$ docker pull docker.io/team/canary:never\n  fails and shows "the canary of this proxy"',
+    );
+    expect(ofHub).not.toContain(step);
   });
 
   test('as mirror where the proxy takes such requests for another registry: refused', () => {

@@ -64,7 +64,7 @@ export const BAD_LINES: readonly string[] = [
   '45_many_at_once.yaml:12:7 policy.rules[0].mode: "on" is not one of enforce, audit, off, deny; write one of these',
   '46_no_registries.yaml:1:1 registries: is empty; write at least one registry',
   '46_no_registries.yaml:2:1 policy: is empty; write these keys below it: unmatched, rules',
-  '47_not_a_mapping.yaml:1:1: a list is not a mapping; write these keys below it: listen, admin, defaultRegistry, registries, trust, policy, log',
+  '47_not_a_mapping.yaml:1:1: a list is not a mapping; write these keys below it: listen, admin, defaultRegistry, registries, trust, policy, canary, log',
   '48_password_file_is_a_folder.yaml:4:26 registries[0].auth.passwordFile: the file "." cannot be read: it is a folder; make "<bad>" readable, or correct the path',
   '49_connect_certificates.yaml:4:41 listen.connect.certificates[0].hosts[1]: "quay.io" is no name, alias or host of a registry; add it to the aliases of one, or remove it here',
   '49_connect_certificates.yaml:4:51 listen.connect.certificates[0].cert: the file "./absent.crt" cannot be read: there is no such file; make "<bad>/absent.crt" readable, or correct the path',
@@ -95,4 +95,9 @@ export const BAD_LINES: readonly string[] = [
   '51_certificates_of_one_name.yaml:6:58 listen.tls.certificates[1].key: the file "./absent.key" cannot be read: there is no such file; make "<bad>/absent.key" readable, or correct the path',
   '52_prefix.yaml:8:5 registries[1].prefix: the prefix "/hub" is given twice; remove or change one of the two',
   '52_prefix.yaml:12:5 registries[2].prefix: "/v2/hub" is not a path prefix; write one in lower case such as /hub',
+  '53_canary.yaml:10:3 canary.image: "docker.io/library/hello-world" is not an image with registry and tag; write one in full, its name 255 characters at most, such as registry.example.com/pullwarden-canary:never-signed',
+  '54_canary_of_alias.yaml:10:3 canary.image: "index.docker.io" is an alias of docker.io; write docker.io/library/hello-world:linux',
+  '55_canary_without_registry.yaml:10:3 canary.image: there is no registry "quay.io"; add it under registries, or write one of docker.io',
+  '56_canary_without_library.yaml:10:3 canary.image: Docker Hub has no repository "hello-world"; write docker.io/library/hello-world:linux',
+  '57_canary_too_long.yaml:10:3 canary.image: "docker.io/team/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..." is not an image with registry and tag; write one in full, its name 255 characters at most, such as registry.example.com/pullwarden-canary:never-signed',
 ];

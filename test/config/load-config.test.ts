@@ -5,6 +5,7 @@ import { ConfigError } from '../../proxy/config/errors.ts';
 import { configJsonSchemaText } from '../../proxy/config/json-schema.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';
 import { SMALLEST_CONFIG } from '../../proxy/config/smallest.ts';
+import { formatCanary } from '../../proxy/policy/canary.ts';
 import {
   createCertified,
   createFolder,
@@ -66,6 +67,7 @@ describe('defaults', () => {
             tagList: 'signed',
           },
         ],
+        canary: { registry: 'docker.io', repository: 'library/hello-world', tag: 'linux' },
       },
       log: { level: 'info', format: 'json' },
     });
@@ -77,9 +79,17 @@ describe('defaults', () => {
     expect(config.defaultRegistry).toBeUndefined();
   });
 
+  test('the canary is of the first registry that somebody can push to', async () => {
+    const own = REGISTRIES.replace('registries:\n', '')
+      .replace('docker.io', 'registry.example.com')
+      .replace('    aliases: [index.docker.io]\n', '');
+    const { policy } = await loadConfig(writeConfig(REGISTRIES + own + POLICY));
+    expect(formatCanary(policy.canary)).toBe('registry.example.com/pullwarden-canary:never-signed');
+  });
+
   test('no rules with unmatched deny is a configuration: it refuses everything', async () => {
     const config = await loadConfig(writeConfig(`${REGISTRIES}policy: {}\n`));
-    expect(config.policy).toEqual({ unmatched: 'deny', rules: [] });
+    expect(config.policy).toMatchObject({ unmatched: 'deny', rules: [] });
   });
 });
 
@@ -207,6 +217,7 @@ describe('policy hash', () => {
       rules(one.replace('all: [qa, ops]', 'atLeast: 1, of: [qa, ops]'), two),
       rules(one.replace(', signers: { all: [qa, ops] }', ''), two),
       rules(one, two).replace('policy:', 'policy:\n  unmatched: pass'),
+      `canary: { image: "docker.io/team/canary:never" }\n${rules(one, two)}`,
     ];
     expect(new Set(await Promise.all(variants.map(hash))).size).toBe(variants.length);
   });

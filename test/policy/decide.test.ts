@@ -6,7 +6,7 @@ import type { RuleMode, TrustOutcome } from '../../proxy/policy/types.ts';
 import { TRUST_REASONS } from '../../proxy/reason.ts';
 import type { ImageReference } from '../../proxy/registry/reference.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import { DIGEST, input, NOW, rule, target, trust, verified } from './kit.ts';
+import { CANARY, DIGEST, input, NOW, rule, target, trust, verified } from './kit.ts';
 
 const BY_DIGEST: ImageReference = { kind: 'digest', repository: 'library/alpine', digest: DIGEST };
 const MODES: readonly RuleMode[] = ['enforce', 'audit', 'off', 'deny'];
@@ -165,6 +165,27 @@ describe('the other modes', () => {
   });
 });
 
+describe('the canary', () => {
+  const reference = { kind: 'tag', repository: CANARY.repository, tag: CANARY.tag } as const;
+
+  test.each(MODES)('is refused under %s, though it is signed', (mode) => {
+    expect(decide(input({ rule: rule({ mode }), reference }))).toMatchObject({
+      kind: 'deny',
+      rule: '(canary)',
+      mode: 'deny',
+      reason: 'denied_by_rule',
+    });
+  });
+
+  test('is refused without a rule, and its digest is not', () => {
+    const open = { rule: undefined, unmatched: 'pass' } as const;
+    expect(decide(input({ ...open, reference })).kind).toBe('deny');
+    expect(decide(input({ ...open, reference: { ...BY_DIGEST, repository: CANARY.repository } })).kind).toBe(
+      'pass',
+    );
+  });
+});
+
 describe('digests', () => {
   test.each(['enforce', 'audit', 'off'] as const)('pass under %s', (mode) => {
     const expected = { kind: 'pass', rule: 'base', mode, why: 'digest' };
@@ -201,7 +222,9 @@ test('trust is asked for tags under enforce and audit, and for nothing else', ()
 
 test('the most specific rule speaks for a repository', () => {
   const rules = [rule(), rule({ name: 'library', match: 'docker.io/library/*' })];
-  expect(selectRule({ unmatched: 'deny', rules }, 'docker.io/library/alpine')?.name).toBe('library');
-  expect(selectRule({ unmatched: 'deny', rules }, 'docker.io/team/app')?.name).toBe('base');
-  expect(selectRule({ unmatched: 'deny', rules }, 'quay.io/team/app')).toBeUndefined();
+  expect(selectRule({ unmatched: 'deny', rules, canary: CANARY }, 'docker.io/library/alpine')?.name).toBe(
+    'library',
+  );
+  expect(selectRule({ unmatched: 'deny', rules, canary: CANARY }, 'docker.io/team/app')?.name).toBe('base');
+  expect(selectRule({ unmatched: 'deny', rules, canary: CANARY }, 'quay.io/team/app')).toBeUndefined();
 });

@@ -5,6 +5,7 @@ import type { TrustedTarget, VerifiedTrust } from '../../proxy/trust-client/type
 
 export const NOW = new Date('2026-11-21T12:00:00Z');
 export const LATER = new Date('2026-12-01T00:00:00Z');
+export const CANARY = { registry: 'docker.io', repository: 'library/canary', tag: 'never' } as const;
 export const DIGEST = `sha256:${'a'.repeat(64)}` as const;
 
 export function rule(changes: Partial<Rule> = {}): Rule {
@@ -58,6 +59,7 @@ export function input(changes: Partial<DecideInput> = {}): DecideInput {
   return {
     rule: rule(),
     unmatched: 'deny',
+    canary: CANARY,
     registry: 'docker.io',
     reference: { kind: 'tag', repository: 'library/alpine', tag: '3.20' },
     outcome: verified([target()]),

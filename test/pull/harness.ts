@@ -6,7 +6,7 @@ import { createApp } from '../../proxy/app.ts';
 import { createAccessCache } from '../../proxy/cache/access-cache.ts';
 import { createManifestCache } from '../../proxy/cache/manifest-cache.ts';
 import { createTrustFileCache } from '../../proxy/cache/trust-files.ts';
-import type { Rule, TrustOutcome } from '../../proxy/policy/types.ts';
+import type { Canary, Rule, TrustOutcome } from '../../proxy/policy/types.ts';
 import type { PullConfig, PullDeps, TrustFile } from '../../proxy/pull/types.ts';
 import { createPull } from '../../proxy/pull.ts';
 import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
@@ -51,6 +51,8 @@ export function rule(overrides: Partial<Rule> = {}): Rule {
   return { name: 'all', match: '**', mode: 'enforce', signers: undefined, tagList: 'signed', ...overrides };
 }
 
+export const CANARY = { registry: 'docker.io', repository: 'team/canary', tag: 'never' } as const;
+
 const EXPIRES = new Date('2030-01-01T00:00:00Z');
 
 /** Verified trust in which exactly these tags are signed. */
@@ -77,6 +79,7 @@ export type ProxyOptions = {
   readonly auth?: ClientAuth;
   readonly rules?: readonly Rule[];
   readonly unmatched?: 'deny' | 'pass';
+  readonly canary?: Canary;
   /** Signed tags, whatever the repository. */
   readonly signed?: Readonly<Record<string, Signed>>;
   readonly trustFor?: PullDeps['trustFor'];
@@ -132,7 +135,11 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
   );
   const config: PullConfig = {
     table: TABLE,
-    policy: { unmatched: options.unmatched ?? 'deny', rules: options.rules ?? [rule()] },
+    policy: {
+      unmatched: options.unmatched ?? 'deny',
+      rules: options.rules ?? [rule()],
+      canary: options.canary ?? CANARY,
+    },
     registries: new Map(clients.map((client) => [client.upstream, client])),
     trustServers: new Map(options.trustServer === undefined ? [] : [['docker.io', options.trustServer]]),
     trustRefreshMs: 60_000,

@@ -6,6 +6,8 @@ import { makeTempDir, onCleanUp, type Result, run, startService } from './proces
 import { programOf } from './programs.ts';
 
 export interface Containerd {
+  /** Its socket. */
+  readonly address: string;
   /** @param hostsDir a folder as `/etc/containerd/certs.d` is one */
   pull(image: string, hostsDir: string): Promise<Result>;
   /** `sha256:…` under which it knows an image; undefined where it has none. */
@@ -31,6 +33,7 @@ export async function startContainerd(env: Readonly<Record<string, string>>): Pr
     ready: async () => (await ctr(['version'])).status === 0,
   });
   return {
+    address: socket,
     pull: (image, hostsDir) =>
       ctr(['images', 'pull', '--snapshotter', 'native', '--hosts-dir', hostsDir, image]),
     digestOf: async (image) => {

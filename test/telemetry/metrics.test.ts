@@ -108,6 +108,34 @@ describe('decisions', () => {
   });
 });
 
+describe('the canary', () => {
+  const refusal = decisionRecord({
+    rule: '(canary)',
+    mode: 'deny',
+    result: 'deny',
+    reason: 'denied_by_rule',
+    path: 'none',
+  });
+
+  test('is counted when it is refused, with the time of the last refusal, and 0 before', async () => {
+    const metrics = createMetrics(METRICS_OPTIONS);
+    metrics.decision(decisionRecord({ result: 'deny', reason: 'denied_by_rule' }));
+    expect(await read(metrics, 'canary_refused_total')).toBe(0);
+    expect(await read(metrics, 'canary_last_refused_timestamp_seconds')).toBe(0);
+    metrics.decision(refusal);
+    metrics.decision({ ...refusal, at: inDays(1) });
+    expect(await read(metrics, 'canary_refused_total')).toBe(2);
+    expect(await read(metrics, 'canary_last_refused_timestamp_seconds')).toBe(seconds(inDays(1)));
+  });
+
+  test('is a decision like every other, expected from the start', async () => {
+    const metrics = createMetrics(METRICS_OPTIONS);
+    expect(await read(metrics, 'decisions_total', 'rule="(canary)"')).toBe(0);
+    metrics.decision(refusal);
+    expect(await read(metrics, 'decisions_total', 'rule="(canary)"', 'reason="denied_by_rule"')).toBe(1);
+  });
+});
+
 describe('labels are bounded', () => {
   test('no tag, digest, client, request or repository from outside appears anywhere', async () => {
     const metrics = busyMetrics();

@@ -1,0 +1,18 @@
+/** Checks of the canary's name against the registries there are. What is no name is the schema's to report. */
+import type { Finding } from './errors.ts';
+import { entry, texts } from './lookup.ts';
+import { parseTaggedImage } from './names.ts';
+import { canonicalNames, noRegistry } from './registry-checks.ts';
+
+export function canaryFindings(value: unknown): readonly Finding[] {
+  return texts([entry(value, ['canary', 'image'])]).flatMap(({ path, value: text }) => {
+    const image = parseTaggedImage(text);
+    const names = canonicalNames(value);
+    if (image === undefined || names.length === 0) return [];
+    const { registry, repository, tag } = image;
+    if (!names.includes(registry)) return [noRegistry(value, { path, value: text }, registry)];
+    if (registry !== 'docker.io' || repository.includes('/')) return [];
+    const what = `Docker Hub has no repository "${repository}"`;
+    return [{ path, what, next: `write docker.io/library/${repository}:${tag}` }];
+  });
+}

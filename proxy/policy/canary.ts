@@ -1,0 +1,44 @@
+/**
+ * The canary: one tag that the proxy refuses whatever policy and signatures say, so that whoever pulls it learns
+ * whether the pull came through the proxy (peers.md §7, idea 2).
+ */
+import type { ImageReference } from '../registry/reference.ts';
+import type { Canary } from './types.ts';
+
+/**
+ * What every refusal of a canary says first, and nothing else says: `pullwarden canary` looks for it in what a client
+ * shows. First, because the image's name may be so long that a status line ends before it does.
+ */
+export const CANARY_WORDS = 'the canary of this proxy';
+
+const DOCKER_HUB = 'docker.io';
+
+/** An official image that exists, so that a client that is not held gets it. */
+export const HUB_CANARY: Canary = { registry: DOCKER_HUB, repository: 'library/hello-world', tag: 'linux' };
+
+/**
+ * Where none is configured. A registry that somebody can push to is preferred: the tag has to be put there once, and
+ * then an open client gets it in a network without Docker Hub too.
+ *
+ * @param registries names of the configured registries, in their order.
+ */
+export function chooseCanary(registries: readonly string[]): Canary {
+  const own = registries.find((name) => name !== DOCKER_HUB);
+  if (own === undefined) return HUB_CANARY;
+  return { registry: own, repository: 'pullwarden-canary', tag: 'never-signed' };
+}
+
+/** Only the tag is owned: its digest names content, and passes like every other. */
+export function isCanary(canary: Canary, registry: string, reference: ImageReference): boolean {
+  return (
+    reference.kind === 'tag' &&
+    reference.tag === canary.tag &&
+    reference.repository === canary.repository &&
+    registry === canary.registry
+  );
+}
+
+/** `registry/repository:tag`. */
+export function formatCanary({ registry, repository, tag }: Canary): string {
+  return `${registry}/${repository}:${tag}`;
+}
