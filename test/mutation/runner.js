@@ -1,0 +1,111 @@
+/**
+ * Runs mutants in one process: the tests are loaded once, and a mutant is a switch. Through jest each mutant costs the
+ * loading of every file again, which makes the run some thirty times as long.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
+import { DryRunStatus, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner';
+
+/** What the mutated files look at. */
+globalThis.__stryker__ ??= {};
+const mutation = globalThis.__stryker__;
+
+/** From the working directory, which is the copy with the mutants; this file is not. */
+async function loadSuite() {
+  return await import(pathToFileURL('test/mutation/suite.js').href);
+}
+
+/** A test that takes so many times as long as the median is not run. */
+const SLOW = 40;
+/** Milliseconds each test took in the first run, for the processes that come after it. */
+const DURATIONS = 'durations.json';
+
+class OneProcessRunner {
+  #suite;
+  #tests;
+  #durations = {};
+
+  capabilities() {
+    return { reloadEnvironment: false };
+  }
+
+  async dryRun() {
+    await this.#load();
+    const tests = [];
+    for (const test of this.#tests) {
+      mutation.currentTestId = test.id;
+      const began = performance.now();
+      const failure = await this.#attempt(test);
+      const timeSpentMs = performance.now() - began;
+      tests.push({ ...describeTest(test, failure), timeSpentMs });
+      this.#durations[test.id] = timeSpentMs;
+    }
+    writeFileSync(DURATIONS, JSON.stringify(this.#durations));
+    mutation.currentTestId = undefined;
+    return { status: DryRunStatus.Complete, tests, mutantCoverage: mutation.mutantCoverage };
+  }
+
+  async mutantRun({ activeMutant, mutantActivation, testFilter, hitLimit }) {
+    const isFirst = this.#tests === undefined;
+    if (mutantActivation === 'static') mutation.activeMutant = activeMutant.id;
+    try {
+      await this.#load();
+    } catch (error) {
+      return killedBy([], error, 0);
+    }
+    const tests = this.#choose(testFilter);
+    Object.assign(mutation, { activeMutant: activeMutant.id, hitCount: 0, hitLimit });
+    let run = 0;
+    for (const test of tests) {
+      run += 1;
+      const failure = await this.#attempt(test);
+      if (hitLimit !== undefined && mutation.hitCount > hitLimit) return { status: MutantRunStatus.Timeout };
+      if (failure === undefined) continue;
+      mutation.activeMutant = undefined;
+      // What fails without the mutant as well fails for what an earlier run left behind: again, in a new process.
+      if (!isFirst && (await this.#attempt(test)) !== undefined)
+        throw new Error(`${test.id} cannot be run again`);
+      return killedBy([test.id], failure, run);
+    }
+    mutation.activeMutant = undefined;
+    return { status: MutantRunStatus.Survived, nrOfTests: run };
+  }
+
+  /** The quickest first, as most mutants are noticed by many tests; those that would take most of the time are left out. */
+  #choose(filter) {
+    const durationOf = ({ id }) => this.#durations[id];
+    const durations = Object.values(this.#durations).toSorted((a, b) => a - b);
+    const longest = SLOW * durations[Math.floor(durations.length / 2)];
+    const asked = filter === undefined ? this.#tests : this.#tests.filter(({ id }) => filter.includes(id));
+    return asked
+      .filter((test) => durationOf(test) <= longest)
+      .toSorted((a, b) => durationOf(a) - durationOf(b));
+  }
+
+  async #load() {
+    if (existsSync(DURATIONS)) this.#durations = JSON.parse(readFileSync(DURATIONS, 'utf8'));
+    this.#suite ??= await loadSuite();
+    this.#tests ??= await this.#suite.loadTests();
+  }
+
+  async #attempt(test) {
+    try {
+      await this.#suite.runTest(test);
+      return undefined;
+    } catch (error) {
+      return error ?? new Error('threw nothing');
+    }
+  }
+}
+
+function describeTest({ id }, failure) {
+  if (failure === undefined) return { id, name: id, status: TestStatus.Success };
+  return { id, name: id, status: TestStatus.Failed, failureMessage: String(failure) };
+}
+
+function killedBy(killers, failure, nrOfTests) {
+  return { status: MutantRunStatus.Killed, killedBy: killers, failureMessage: String(failure), nrOfTests };
+}
+
+export const strykerPlugins = [declareClassPlugin(PluginKind.TestRunner, 'one-process', OneProcessRunner)];
