@@ -1,4 +1,6 @@
 /** Step 8 for what passes: where a route leads upstream, and what is recorded of it. */
+
+import { withDeadline } from '../registry/deadline.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import { parseNextQuery } from '../registry/link.ts';
 import { manifestPath, pullScope } from '../registry/manifest.ts';
@@ -6,6 +8,7 @@ import type { Forward, ForwardFailure } from '../registry/passthrough.ts';
 import {
   fetchTaggedReferrers,
   isRouteUnknown,
+  REFERRERS_DEADLINE_MS,
   referrersList,
   referrersPath,
   refuseSubject,
@@ -106,11 +109,14 @@ async function listReferrers(
 ): Promise<Response> {
   const { authorization } = request;
   const isKnown = client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization });
-  const refused = isKnown ? undefined : await refuseSubject(client, route, request, refusal);
-  if (refused !== undefined) return refused;
-  // Under enforcement the tag they would be in is not signed, and unsigned tags are invisible.
-  const listed = mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, request);
-  return toReferrersIndex(listed, route.artifactType);
+  return await withDeadline(REFERRERS_DEADLINE_MS, request.signal, async (signal) => {
+    const caller = { authorization, signal };
+    const refused = isKnown ? undefined : await refuseSubject(client, route, caller, refusal);
+    if (refused !== undefined) return refused;
+    // Under enforcement the tag they would be in is not signed, and unsigned tags are invisible.
+    const listed = mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, caller);
+    return toReferrersIndex(listed, route.artifactType);
+  });
 }
 
 function toListQuery({ n, last }: TagListRoute): string {

@@ -15,8 +15,8 @@ import type { Response, Route } from './types.ts';
 
 export type ReferrersRoute = Extract<Route, { kind: 'referrers' }>;
 
-/** For each question that stands in for the missing route, in milliseconds. */
-const DEADLINE_MS = 10_000;
+/** For the questions that stand in for the missing route, in milliseconds. */
+export const REFERRERS_DEADLINE_MS = 10_000;
 /** Longest hash in such a tag, in characters (OCI distribution-spec, "Referrers Tag Schema"). */
 const MAX_TAG_HASH = 64;
 
@@ -71,15 +71,14 @@ export function toReferrersIndex(
 export async function refuseSubject(
   client: HttpClient,
   { repository, digest }: Pick<ReferrersRoute, 'repository' | 'digest'>,
-  { authorization }: Caller,
+  caller: Caller,
   refusal: Response,
 ): Promise<Response | undefined> {
   try {
     const { status, headers } = await client.head(manifestPath(repository, digest), {
       headers: { accept: MANIFEST_ACCEPT },
       scope: pullScope(repository),
-      authorization,
-      signal: AbortSignal.timeout(DEADLINE_MS),
+      ...caller,
     });
     // A subject that is not there has no referrers, which an index says too.
     if (status === 200 || status === 404) return undefined;
@@ -98,13 +97,11 @@ export async function fetchTaggedReferrers(
   caller: Caller,
 ): Promise<readonly unknown[]> {
   const [algorithm = '', hash = ''] = digest.split(':');
-  const signal = AbortSignal.timeout(DEADLINE_MS);
   try {
     const path = manifestPath(repository, `${algorithm}-${hash.slice(0, MAX_TAG_HASH)}`);
-    const { authorization } = caller;
-    const options = { headers: { accept: OCI_INDEX }, scope: pullScope(repository), authorization, signal };
+    const options = { headers: { accept: OCI_INDEX }, scope: pullScope(repository), ...caller };
     const { status, headers, body } = await client.get(path, options);
-    const bytes = await readBody(body, MAX_MANIFEST_BYTES, signal);
+    const bytes = await readBody(body, MAX_MANIFEST_BYTES, caller.signal);
     const isIndex = status === 200 && toMediaType(bytes, headerOf(headers, 'content-type')) === OCI_INDEX;
     // `toMediaType` has seen that it is an object with such a list.
     return isIndex
