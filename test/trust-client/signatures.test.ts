@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { type KeyAlgorithm, type PublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
+import { type PublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
 import { isValidSignature } from '../../proxy/trust-client/signatures.ts';
 
 type Signed = Readonly<Record<'der' | 'pem' | 'pss32' | 'pss20' | 'pkcs1v15', string>>;
@@ -41,7 +41,7 @@ describe('RSA', () => {
 
   test('a key of 1024 bits signs nothing, by whatever method', () => {
     const key = toPublicKey('rsa', bytes(rsa1024.der));
-    expect(key.algorithm).toBe<KeyAlgorithm>('rsa');
+    expect(key.algorithm).toBe('rsa');
     expect(verifies(key, 'rsapss', bytes(rsa1024.pss32))).toBe(false);
     expect(verifies(key, 'rsapkcs1v15', bytes(rsa1024.pkcs1v15))).toBe(false);
   });
@@ -65,7 +65,7 @@ describe('ECDSA', () => {
 
   test.each(['secp256k1', 'brainpoolP256r1'])('a key on another curve signs nothing: %s', (curve) => {
     const { key, raw } = signedOn(curve);
-    expect(key.algorithm).toBe<KeyAlgorithm>('ecdsa');
+    expect(key.algorithm).toBe('ecdsa');
     expect(raw).toHaveLength(64);
     expect(verifies(key, 'ecdsa', raw)).toBe(false);
   });
@@ -81,7 +81,7 @@ describe('Ed25519, as RFC 8032 has it and not as ZIP-215', () => {
     ['a point of order eight', 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa'],
   ])('a key of small order signs nothing: %s', (_what, point) => {
     const key = toPublicKey('ed25519', Buffer.from(point, 'hex'));
-    expect(key.algorithm).toBe<KeyAlgorithm>('ed25519');
+    expect(key.algorithm).toBe('ed25519');
     expect(verifies(key, 'eddsa', Buffer.from(NEUTRAL + '00'.repeat(32), 'hex'))).toBe(false);
   });
 
