@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { unreachable } from '../../proxy/demo/simulated-source.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
-import { createWorld, digestIn, digestOf, fileOf, GUN, refusal, type World } from './kit.ts';
+import { createWorld, digestIn, digestOf, fileOf, GUN, record, refusal, type World } from './kit.ts';
 
 let world: World;
 let saves: number;
@@ -82,14 +82,28 @@ describe('an update that failed', () => {
     expect(digestIn(await world.resolve(), '3.20')).toBe(digestOf('a'));
   });
 
+  test('keeps the newer root that only its second look found: the server cannot take it back', async () => {
+    await world.resolve();
+    const replay = record(world);
+    world.repository.rotateKey('timestamp');
+    world.source.fault('2.root', { missing: true, times: 1 });
+    world.source.fault('snapshot', { error: unreachable() });
+    await refusal(world.resolve(), 'trust_unreachable');
+    world.source.clearFaults();
+    replay();
+    await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+    await refusal(world.restore(), 'metadata_invalid', 'threshold');
+  });
+
   test('writes nothing when it saw no newer root', async () => {
     await world.resolve();
     world.repository.rotateKey('root');
     await world.resolve();
-    world.repository.refreshTimestamp();
-    world.source.fault('timestamp', { error: unreachable() });
+    saves = 0;
+    world.repository.publish();
+    world.source.fault('snapshot', { error: unreachable() });
     await refusal(world.resolve(), 'trust_unreachable');
-    expect(saves).toBe(2);
+    expect(saves).toBe(0);
   });
 
   test('writes nothing at first contact, whatever roots it saw', async () => {
