@@ -18,9 +18,9 @@ describe('expiry', () => {
     expect(trust.tags(A_MOMENT_LATER)).toEqual([]);
   });
 
-  test('a tag is good no longer than the role of the four that expires first', async () => {
+  test('a tag is good no longer than the role of the four that expires first, of several the one above', async () => {
     const world = createWorld();
-    world.repository.setExpiry('snapshot', IN_A_DAY);
+    for (const role of ['snapshot', 'targets']) world.repository.setExpiry(role, IN_A_DAY);
     world.repository.addDelegation('releases');
     world.repository.signAs('releases', '1.0', digestOf('b'), 7);
     world.repository.publish();
