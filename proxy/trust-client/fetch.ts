@@ -23,7 +23,7 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   let total = 0;
 
   const charge = (role: RoleName, bytes: number) => {
-    if (bytes > 0 && total + bytes > LIMITS.updateBytes) {
+    if (total + bytes > LIMITS.updateBytes) {
       throw invalid('size', role, `the metadata of ${gun} is larger than ${LIMITS.updateBytes} bytes in all`);
     }
     total += bytes;
@@ -51,10 +51,8 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   };
 
   return {
-    current: (role, revalidate = false) => {
-      const maxBytes = role === 'root' ? LIMITS.rootBytes : LIMITS.timestampBytes;
-      return once(`${role} ${revalidate}`, () => fetch({ role }, maxBytes, { revalidate }));
-    },
+    current: (role, revalidate = false) =>
+      once(`${role} ${revalidate}`, () => fetch({ role }, LIMITS[`${role}Bytes`], { revalidate })),
     rootVersion: (version) =>
       once(`root ${version}.`, () => fetch({ role: 'root', version }, LIMITS.rootBytes)),
     named: async (role, meta) => {

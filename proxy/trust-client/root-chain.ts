@@ -127,11 +127,10 @@ export async function followRoots(files: RepositoryFiles, gun: Gun, chain: RootC
     const batch = await Promise.all(
       range(from, from + ahead - 1).map((version) => files.rootVersion(version)),
     );
-    const end = batch.indexOf(undefined);
-    for (const bytes of end < 0 ? batch : batch.slice(0, end)) {
-      if (bytes !== undefined) followed = appendRoot(followed, bytes, gun, 'exactlyNext');
+    for (const bytes of batch) {
+      if (bytes === undefined) return followed;
+      followed = appendRoot(followed, bytes, gun, 'exactlyNext');
     }
-    if (end >= 0) return followed;
     ahead = LIMITS.parallelFetches;
   }
   throw invalid('size', 'root', `${gun} has more than ${LIMITS.rootsPerUpdate} new roots`);

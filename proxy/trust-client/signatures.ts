@@ -107,25 +107,26 @@ function validSigners(
 /** SHA-256 for every curve; raw r‖s of fixed width, not ASN.1 (§5.2). */
 function verifyEcdsa(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
   const { keyObject } = key;
-  const width = CURVE_BYTES.get(keyObject?.asymmetricKeyDetails?.namedCurve ?? '');
-  if (keyObject === undefined || width === undefined || signature.length !== 2 * width) return false;
+  const curve = keyObject?.asymmetricKeyDetails?.namedCurve ?? '';
+  if (keyObject === undefined || signature.length !== SIGNATURE_BYTES.get(curve)) return false;
   return verifyWithNode('sha256', message, { key: keyObject, dsaEncoding: 'ieee-p1363' }, signature);
 }
 
-/** Bytes of one coordinate by OpenSSL's name of the curve. */
-const CURVE_BYTES = new Map([
-  ['secp224r1', 28],
-  ['prime256v1', 32],
-  ['secp384r1', 48],
-  ['secp521r1', 66],
+/** Bytes of r‖s by OpenSSL's name of the curve. A key on any other curve signs nothing. */
+const SIGNATURE_BYTES = new Map([
+  ['secp224r1', 2 * 28],
+  ['prime256v1', 2 * 32],
+  ['secp384r1', 2 * 48],
+  ['secp521r1', 2 * 66],
 ]);
 
 function verifyRsa(padding: number): Method['verify'] {
   return (key, message, signature) => {
     const { keyObject } = key;
     if (keyObject === undefined || modulusBits(keyObject) < MINIMUM_RSA_BITS) return false;
-    const saltLength = padding === constants.RSA_PKCS1_PSS_PADDING ? { saltLength: PSS_SALT_BYTES } : {};
-    return verifyWithNode('sha256', message, { key: keyObject, padding, ...saltLength }, signature);
+    // The length of the salt means something to PSS only.
+    const options = { key: keyObject, padding, saltLength: PSS_SALT_BYTES };
+    return verifyWithNode('sha256', message, options, signature);
   };
 }
 

@@ -64,16 +64,12 @@ export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Pro
     stored.roots.length > 0
       ? await followRoots(files, gun, restoreRootChain(stored.roots, gun, pin))
       : await findFirstRoot(files, gun, pin, now);
-  try {
-    const proven = await proveWithNewestRoot({ gun, now, stored, files }, chain, () =>
-      createRepositoryFiles(deps.source, gun, signal),
-    );
-    await saveIfChanged(deps.state, gun, stored, proven);
-    return new VerifiedRepository(gun, proven.trusted);
-  } catch (error) {
-    await saveNewerRoots(deps.state, gun, stored, chain);
-    throw error;
-  }
+  const keepRoots = (roots: RootChain) => saveNewerRoots(deps.state, gun, stored, roots);
+  await keepRoots(chain);
+  const freshFiles = () => createRepositoryFiles(deps.source, gun, signal);
+  const proven = await proveWithNewestRoot({ gun, now, stored, files }, chain, freshFiles, keepRoots);
+  await saveIfChanged(deps.state, gun, stored, proven);
+  return new VerifiedRepository(gun, proven.trusted);
 }
 
 /**
@@ -120,6 +116,7 @@ async function proveWithNewestRoot(
   pass: Pass,
   chain: RootChain,
   freshFiles: () => RepositoryFiles,
+  keepRoots: (roots: RootChain) => Promise<void>,
 ): Promise<Proven> {
   try {
     return { trusted: await proveAll(pass, chain), roots: chain };
@@ -130,6 +127,7 @@ async function proveWithNewestRoot(
       throw failure instanceof TrustError && failure.isOutage ? error : failure;
     });
     if (roots.length === chain.length) throw error;
+    await keepRoots(roots);
     return { trusted: await proveAll({ ...pass, files }, roots), roots };
   }
 }
@@ -169,7 +167,7 @@ async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): P
     const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
     // A server that then falls silent must not turn what it showed into an outage.
     const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
-    if (again === undefined || sha256Hex(again) === sha256Hex(bytes)) throw error;
+    if (again === undefined) throw error;
     trusted.acceptTimestamp(again);
   }
 }
@@ -226,9 +224,9 @@ async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta):
 }
 
 /**
- * A root that its predecessor vouches for counts although the rest of an update failed (TUF 5.3.8): a server that
- * showed it once cannot take it back, and with it the keys it replaced. Not at first contact: what is pinned then must
- * have proved itself as a whole.
+ * A root that its predecessor vouches for counts from then on, whatever becomes of the rest of the update (TUF 5.3.8):
+ * a server that showed it once cannot take it back, and with it the keys it replaced. Not at first contact: what is
+ * pinned then must have proved itself as a whole.
  */
 async function saveNewerRoots(
   state: TrustState,
@@ -241,6 +239,7 @@ async function saveNewerRoots(
   await state.save(gun, { ...stored, roots: chain.map(({ bytes }) => bytes) });
 }
 
+/** A timestamp names every other file through the snapshot, the root too: the same one is the same state. */
 async function saveIfChanged(
   state: TrustState,
   gun: Gun,
@@ -248,8 +247,7 @@ async function saveIfChanged(
   proven: Proven,
 ): Promise<void> {
   const { trusted, roots } = proven;
-  const sameRoots = stored.roots.length === roots.length;
-  if (sameRoots && stored.floors.get('timestamp')?.sha256 === trusted.timestamp.sha256) return;
+  if (stored.floors.get('timestamp')?.sha256 === trusted.timestamp.sha256) return;
   const verified = [trusted.timestamp, trusted.snapshot, trusted.targets, ...trusted.delegations.values()];
   const floors = new Map<RoleName, RoleRecord>(stored.floors);
   for (const { role, metadata, sha256, signers } of verified) {

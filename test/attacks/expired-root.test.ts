@@ -77,6 +77,16 @@ test('at first contact an expired root is refused', async () => {
   expect(error.role).toBe('root');
 });
 
+test('the moment a root or its certificate expires at is the last at which it is accepted (§7)', async () => {
+  for (const by of ['certificate', 'metadata'] as const) {
+    const world = await createOutdated(by);
+    world.now = IN_30_DAYS;
+    expect(digestIn(await world.resolve(), '3.20', world.now)).toBe(digestOf('a'));
+    world.now = new Date(IN_30_DAYS.getTime() + 1);
+    await refusal(world.resolve(), 'metadata_expired', 'expired');
+  }
+});
+
 test('roots between may have expired; the newest may not', async () => {
   const world = createWorld();
   await world.resolve();
@@ -145,4 +155,17 @@ test('a root lives as long as enough of its certificates do', async () => {
   expect((await world.resolve()).roles.at(0)?.expires).toEqual(IN_30_DAYS);
   pass(world, 31);
   await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+});
+
+test('a root lives as long as the certificates it is signed with, not those it only lists', async () => {
+  const short = createSigningKey('ecdsa-x509', {
+    commonName: GUN,
+    now: NOW,
+    certificate: { notAfter: IN_30_DAYS },
+  });
+  const world = createWorld();
+  world.repository.setThreshold('root', 1, [short, ...world.repository.keys('root')]);
+  world.repository.publish();
+  world.repository.resign('root', () => undefined, { keys: [short] });
+  expect((await world.resolve()).roles.at(0)?.expires).toEqual(IN_30_DAYS);
 });

@@ -31,7 +31,8 @@ test('another timestamp under the same version', async () => {
   world.repository.setVersion('timestamp', world.repository.version('timestamp'));
   world.repository.setExpiry('timestamp', new Date(world.now.getTime() + DAY_MS));
   world.repository.refreshTimestamp();
-  await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+  const error = await refusal(world.resolve(), 'metadata_rollback', 'rollback');
+  expect(error.role).toBe('timestamp');
 });
 
 test('an older timestamp stays a rollback when the server then falls silent: it is no outage', async () => {

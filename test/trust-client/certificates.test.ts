@@ -15,6 +15,7 @@ import {
 } from '../../proxy/demo/x509-writer.ts';
 import { type Certificate, parseBundle } from '../../proxy/trust-client/certificates.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
+import { parseRootFile, usableRootKeys } from '../../proxy/trust-client/root-trust.ts';
 import { createWorld, DAY_MS, digestIn, digestOf, fileOf, GUN, NOW, refusal, type World } from './kit.ts';
 
 const YEAR = new Date(NOW.getTime() + 365 * DAY_MS);
@@ -189,6 +190,25 @@ describe('the bundle of a root key (§4.4)', () => {
     const spki = leaf.publicKey.export({ type: 'spki', format: 'der' });
     der[der.indexOf(spki) + spki.length - 65] = 0;
     expect(parseBundle(toPem('CERTIFICATE', der))).toBeUndefined();
+  });
+
+  test('an Ed25519 key is unusable, whatever type it is published under', async () => {
+    const pem = certify({ name: GUN, pair: createKeyPair('ed25519') }, CA);
+    expect(parseBundle(pem)).toHaveLength(1);
+    for (const kind of ['ecdsa-x509', 'rsa-x509'] as const) {
+      const world = createWorld({ rootKey: createSigningKey(kind, { pair: leaf, pem }) });
+      await refusal(world.resolve(), 'metadata_invalid', 'key_mismatch');
+    }
+  });
+
+  test('a weak intermediate is dropped now, and stays in the bundle of a root that is to vouch for the next', () => {
+    const weak = certify(MIDDLE, CA, { ca: true, hash: 'sha1' });
+    const { files } = worldOf(certify(LEAF, MIDDLE) + weak).repository;
+    const { metadata } = parseRootFile(files.get('root') ?? Buffer.alloc(0));
+    const intermediates = (now: Date | undefined) =>
+      usableRootKeys(metadata, GUN, now).map((key) => key.intermediates.length);
+    expect(intermediates(NOW)).toEqual([0]);
+    expect(intermediates(undefined)).toEqual([1]);
   });
 
   test('an RSA key of 1024 bits is unusable', async () => {

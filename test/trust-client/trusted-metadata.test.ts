@@ -1,8 +1,11 @@
 /** The state machine by itself: what is offered in the wrong order, or by somebody who did not ask the snapshot. */
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import type { PlainMeta } from '../../proxy/demo/metadata-writer.ts';
+import { createSigningKey, keyId } from '../../proxy/demo/signing-key.ts';
+import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { parseRootFile } from '../../proxy/trust-client/root-trust.ts';
 import { type DeclaredDelegation, TrustedMetadata } from '../../proxy/trust-client/trusted-metadata.ts';
-import { createWorld, fileOf, GUN, NOW } from './kit.ts';
+import { createWorld, digestOf, fileOf, GUN, NOW, refusal, type World } from './kit.ts';
 
 const world = createWorld();
 const files = {
@@ -11,8 +14,18 @@ const files = {
   targets: fileOf(world, 'targets'),
 };
 
-function start(): TrustedMetadata {
-  return new TrustedMetadata(parseRootFile(fileOf(world, 'root')), GUN, new Map(), NOW);
+function start({ repository } = world): TrustedMetadata {
+  const root = repository.files.get('root') ?? Buffer.alloc(0);
+  return new TrustedMetadata(parseRootFile(root), GUN, new Map(), NOW);
+}
+
+/** Everything up to targets, as it is served. */
+function accept(served: World): TrustedMetadata {
+  const trusted = start(served);
+  trusted.acceptTimestamp(fileOf(served, 'timestamp'));
+  trusted.acceptSnapshot(fileOf(served, 'snapshot'));
+  trusted.acceptTargets(fileOf(served, 'targets'));
+  return trusted;
 }
 
 test('another order than root, timestamp, snapshot, targets is our own mistake', () => {
@@ -42,4 +55,90 @@ test('a delegation without a hash is never looked at', () => {
       expect.objectContaining({ code: 'metadata_invalid', fault: 'hash_mismatch', role: 'targets/qa' }),
     );
   }
+});
+
+describe('the file that is named: its length and every hash given must agree', () => {
+  const other = { sha256: Buffer.alloc(32).toString('base64'), sha512: Buffer.alloc(64).toString('base64') };
+  const changes: readonly (readonly [string, (meta: PlainMeta) => PlainMeta])[] = [
+    ['a byte more', (meta) => ({ ...meta, length: meta.length + 1 })],
+    [
+      'a byte more, without a sha512',
+      ({ hashes: { sha256 }, length }) => ({ hashes: { sha256 }, length: length + 1 }),
+    ],
+    ['a byte less', (meta) => ({ ...meta, length: meta.length - 1 })],
+    ['another sha256', ({ hashes, length }) => ({ hashes: { ...hashes, sha256: other.sha256 }, length })],
+    ['another sha256 alone', ({ length }) => ({ hashes: { sha256: other.sha256 }, length })],
+    ['another sha512', ({ hashes, length }) => ({ hashes: { ...hashes, sha512: other.sha512 }, length })],
+  ];
+
+  test.each(changes)('%s, of the snapshot', (_what, change) => {
+    const served = createWorld();
+    served.repository.resign('timestamp', ({ meta }) => {
+      meta.snapshot = change(meta.snapshot);
+    });
+    const trusted = start(served);
+    trusted.acceptTimestamp(fileOf(served, 'timestamp'));
+    expect(() => trusted.acceptSnapshot(fileOf(served, 'snapshot'))).toThrow(
+      expect.objectContaining({ code: 'metadata_invalid', fault: 'hash_mismatch', role: 'snapshot' }),
+    );
+  });
+
+  test.each(changes)('%s, of the root', async (_what, change) => {
+    const served = createWorld();
+    served.repository.resign('snapshot', ({ meta }) => {
+      meta.root = change(meta.root);
+    });
+    expect(accept(served).isRootNamedBySnapshot).toBe(false);
+    const error = await refusal(served.resolve(), 'metadata_invalid', 'hash_mismatch');
+    expect(error.role).toBe('root');
+  });
+
+  test('a sha256 is enough', () => {
+    const served = createWorld();
+    served.repository.resign('snapshot', ({ meta }) => {
+      for (const { hashes } of [meta.root, meta.targets]) delete hashes.sha512;
+    });
+    expect(accept(served).isRootNamedBySnapshot).toBe(true);
+  });
+});
+
+describe('the delegations that are followed', () => {
+  test('those that are passed over count too, up to the last one and not one more', () => {
+    const served = createWorld();
+    for (const name of ['a', 'b', 'c']) {
+      served.repository.addDelegation(name);
+      served.repository.signAs(name, '1.0', digestOf('b'), 7);
+    }
+    served.repository.publish();
+    const trusted = accept(served);
+    const [a, b, c] = trusted.declaredBy(trusted.targets);
+    if (a === undefined || b === undefined || c === undefined) throw new Error('three are declared');
+    trusted.acceptDelegation(a, fileOf(served, 'targets/a'));
+    for (let i = 2; i < LIMITS.delegations; i += 1) trusted.skipAbsent({ ...b, name: `targets/none-${i}` });
+    trusted.acceptDelegation(b, fileOf(served, 'targets/b'));
+    expect(() => trusted.acceptDelegation(c, fileOf(served, 'targets/c'))).toThrow(
+      expect.objectContaining({ code: 'metadata_invalid', fault: 'size', role: 'targets/c' }),
+    );
+  });
+
+  test('one that the snapshot does not name may sign nothing', () => {
+    const served = createWorld();
+    served.repository.addDelegation('qa', { paths: ['', '1.'] });
+    served.repository.publish();
+    const trusted = accept(served);
+    expect(trusted.declaredBy(trusted.targets)).toMatchObject([
+      { name: 'targets/qa', paths: [], meta: undefined },
+    ]);
+  });
+
+  test('a key that should be a certificate and is none signs nothing, and fails nothing', async () => {
+    const served = createWorld();
+    const good = createSigningKey('ecdsa');
+    const publicBytes = Buffer.from('no PEM');
+    const none = { ...good, kind: 'ecdsa-x509', publicBytes, id: keyId('ecdsa-x509', publicBytes) } as const;
+    served.repository.addDelegation('releases', { keys: [none, good] });
+    served.repository.signAs('releases', '1.0', digestOf('b'), 7);
+    served.repository.publish();
+    expect((await served.resolve()).target('1.0', NOW)?.digest).toBe(digestOf('b'));
+  });
 });

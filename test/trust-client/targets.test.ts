@@ -1,0 +1,97 @@
+/** Looking tags up in what was verified, as time passes, and what is said of the roles (notary-semantics.md §8). */
+import { describe, expect, test } from '@jest/globals';
+import { createWorld, DAY_MS, digestOf, NOW } from './kit.ts';
+
+const IN_A_DAY = new Date(NOW.getTime() + DAY_MS);
+const A_MOMENT_LATER = new Date(IN_A_DAY.getTime() + 1);
+
+describe('expiry', () => {
+  test('the moment a role expires at is the last at which it counts (§7)', async () => {
+    const world = createWorld();
+    world.repository.setExpiry('timestamp', IN_A_DAY);
+    world.repository.addDelegation('releases');
+    world.repository.signAs('releases', '1.0', digestOf('b'), 7);
+    world.repository.setExpiry('targets/releases', IN_A_DAY);
+    world.repository.publish();
+    const trust = await world.resolve();
+    expect(trust.tags(IN_A_DAY)).toEqual(['1.0', '3.20']);
+    expect(trust.tags(A_MOMENT_LATER)).toEqual([]);
+  });
+
+  test('a tag is good no longer than the role of the four that expires first, of several the one above', async () => {
+    const world = createWorld();
+    for (const role of ['snapshot', 'targets']) world.repository.setExpiry(role, IN_A_DAY);
+    world.repository.addDelegation('releases');
+    world.repository.signAs('releases', '1.0', digestOf('b'), 7);
+    world.repository.publish();
+    const trust = await world.resolve();
+    expect(trust.firstToExpire).toBe('snapshot');
+    expect(['1.0', '3.20'].map((tag) => trust.target(tag, NOW)?.expires)).toEqual([IN_A_DAY, IN_A_DAY]);
+  });
+
+  test('a delegation counts no longer than the one above it', async () => {
+    const world = createWorld();
+    world.repository.addDelegation('qa');
+    world.repository.addDelegation('targets/qa/sub');
+    world.repository.signAs('targets/qa/sub', '3.20', digestOf('a'), 1862);
+    world.repository.setExpiry('targets/qa', IN_A_DAY);
+    world.repository.publish();
+    const trust = await world.resolve();
+    expect(trust.target('3.20', IN_A_DAY)?.signers).toEqual(['qa/sub']);
+    expect(trust.target('3.20', A_MOMENT_LATER)?.signers).toEqual([]);
+  });
+
+  test('below targets/releases too: an entry that no longer counts hides nothing', async () => {
+    const world = createWorld();
+    for (const name of ['releases', 'targets/releases/a', 'targets/releases/a/b']) {
+      world.repository.addDelegation(name);
+    }
+    world.repository.signAs('targets/releases/a/b', '3.20', digestOf('c'), 7);
+    world.repository.setExpiry('targets/releases/a', IN_A_DAY);
+    world.repository.publish();
+    const trust = await world.resolve();
+    expect(trust.target('3.20', IN_A_DAY)).toBeUndefined();
+    expect(trust.target('3.20', A_MOMENT_LATER)?.role).toBe('targets');
+  });
+});
+
+test('an entry without a sha256 is no signed tag (§2.3)', async () => {
+  const world = createWorld();
+  world.repository.resign('targets', (signed) => {
+    const sha512 = Buffer.alloc(64).toString('base64');
+    Object.assign(signed.targets, { '3.20': { hashes: { sha512 }, length: 1862 } });
+  });
+  const trust = await world.resolve();
+  expect(trust.target('3.20', NOW)).toBeUndefined();
+  expect(trust.tags(NOW)).toEqual([]);
+});
+
+test('the roles: the four first, then delegations by name, those that are passed over among them', async () => {
+  const world = createWorld();
+  const { repository } = world;
+  for (const name of ['d', 'b', 'c', 'a']) {
+    repository.addDelegation(name, name === 'a' ? { keyCount: 2, threshold: 2 } : {});
+    if (name !== 'b') repository.signAs(name, '1.0', digestOf('b'), 7);
+  }
+  repository.publish();
+  const { roles } = await world.resolve();
+  expect(roles.map(({ role, version, skipped }) => [role, version, skipped])).toEqual([
+    ['root', 1, undefined],
+    ['timestamp', 2, undefined],
+    ['snapshot', 2, undefined],
+    ['targets', 2, undefined],
+    ['targets/a', 1, undefined],
+    ['targets/b', 0, 'absent'],
+    ['targets/c', 1, undefined],
+    ['targets/d', 1, undefined],
+  ]);
+  for (const { role, keyIds, canonicalKeyIds, threshold } of roles) {
+    const keys = repository.keys(role);
+    expect({ role, keyIds, canonicalKeyIds, threshold }).toEqual({
+      role,
+      keyIds: keys.map(({ id }) => id),
+      canonicalKeyIds: keys.map(({ canonicalId }) => canonicalId),
+      threshold: role === 'targets/a' ? 2 : 1,
+    });
+  }
+});
