@@ -212,6 +212,8 @@ describe('what a key does comes from its type and its bytes', () => {
     ['ed25519', Buffer.alloc(33, 1), 'unknown'],
     ['ed25519', certificate(ec), 'unknown'],
     ['ed25519-x509', certificate(ec), 'unknown'],
+    ['ed25519-x509', Buffer.alloc(32, 1), 'unknown'],
+    ['Ed25519', Buffer.alloc(32, 1), 'unknown'],
     ['ECDSA', spki(ec), 'unknown'],
     ['', spki(ec), 'unknown'],
     ['__proto__', spki(ec), 'unknown'],
