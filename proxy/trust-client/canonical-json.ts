@@ -51,8 +51,7 @@ function writeArray(items: readonly JsonValue[], parts: string[]): void {
 }
 
 function quote(text: string): string {
-  const escaped = text.includes('\\') || text.includes('"') ? text.replace(/[\\"]/g, '\\$&') : text;
-  return `"${escaped}"`;
+  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }
 
 function formatInteger(value: number | NumberLiteral): string {

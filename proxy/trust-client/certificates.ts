@@ -14,7 +14,7 @@ export type Certificate = CertificateFacts & {
 };
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([^-]*)-----END \1-----/g;
-const PEM_HEADER = /^[^:\n]+:.*$/m;
+const PEM_HEADER = /^[^:\n]+:.*/m;
 /** SHA-1 with RSA (both identifiers), ECDSA and DSA: refused (§4.4; the list is §14's). */
 const SHA1_ALGORITHMS = new Set([
   '1.2.840.113549.1.1.5',

@@ -54,7 +54,5 @@ function toChange(record: unknown): Change | undefined {
 }
 
 function readMember(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null
-    ? Object.entries(value).find(([key]) => key === name)?.[1]
-    : undefined;
+  return Object.entries(value ?? {}).find(([key]) => key === name)?.[1];
 }

@@ -45,11 +45,12 @@ export function readCertificateFacts(der: Uint8Array): CertificateFacts {
   const subject = fields[afterVersion + 4];
   if (subject === undefined) throw new RangeError('a certificate names a subject');
   const extensions = readExtensions(fields.find((field) => field.tag === EXPLICIT_EXTENSIONS));
+  const usages = extensions.get(EXTENDED_KEY_USAGE);
   return {
     signatureAlgorithm: readOid(children(algorithm)[0]),
     commonName: readCommonName(subject),
     isCa: readIsCa(extensions.get(BASIC_CONSTRAINTS)),
-    extendedKeyUsages: extensions.get(EXTENDED_KEY_USAGE) && readOids(extensions.get(EXTENDED_KEY_USAGE)),
+    extendedKeyUsages: usages && children(single(usages)).map(readOid),
   };
 }
 
@@ -58,8 +59,10 @@ function readCommonName(subject: Element): string | undefined {
   const last = attributes.findLast(
     ([type]) => type?.tag === OBJECT_IDENTIFIER && readOid(type) === COMMON_NAME,
   );
-  const encoding = STRING_ENCODINGS.get(last?.[1]?.tag ?? -1);
-  return encoding && last?.[1] && Buffer.from(last[1].body).toString(encoding);
+  const value = last?.[1];
+  if (value === undefined) return undefined;
+  const encoding = STRING_ENCODINGS.get(value.tag);
+  return encoding && Buffer.from(value.body).toString(encoding);
 }
 
 function readExtensions(field: Element | undefined): ReadonlyMap<string, Uint8Array> {
@@ -77,10 +80,6 @@ function readIsCa(value: Uint8Array | undefined): boolean {
   if (value === undefined) return false;
   const first = children(single(value))[0];
   return first?.tag === BOOLEAN && first.body[0] === 0xff;
-}
-
-function readOids(value: Uint8Array | undefined): readonly string[] {
-  return value === undefined ? [] : children(single(value)).map(readOid);
 }
 
 function readOid(element: Element | undefined): string {

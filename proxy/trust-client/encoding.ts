@@ -8,7 +8,7 @@ const RFC3339 =
 
 /** Standard alphabet with padding; CR and LF inside are ignored, as Go does. */
 export function decodeBase64(text: string): Uint8Array | undefined {
-  const joined = text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, '') : text;
+  const joined = text.replace(/[\r\n]/g, '');
   return BASE64.test(joined) ? Buffer.from(joined, 'base64') : undefined;
 }
 
@@ -44,7 +44,8 @@ export function parseRfc3339(text: string): Date | undefined {
   const utc = new Date(0);
   utc.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
   utc.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3)));
-  if (utc.getUTCDate() !== Number(day) || utc.getUTCMonth() !== Number(month) - 1) return undefined;
+  // A day that the month does not have has become one of another month.
+  if (utc.getUTCMonth() !== Number(month) - 1) return undefined;
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined;
   if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return undefined;
   const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000;

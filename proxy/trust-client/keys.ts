@@ -26,13 +26,19 @@ export type PublicKey = {
 
 const ED25519_BYTES = 32;
 
-/** Each key type to what it does. A Map: the type is a string from outside and must not find something inherited. */
-const KEY_TYPES = new Map<string, { readonly algorithm: KeyAlgorithm; readonly x509: boolean }>([
-  ['ecdsa', { algorithm: 'ecdsa', x509: false }],
-  ['ecdsa-x509', { algorithm: 'ecdsa', x509: true }],
-  ['rsa', { algorithm: 'rsa', x509: false }],
-  ['rsa-x509', { algorithm: 'rsa', x509: true }],
-  ['ed25519', { algorithm: 'ed25519', x509: false }],
+type KeyType = {
+  readonly algorithm: 'ecdsa' | 'rsa';
+  /** What node:crypto calls a key of this algorithm. */
+  readonly nodeType: string;
+  readonly x509: boolean;
+};
+
+/** Each key type that OpenSSL reads. A Map: the type is a string from outside and must not find something inherited. */
+const KEY_TYPES = new Map<string, KeyType>([
+  ['ecdsa', { algorithm: 'ecdsa', nodeType: 'ec', x509: false }],
+  ['ecdsa-x509', { algorithm: 'ecdsa', nodeType: 'ec', x509: true }],
+  ['rsa', { algorithm: 'rsa', nodeType: 'rsa', x509: false }],
+  ['rsa-x509', { algorithm: 'rsa', nodeType: 'rsa', x509: true }],
 ]);
 
 /** @returns undefined when `publicBase64` is not strict base64. */
@@ -43,14 +49,15 @@ export function parsePublicKey(keytype: string, publicBase64: string): PublicKey
 
 export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   const id = toKeyId(keytype, bytes);
-  const type = KEY_TYPES.get(keytype) ?? { algorithm: 'unknown', x509: false };
-  if (type.algorithm === 'ed25519') {
-    const algorithm = bytes.length === ED25519_BYTES ? 'ed25519' : 'unknown';
+  const type = KEY_TYPES.get(keytype);
+  if (type === undefined) {
+    const isEd25519 = keytype === 'ed25519' && bytes.length === ED25519_BYTES;
+    const algorithm = isEd25519 ? 'ed25519' : 'unknown';
     return { id, canonicalId: id, keytype, algorithm, bytes, keyObject: undefined };
   }
   const keyObject = type.x509 ? keyOfCertificate(bytes) : toKeyObject(bytes);
   // A certificate or key of another kind than its type says can never verify (CVE-2015-9258, §5.2).
-  const fits = keyObject !== undefined && keyObject.asymmetricKeyType === NODE_KEY_TYPES.get(type.algorithm);
+  const fits = keyObject?.asymmetricKeyType === type.nodeType;
   const canonicalId = type.x509 && keyObject ? toKeyId(type.algorithm, exportSpki(keyObject)) : id;
   return { id, canonicalId, keytype, algorithm: fits ? type.algorithm : 'unknown', bytes, keyObject };
 }
@@ -67,11 +74,6 @@ export function toKeyId(keytype: string, bytes: Uint8Array): string {
   const text = `{"keytype":"${quoted}","keyval":{"private":null,"public":"${encodeBase64(bytes)}"}}`;
   return sha256Hex(new TextEncoder().encode(text));
 }
-
-const NODE_KEY_TYPES = new Map<KeyAlgorithm, string>([
-  ['ecdsa', 'ec'],
-  ['rsa', 'rsa'],
-]);
 
 function keyOfCertificate(bytes: Uint8Array): KeyObject | undefined {
   // The first certificate of the bundle is the leaf (§4.5); no further check of it here.

@@ -4,11 +4,12 @@ import { expect, test } from '@jest/globals';
 import type { HttpClient } from '../../proxy/registry/http-client.ts';
 import { fetchNewestChanges } from '../../proxy/trust-client/changefeed.ts';
 
-const asked: string[] = [];
+type Asked = { readonly path: string; readonly options: object };
+const asked: Asked[] = [];
 
 function answer(status: number, body: string): HttpClient {
-  const get = async (path: string) => {
-    asked.push(path);
+  const get = async (path: string, options: object) => {
+    asked.push({ path, options });
     return { status, headers: new Map(), body: Readable.from([Buffer.from(body)]) };
   };
   return { get } as unknown as HttpClient;
@@ -27,7 +28,20 @@ test('the newest changes, from the newest backwards', async () => {
     { id: 12, gun: 'docker.io/library/alpine' },
     { id: 13, gun: 'docker.io/library/debian' },
   ]);
-  expect(asked.at(-1)).toBe('/v2/_trust/changefeed?change_id=-1&records=-5');
+  expect(asked.at(-1)?.path).toBe('/v2/_trust/changefeed?change_id=-1&records=-5');
+});
+
+test('it is asked for with the right to the whole catalogue, and given up with the caller', async () => {
+  const signal = AbortSignal.timeout(5000);
+  await fetchNewestChanges(answer(404, ''), 5, signal);
+  expect(asked.at(-1)?.options).toEqual({ scope: 'registry:catalog:*', signal });
+});
+
+test('an ID of fifteen digits is a number that can be compared', async () => {
+  const records = [{ ID: '999999999999999', GUN: 'x' }];
+  expect(await fetchFrom(answer(200, JSON.stringify({ records })))).toEqual([
+    { id: 999999999999999, gun: 'x' },
+  ]);
 });
 
 test('no records is an empty feed', async () => {
@@ -43,7 +57,11 @@ test.each([
   [200, '{"records":[null]}'],
   [200, '{"records":[{"ID":12,"GUN":"x"}]}'],
   [200, '{"records":[{"ID":"twelve","GUN":"x"}]}'],
+  [200, '{"records":[{"ID":"12x","GUN":"x"}]}'],
+  [200, '{"records":[{"ID":"-12","GUN":"x"}]}'],
+  [200, '{"records":[{"ID":"1234567890123456","GUN":"x"}]}'],
   [200, '{"records":[{"ID":"12"}]}'],
+  [200, '{"records":[5]}'],
 ])('%s %s is no feed', async (status, body) => {
   expect(await fetchFrom(answer(status, body))).toBeUndefined();
 });

@@ -17,8 +17,11 @@ function commonName(value: Buffer): Buffer {
 }
 
 function certificate(subject: Buffer, ...rest: readonly Buffer[]): Buffer {
-  const body = der.sequence(der.integer(1n), ALGORITHM, named(), TIMES, subject, SPKI, ...rest);
-  return der.sequence(body, ALGORITHM, der.bitString(Buffer.alloc(8)));
+  return der.sequence(bodyOf(subject, ...rest), ALGORITHM, der.bitString(Buffer.alloc(8)));
+}
+
+function bodyOf(subject: Buffer, ...rest: readonly Buffer[]): Buffer {
+  return der.sequence(der.integer(1n), ALGORITHM, named(), TIMES, subject, SPKI, ...rest);
 }
 
 function withExtension(identifier: string, value: Buffer): Buffer {
@@ -41,6 +44,32 @@ describe('the common name', () => {
     const universal = der.element(0x1c, Buffer.from([0, 0, 0, 0x61]));
     expect(readCertificateFacts(certificate(named(commonName(universal)))).commonName).toBeUndefined();
     expect(readCertificateFacts(certificate(named())).commonName).toBeUndefined();
+  });
+
+  const X = commonName(der.utf8String('x'));
+  const organization = der.sequence(
+    der.objectIdentifier('2.5.4.10'),
+    der.utf8String('docker.io/library/evil'),
+  );
+
+  test.each([
+    ['another attribute after it', named(X, organization)],
+    ['another attribute before it', named(organization, X)],
+    ['another attribute in its set', der.sequence(der.set(X, organization))],
+    ['an empty attribute after it', named(X, der.sequence())],
+    [
+      'an attribute whose type is no identifier',
+      named(X, der.sequence(der.integer(3n), der.utf8String('y'))),
+    ],
+  ])('%s is not taken for it', (_what, subject) => {
+    expect(readCertificateFacts(certificate(subject)).commonName).toBe('x');
+  });
+
+  test('of several the last counts, also where it has no value', () => {
+    const last = commonName(der.utf8String('last'));
+    const empty = der.sequence(der.objectIdentifier('2.5.4.3'));
+    expect(readCertificateFacts(certificate(named(X, last))).commonName).toBe('last');
+    expect(readCertificateFacts(certificate(named(X, empty))).commonName).toBeUndefined();
   });
 
   test('a version 1 certificate, without a version or extensions, is read all the same', () => {
@@ -77,12 +106,15 @@ describe('object identifiers', () => {
   const usages = (...values: readonly Buffer[]) =>
     readCertificateFacts(withExtension('2.5.29.37', der.sequence(...values))).extendedKeyUsages;
 
-  test.each(['0.9', '1.2.3', '2.5.29.37.0', '2.999.1', '1.3.6.1.4.1.311.21.7'])('%s', (dotted) => {
-    // The writer of the demo has one octet for the first two arcs; 2.999 needs two.
-    const value =
-      dotted === '2.999.1' ? der.element(0x06, Buffer.from([0x88, 0x37, 1])) : der.objectIdentifier(dotted);
-    expect(usages(value)).toEqual([dotted]);
-  });
+  test.each(['0.9', '1.2.3', '1.2.16384', '2.5.29.37.0', '2.999.1', '1.3.6.1.4.1.311.21.7'])(
+    '%s',
+    (dotted) => {
+      // The writer of the demo has one octet for the first two arcs; 2.999 needs two.
+      const value =
+        dotted === '2.999.1' ? der.element(0x06, Buffer.from([0x88, 0x37, 1])) : der.objectIdentifier(dotted);
+      expect(usages(value)).toEqual([dotted]);
+    },
+  );
 
   test.each([
     ['empty', der.element(0x06)],
@@ -102,6 +134,10 @@ describe('no certificate', () => {
     ['another type', der.set(whole)],
     ['an empty sequence', der.sequence()],
     ['one part', der.sequence(der.sequence())],
+    ['one part, which is whole', der.sequence(bodyOf(named()))],
+    ['parts that are empty', der.sequence(der.sequence(), der.sequence())],
+    ['without an algorithm', der.sequence(bodyOf(named()), der.sequence())],
+    ['the parts of one in a set', der.set(bodyOf(named()), ALGORITHM)],
     ['no subject', der.sequence(der.sequence(der.integer(1n)), ALGORITHM)],
     ['an indefinite length', Buffer.from([0x30, 0x80, 0, 0])],
     ['a length of five bytes', Buffer.from([0x30, 0x85, 0, 0, 0, 0, 0])],
@@ -110,6 +146,34 @@ describe('no certificate', () => {
     ['without its last byte', whole.subarray(0, -1)],
   ])('%s', (_what, bytes) => {
     expect(() => readCertificateFacts(bytes)).toThrow(RangeError);
+  });
+
+  test.each([
+    ['the short form', [0x30, 0], true],
+    ['one byte', [0x30, 0x81, 0], true],
+    ['four bytes', [0x30, 0x84, 0, 0, 0, 0], true],
+    ['five bytes', [0x30, 0x85, 0, 0, 0, 0, 0], false],
+    ['no bytes: the indefinite form', [0x30, 0x80], false],
+  ])('a length in %s inside one', (_what, element, isRead) => {
+    const odd = der.sequence(
+      der.sequence(der.integer(1n), ALGORITHM, named(), Buffer.from(element), named(), SPKI),
+      ALGORITHM,
+    );
+    if (isRead) expect(readCertificateFacts(odd).signatureAlgorithm).toBe('1.2.840.10045.4.3.2');
+    else expect(() => readCertificateFacts(odd)).toThrow(RangeError);
+  });
+
+  test('an indefinite length is not a length of 128', () => {
+    const parts = [der.sequence(der.integer(1n), ALGORITHM, named(), TIMES, named()), ALGORITHM];
+    const filled = Buffer.concat([
+      ...parts,
+      der.octetString(Buffer.alloc(128 - Buffer.concat(parts).length - 2)),
+    ]);
+    expect(filled).toHaveLength(128);
+    expect(readCertificateFacts(der.sequence(filled)).isCa).toBe(false);
+    expect(() => readCertificateFacts(Buffer.concat([Buffer.from([0x30, 0x80]), filled]))).toThrow(
+      RangeError,
+    );
   });
 
   test('an empty extension says nothing', () => {

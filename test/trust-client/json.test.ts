@@ -25,6 +25,7 @@ describe('what a strict reader refuses', () => {
     ['a missing colon', '{"a" 1}'],
     ['a missing comma', '[1 2]'],
     ['an unquoted name', '{a:1}'],
+    ['a name that only ends with a quote', '{xa":1}'],
     ['single quotes', "{'a':1}"],
     ['an open object', '{"a":1'],
     ['an open array', '[1'],
@@ -34,6 +35,8 @@ describe('what a strict reader refuses', () => {
     ['a raw control character after an escape', '"\\n\u0001"'],
     ['an unknown escape', '"\\x41"'],
     ['a short \\u escape', '"\\u12"'],
+    ['a \\u escape with other letters', '"\\u00eg"'],
+    ['a \\u escape with a sign', '"\\u+0e9"'],
     ['a leading zero', '01'],
     ['a plus sign', '+1'],
     ['a bare point', '1.'],
@@ -89,6 +92,14 @@ describe('what it keeps', () => {
     ['9007199254740991', Number.MAX_SAFE_INTEGER],
   ])('%s is one', (text, value) => {
     expect(parse(text)).toBe(value);
+  });
+
+  test.each([' ', '\n', '\r', '\t'])('%j between values', (space) => {
+    expect(parse(['', '[', '1', ',', '2', ']', ''].join(space))).toEqual([1, 2]);
+  });
+
+  test.each(['\v', '\f', '\u00a0', '\u2028'])('%j is no white space', (other) => {
+    expect(() => parse(`[${other}]`)).toThrow(TrustError);
   });
 
   test('every escape', () => {

@@ -1,8 +1,14 @@
 /** Key IDs and signatures: the check vectors of notary-semantics.md §4.1, and the confusions of §5.2. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import {
+  createKeyPair,
+  createNotaryCertificate,
+  type KeyPair,
+  sharedKeyPair,
+} from '../../proxy/demo/signing-key.ts';
 import { encodeBase64 } from '../../proxy/trust-client/encoding.ts';
-import { type PublicKey, parsePublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
+import { isSameKey, type PublicKey, parsePublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
 import { isValidSignature, verifyThreshold } from '../../proxy/trust-client/signatures.ts';
 
 const ECDSA =
@@ -73,7 +79,7 @@ describe('the algorithm comes from the key; the method must agree (CVE-2015-9258
   test('a key whose bytes are of another kind than its type never verifies', () => {
     for (const keytype of ['rsa', 'ed25519', 'ecdsa-x509', 'rsa-x509', 'unheard-of', '__proto__']) {
       const confused = key(keytype, ECDSA);
-      expect(confused.algorithm === 'ecdsa').toBe(false);
+      expect(confused.algorithm).toBe('unknown');
       expect(isValidSignature(confused, signature(confused, 'ecdsa', ECDSA_SIGNATURE), MESSAGE)).toBe(false);
     }
   });
@@ -90,6 +96,7 @@ describe('the algorithm comes from the key; the method must agree (CVE-2015-9258
 
   test('an ed25519 key or signature of the wrong length', () => {
     const short = key('ed25519', encodeBase64(Buffer.alloc(31)));
+    expect(short.algorithm).toBe('unknown');
     expect(isValidSignature(short, signature(short, 'eddsa', ED25519_SIGNATURE), MESSAGE)).toBe(false);
     const good = key('ed25519', ED25519);
     expect(isValidSignature(good, signature(good, 'eddsa', ED25519_SIGNATURE.subarray(1)), MESSAGE)).toBe(
@@ -148,7 +155,64 @@ test('base64 is read strictly: one spelling a key', () => {
       text === ED25519,
     ]);
   }
-  expect(parsePublicKey('ed25519', `${ED25519.slice(0, 8)}\r\n${ED25519.slice(8)}`)?.id).toBe(
-    key('ed25519', ED25519).id,
-  );
+});
+
+test.each(['\n', '\r', '\r\n'])('base64 in lines that end with %j is the same key, as for Go', (end) => {
+  const lines = `${ED25519.slice(0, 8)}${end}${ED25519.slice(8)}${end}`;
+  expect(parsePublicKey('ed25519', lines)?.id).toBe(key('ed25519', ED25519).id);
+});
+
+describe('what a key does comes from its type and its bytes', () => {
+  const rsa = sharedKeyPair('rsa2048');
+  const ec = createKeyPair();
+  const spki = ({ publicKey }: KeyPair) => publicKey.export({ type: 'spki', format: 'der' });
+  const certificate = (pair: KeyPair) => Buffer.from(createNotaryCertificate('x', pair));
+
+  test.each([
+    ['ecdsa', spki(ec), 'ecdsa'],
+    ['ecdsa', spki(rsa), 'unknown'],
+    ['rsa', spki(rsa), 'rsa'],
+    ['rsa', spki(ec), 'unknown'],
+    ['ecdsa-x509', certificate(ec), 'ecdsa'],
+    ['ecdsa-x509', certificate(rsa), 'unknown'],
+    ['ecdsa-x509', spki(ec), 'unknown'],
+    ['rsa-x509', certificate(rsa), 'rsa'],
+    ['rsa-x509', certificate(ec), 'unknown'],
+    ['rsa-x509', spki(rsa), 'unknown'],
+    ['ed25519', Buffer.alloc(32, 1), 'ed25519'],
+    ['ed25519', Buffer.alloc(33, 1), 'unknown'],
+    ['ed25519', certificate(ec), 'unknown'],
+    ['ed25519-x509', certificate(ec), 'unknown'],
+    ['ed25519-x509', Buffer.alloc(32, 1), 'unknown'],
+    ['Ed25519', Buffer.alloc(32, 1), 'unknown'],
+    ['ECDSA', spki(ec), 'unknown'],
+    ['', spki(ec), 'unknown'],
+    ['__proto__', spki(ec), 'unknown'],
+  ])('%s %#: %s', (keytype, bytes, algorithm) => {
+    expect(toPublicKey(keytype, bytes)).toMatchObject({ keytype, algorithm });
+  });
+
+  test('a certificate is the key inside it, by its canonical ID (§4.2)', () => {
+    for (const [keytype, pair] of [
+      ['ecdsa', ec],
+      ['rsa', rsa],
+    ] as const) {
+      const bare = toPublicKey(keytype, spki(pair));
+      const certified = toPublicKey(`${keytype}-x509`, certificate(pair));
+      expect(bare.canonicalId).toBe(bare.id);
+      expect(certified.canonicalId).toBe(bare.id);
+      expect(certified.id).not.toBe(bare.id);
+      expect(isSameKey(certified, bare)).toBe(true);
+    }
+  });
+
+  test('keys that OpenSSL does not read are the same by their bytes alone', () => {
+    const ed25519 = toPublicKey('ed25519', Buffer.alloc(32, 1));
+    const other = toPublicKey('ed25519', Buffer.alloc(32, 2));
+    const ecdsa = toPublicKey('ecdsa', spki(ec));
+    expect(isSameKey(ed25519, toPublicKey('ed25519', Buffer.alloc(32, 1)))).toBe(true);
+    expect(isSameKey(ed25519, other)).toBe(false);
+    expect(isSameKey(ed25519, ecdsa)).toBe(false);
+    expect(isSameKey(ecdsa, ed25519)).toBe(false);
+  });
 });
