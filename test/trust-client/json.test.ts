@@ -133,6 +133,14 @@ describe('canonical form: the check vectors of §5.1', () => {
     expect(() => encodeCanonical(parse(text))).toThrow(RangeError);
   });
 
+  test.each([
+    ['"\\\\"', '"\\\\"'],
+    ['"\\""', '"\\""'],
+    ['"\\/"', '"/"'],
+  ])('%s', (text, canonical) => {
+    expect(Buffer.from(encodeCanonical(parse(text))).toString()).toBe(canonical);
+  });
+
   test('empty containers', () => {
     expect(Buffer.from(encodeCanonical(parse(' { "a" : [ ] , "b" : { } } '))).toString()).toBe(
       '{"a":[],"b":{}}',
