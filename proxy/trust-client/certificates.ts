@@ -43,6 +43,14 @@ export function parseBundle(pem: string): readonly Certificate[] | undefined {
   return certificates.every((certificate) => certificate !== undefined) ? certificates : undefined;
 }
 
+const bundles = new WeakMap<Uint8Array, readonly Certificate[] | undefined>();
+
+/** The bundle in a key's own bytes, which are parsed once: several questions are asked of them, and parsing is slow. */
+export function bundleIn(bytes: Uint8Array): readonly Certificate[] | undefined {
+  if (!bundles.has(bytes)) bundles.set(bytes, parseBundle(Buffer.from(bytes).toString('latin1')));
+  return bundles.get(bytes);
+}
+
 function parseOne(pemBody: string): Certificate | undefined {
   try {
     const der = Buffer.from(pemBody.replace(PEM_HEADER, ''), 'base64');

@@ -5,7 +5,7 @@
  * it (notary-semantics.md §4.3).
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { parseBundle } from './certificates.ts';
+import { bundleIn } from './certificates.ts';
 import { decodeBase64, encodeBase64, sha256Hex } from './encoding.ts';
 
 /** What a key does, whatever form it came in; `unknown` can never verify (§3.1). */
@@ -77,7 +77,7 @@ export function toKeyId(keytype: string, bytes: Uint8Array): string {
 
 function keyOfCertificate(bytes: Uint8Array): KeyObject | undefined {
   // The first certificate of the bundle is the leaf (§4.5); no further check of it here.
-  return parseBundle(Buffer.from(bytes).toString('latin1'))?.[0]?.publicKey;
+  return bundleIn(bytes)?.[0]?.publicKey;
 }
 
 function toKeyObject(bytes: Uint8Array): KeyObject | undefined {

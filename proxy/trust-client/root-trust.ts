@@ -3,13 +3,13 @@
  * Source: notary-semantics.md §4.4 (keys), §6.1 (order of checks), §6.2 (pins).
  */
 import {
+  bundleIn,
   type Certificate,
   chainsTo,
   commonNameCovers,
   encodePem,
   isStrongCertificate,
   isWithinValidity,
-  parseBundle,
 } from './certificates.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
@@ -56,8 +56,7 @@ export function parseRootFile(bytes: Uint8Array): RootFile {
  */
 export function usableRootKeys(root: RootMetadata, gun: string, now: Date | undefined): readonly RootKey[] {
   return root.roles.root.keys.flatMap((key) => {
-    const certificates = parseBundle(Buffer.from(key.bytes).toString('latin1'));
-    const [leaf, ...rest] = certificates ?? [];
+    const [leaf, ...rest] = bundleIn(key.bytes) ?? [];
     // Exactly one certificate that is no CA, and it comes first.
     if (leaf === undefined || leaf.isCa || !rest.every((certificate) => certificate.isCa)) return [];
     const acceptable = (certificate: Certificate) =>
@@ -66,7 +65,9 @@ export function usableRootKeys(root: RootMetadata, gun: string, now: Date | unde
     const intermediates = now === undefined ? rest : rest.filter(acceptable);
     const keytype = ROOT_KEY_TYPES.get(leaf.publicKey.asymmetricKeyType ?? '');
     if (keytype === undefined) return [];
-    const rebuilt = toPublicKey(keytype, Buffer.from(encodePem([leaf, ...intermediates]), 'latin1'));
+    const pem = Buffer.from(encodePem([leaf, ...intermediates]), 'latin1');
+    const isAsPublished = key.keytype === keytype && pem.equals(key.bytes);
+    const rebuilt = isAsPublished ? key : toPublicKey(keytype, pem);
     return [{ key: rebuilt, publishedId: key.id, leaf, intermediates }];
   });
 }

@@ -8,7 +8,7 @@
  */
 import { sha512 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import { isStrongCertificate, parseBundle } from './certificates.ts';
+import { bundleIn, isStrongCertificate } from './certificates.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';
@@ -250,7 +250,7 @@ function isNamedBy(meta: FileMeta, bytes: Uint8Array, sha256: string): boolean {
 function requireStrongCertificates({ name, keys }: DelegatedRole): void {
   for (const { keytype, bytes } of keys) {
     if (!keytype.endsWith('-x509')) continue;
-    const [leaf] = parseBundle(Buffer.from(bytes).toString('latin1')) ?? [];
+    const [leaf] = bundleIn(bytes) ?? [];
     if (leaf !== undefined && !isStrongCertificate(leaf)) {
       throw invalid('signature', name, `the certificate of a key of ${name} uses SHA-1 or too short a key`);
     }
