@@ -1,11 +1,10 @@
 /** The trust client alone: round trips waited for, cold resolution, and what large and many repositories cost. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { createMemoryState } from '../proxy/cache/memory-state.ts';
-import { delay } from '../proxy/demo/faults.ts';
-import { SimulatedRepository } from '../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../proxy/demo/notary-server.ts';
 import { createHttpClient } from '../proxy/registry/http-client.ts';
 import type { Gun } from '../proxy/registry/reference.ts';
 import { createNotarySource } from '../proxy/trust-client/notary-source.ts';
@@ -16,7 +15,7 @@ import type { ScaleResult } from './trust-scale.ts';
 
 const GUN: Gun = 'registry.bench.example/team/delegated';
 const DELAY_MS = 50;
-const RUNS = 41;
+const RUNS = 101;
 const WARM_UP = 20;
 
 export async function benchTrust(): Promise<Report> {
@@ -24,7 +23,7 @@ export async function benchTrust(): Promise<Report> {
   const server = await startServer();
   try {
     const near = await measureResolutions(server, 'two delegations, loopback');
-    server.fault(/./, delay(DELAY_MS));
+    await server.delay(DELAY_MS);
     const far = await measureResolutions(server, `the same, ${DELAY_MS} ms added to each request`);
     const waited = {
       name: 'round trips waited for',
@@ -67,18 +66,28 @@ export async function benchTrust(): Promise<Report> {
   }
 }
 
-async function startServer(): Promise<NotaryServer> {
-  const repository = new SimulatedRepository(GUN, { snapshotKey: 'ed25519', timestampKey: 'ed25519' });
-  for (const delegation of ['releases', 'qa']) repository.addDelegation(delegation);
-  for (let i = 0; i < 20; i += 1) repository.trustSign('qa', `1.${i}`, `sha256:${'ab'.repeat(32)}`, 1000);
-  repository.publish();
-  const server = new NotaryServer({ repositories: [repository] });
-  await server.start();
-  return server;
+type Server = {
+  readonly url: string;
+  /** Adds so many milliseconds to each request from now on. */
+  delay(milliseconds: number): Promise<void>;
+  stop(): Promise<unknown>;
+};
+
+async function startServer(): Promise<Server> {
+  const worker = new Worker(new URL('./notary-worker.js', import.meta.url), { workerData: { gun: GUN } });
+  const [url] = (await once(worker, 'message')) as [string];
+  return {
+    url,
+    delay: async (milliseconds) => {
+      worker.postMessage(milliseconds);
+      await once(worker, 'message');
+    },
+    stop: () => worker.terminate(),
+  };
 }
 
 /** Over one client, whose connections stay open, as in a running proxy that meets a repository for the first time. */
-async function measureResolutions(server: NotaryServer, name: string): Promise<Series> {
+async function measureResolutions(server: Server, name: string): Promise<Series> {
   const runs: number[] = [];
   const auth = { kind: 'anonymous' } as const;
   const client = createHttpClient({ upstream: 'bench', kind: 'notary', baseUrl: server.url, auth });
