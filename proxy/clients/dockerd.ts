@@ -1,11 +1,11 @@
 /** dockerd, in the three forms of registry-clients.md §1.5: as registry host (A), as HTTPS_PROXY (B), as mirror (D). */
 import { isIP } from 'node:net';
 import { formatCanary, HUB_CANARY } from '../policy/canary.ts';
+import { DOCKER_HUB } from '../registry/reference.ts';
 import { canaryReference, canarySteps, canaryTest, hostReference } from './canary.ts';
 import { certsFolderSteps } from './certificates.ts';
 import { renderEgress } from './egress.ts';
 import { renderHostsFolder } from './hosts-toml.ts';
-import { DOCKER_HUB } from './hub.ts';
 import { LockError } from './lock-error.ts';
 import type { ClientFile, ClientKit, Lock, ProxyEndpoint } from './types.ts';
 

@@ -1,7 +1,8 @@
 /** The hosts a node must not reach by itself: Docker Hub's, and those the proxy stands in front of. */
 import { isIP } from 'node:net';
 import type { RegistryConfig } from '../config/types.ts';
-import { DOCKER_HUB, DOCKER_HUB_HOSTS } from './hub.ts';
+import { DOCKER_HUB } from '../registry/reference.ts';
+import { DOCKER_HUB_HOSTS } from './hub.ts';
 import type { BlockedHosts, ProxyEndpoint } from './types.ts';
 
 /** Longest text xt_string compares. */

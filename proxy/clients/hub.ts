@@ -1,7 +1,5 @@
 /** Docker Hub's names, which every client knows without being told (registry-clients.md §1.1, §2.1, §2.4). */
 
-export const DOCKER_HUB = 'docker.io';
-
 /** Other spellings in image references. A mirror or an entry for docker.io does not cover them. */
 export const DOCKER_HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'];
 

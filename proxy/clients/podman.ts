@@ -1,9 +1,10 @@
 /** podman, CRI-O, skopeo and buildah: registries.conf and policy.json (registry-clients.md §2.4). */
+import { DOCKER_HUB } from '../registry/reference.ts';
 import { canaryReference, canarySteps, canaryTest } from './canary.ts';
 import { certsFolderSteps } from './certificates.ts';
 import { renderEgress } from './egress.ts';
 import { quote } from './hosts-toml.ts';
-import { DOCKER_HUB, DOCKER_HUB_ALIASES } from './hub.ts';
+import { DOCKER_HUB_ALIASES } from './hub.ts';
 import type { ClientKit, Lock, LockedRegistry } from './types.ts';
 
 export const PODMAN_FORMS = ['mirror', 'remap'] as const;

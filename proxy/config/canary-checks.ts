@@ -1,4 +1,5 @@
 /** Checks of the canary's name against the registries there are. What is no name is the schema's to report. */
+import { toRepository } from '../registry/reference.ts';
 import type { Finding } from './errors.ts';
 import { entry, texts } from './lookup.ts';
 import { parseTaggedImage } from './names.ts';
@@ -11,8 +12,9 @@ export function canaryFindings(value: unknown): readonly Finding[] {
     if (image === undefined || names.length === 0) return [];
     const { registry, repository, tag } = image;
     if (!names.includes(registry)) return [noRegistry(value, { path, value: text }, registry)];
-    if (registry !== 'docker.io' || repository.includes('/')) return [];
+    const full = toRepository(registry, repository);
+    if (full === repository) return [];
     const what = `Docker Hub has no repository "${repository}"`;
-    return [{ path, what, next: `write docker.io/library/${repository}:${tag}` }];
+    return [{ path, what, next: `write ${registry}/${full}:${tag}` }];
   });
 }

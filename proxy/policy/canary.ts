@@ -2,7 +2,7 @@
  * The canary: one tag that the proxy refuses whatever policy and signatures say, so that whoever pulls it learns
  * whether the pull came through the proxy (peers.md §7, idea 2).
  */
-import type { ImageReference } from '../registry/reference.ts';
+import { DOCKER_HUB, type ImageReference } from '../registry/reference.ts';
 import type { Canary } from './types.ts';
 
 /**
@@ -10,8 +10,6 @@ import type { Canary } from './types.ts';
  * shows. First, because the image's name may be so long that a status line ends before it does.
  */
 export const CANARY_WORDS = 'the canary of this proxy';
-
-const DOCKER_HUB = 'docker.io';
 
 /** An official image that exists, so that a client that is not held gets it. */
 export const HUB_CANARY: Canary = { registry: DOCKER_HUB, repository: 'library/hello-world', tag: 'linux' };

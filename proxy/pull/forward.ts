@@ -1,5 +1,4 @@
 /** Step 8 for what passes: where a route leads upstream, and what is recorded of it. */
-
 import { withDeadline } from '../registry/deadline.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import { parseNextQuery } from '../registry/link.ts';

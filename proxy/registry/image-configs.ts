@@ -73,17 +73,13 @@ async function fetchConfig(
   client: HttpClient,
   repository: string,
   { digest, size }: Descriptor,
-  { authorization, signal }: Caller,
+  caller: Caller,
 ): Promise<Uint8Array | ConfigFailure | undefined> {
-  const options = {
-    scope: pullScope(repository),
-    authorization,
-    ...(signal === undefined ? {} : { signal }),
-  };
+  const options = { scope: pullScope(repository), ...caller };
   const response = await client.get(`/v2/${repository}/blobs/${digest}`, options);
   const { status, body } = response;
   if (status === 200 && size <= MAX_CONFIG_BYTES) {
-    const bytes = await readBody(body, size + 1, signal);
+    const bytes = await readBody(body, size + 1, caller.signal);
     return hasDigest(bytes, digest)
       ? bytes
       : failed('digest_mismatch', 'the registry sent other bytes than its configuration');

@@ -17,6 +17,9 @@ export type ImageReference =
   | { readonly kind: 'tag'; readonly repository: string; readonly tag: string }
   | { readonly kind: 'digest'; readonly repository: string; readonly digest: Digest };
 
+/** Docker Hub's canonical name. */
+export const DOCKER_HUB = 'docker.io';
+
 /** Longest repository name including its registry, in characters (§6.1). */
 export const MAX_NAME_LENGTH = 255;
 
@@ -34,6 +37,11 @@ const TAG = new RegExp(`^${GRAMMAR.tag}$`);
 const DIGEST = new RegExp(`^(?:${GRAMMAR.digest})$`);
 /** A registry's name: host name, IPv4 or bracketed IPv6 address, with an optional port. */
 const REGISTRY = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$/;
+
+/** Docker Hub's official images live in `library/`, which nobody writes. */
+export function toRepository(registry: string, name: string): string {
+  return registry === DOCKER_HUB && !name.includes('/') ? `library/${name}` : name;
+}
 
 export function isRepository(text: string): boolean {
   return text.length <= MAX_NAME_LENGTH && REPOSITORY.test(text);
@@ -69,14 +77,14 @@ export type ParsedImage = {
  *
  * @returns undefined when the text is no image reference.
  */
-export function parseImage(text: string, defaultRegistry = 'docker.io'): ParsedImage | undefined {
+export function parseImage(text: string, defaultRegistry: string = DOCKER_HUB): ParsedImage | undefined {
   const [named, digest, ...rest] = text.split('@');
   if (named === undefined || rest.length > 0) return undefined;
   if (digest !== undefined && !isDigest(digest)) return undefined;
   const { name, tag } = splitTag(named);
   if (tag !== undefined && !isTag(tag)) return undefined;
   const { registry, path } = splitRegistry(name, defaultRegistry);
-  const repository = registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
+  const repository = toRepository(registry, path);
   if (!isRegistry(registry) || !isRepository(repository)) return undefined;
   return { registry, repository, tag, digest };
 }
@@ -96,6 +104,6 @@ function splitRegistry(
   const first = name.slice(0, Math.max(slash, 0));
   const isHost = first.includes('.') || first.includes(':') || first === 'localhost';
   if (!isHost) return { registry: defaultRegistry, path: name };
-  const registry = first === 'index.docker.io' ? 'docker.io' : first;
+  const registry = first === 'index.docker.io' ? DOCKER_HUB : first;
   return { registry, path: name.slice(slash + 1) };
 }

@@ -7,6 +7,7 @@
  */
 import { OPEN_BASE } from './base.ts';
 import { parseChallenges } from './challenge.ts';
+import { DOCKER_HUB } from './reference.ts';
 import type { RouteLabel } from './route-label.ts';
 import type { Addressed, Response } from './types.ts';
 import { MAX_PHRASE_LENGTH, toReasonPhrase } from './wire-errors.ts';
@@ -134,7 +135,6 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
 
 /** ESRCH: the one text at which dockerd gives up instead of going on to the next endpoint (§1.4). */
 const ESRCH = ' (no such process)';
-const DOCKER_HUB = 'docker.io';
 
 export function formFor(asker: Asker): Form {
   return REFUSAL_FORMS.find(({ matches }) => matches(asker))?.form ?? 'plain';

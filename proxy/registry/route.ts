@@ -6,7 +6,7 @@
  */
 import { explainPath } from './explain-path.ts';
 import { parseQuery, type Query } from './query.ts';
-import { GRAMMAR, isDigest, isTag, MAX_NAME_LENGTH, toGun } from './reference.ts';
+import { GRAMMAR, isDigest, isTag, MAX_NAME_LENGTH, toGun, toRepository } from './reference.ts';
 import { type RegistryTable, registryAt, toAuthority } from './registry-table.ts';
 import type { Addressed, Route, RoutedBy, RouteResult, TagOrDigest } from './types.ts';
 
@@ -165,11 +165,6 @@ function chooseRegistry({ prefix, match, query, host, table, connectedTo }: Matc
   if (byPath !== undefined) return { registry: byPath, asked: byPath, by: 'path', name: rest };
   if (match['ported'] !== undefined) return { registry: undefined, asked: first, by: 'path', name: rest };
   return { registry: table.defaultRegistry, asked: '', by: 'default', name };
-}
-
-/** Docker Hub's official images live in `library/`, as everywhere else in the proxy (reference.ts `parseImage`). */
-function toRepository(registry: string, name: string): string {
-  return registry === 'docker.io' && !name.includes('/') ? `library/${name}` : name;
 }
 
 function unknownNamespace(

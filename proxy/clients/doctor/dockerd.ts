@@ -1,6 +1,5 @@
 /** dockerd: daemon.json, its unit, and what its clients hand to containers (registry-clients.md §1.1, §1.4, §1.5). */
-
-import { DOCKER_HUB } from '../hub.ts';
+import { DOCKER_HUB } from '../../registry/reference.ts';
 import { isAtProxy, isProxyUrl } from './addresses.ts';
 import { get, parseJson, type Table, texts } from './data.ts';
 import { examineProxies, type ProxySettings } from './docker-proxies.ts';
