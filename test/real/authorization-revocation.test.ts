@@ -1,12 +1,10 @@
 /** A right that was withdrawn ends within the documented time (README.md, "Who may read what"), warm proxy or not. */
 import { beforeAll, expect, test } from '@jest/globals';
-import { loadConfig } from '../../proxy/config/load-config.ts';
-import { startRuntime } from '../../proxy/runtime.ts';
 import { LEEWAY_SECONDS } from './authorization/token-server.ts';
 import { PRIVATE, SHARED, startWorld, TAG, type World } from './authorization/world.ts';
 import { type Answer, ask } from './http.ts';
+import { runInProcess } from './in-process.ts';
 import { describeReal, SETUP_TIMEOUT } from './parts.ts';
-import { onCleanUp } from './process.ts';
 import { until, writeConfig } from './proxy.ts';
 
 /** What README.md promises, in milliseconds. */
@@ -42,15 +40,9 @@ describeReal('a grant that is withdrawn', ['docker-registry', 'notary-server', '
   beforeAll(async () => {
     world = await startWorld();
     const { registry, trust } = world;
-    const config = await loadConfig(await writeConfig({ registry, trust }));
-    const runtime = await startRuntime(config, {
-      version: '0.0.0',
-      node: process.version,
-      monotonic: () => clock,
-      logTo: { write: () => undefined },
-    });
-    onCleanUp(() => runtime.close(0));
-    base = `http://127.0.0.1:${runtime.port}`;
+    const configFile = await writeConfig({ registry, trust });
+    const { port } = await runInProcess(configFile, { monotonic: () => clock });
+    base = `http://127.0.0.1:${port}`;
   }, SETUP_TIMEOUT);
 
   test('counts at once for what is not in memory, and after the documented time for what is', async () => {

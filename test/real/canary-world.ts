@@ -1,12 +1,10 @@
 /** Docker Hub behind a proxy that lets everything through but its canary, and `pullwarden canary` run on a node. */
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { loadConfig } from '../../proxy/config/load-config.ts';
+import { resolve } from 'node:path';
 import { RegistryServer } from '../../proxy/demo/registry.ts';
-import { startRuntime } from '../../proxy/runtime.ts';
 import { createAuthority } from './certificates.ts';
 import { type Egress, startEgress } from './egress.ts';
+import { startInProcess } from './in-process.ts';
 import { makeTempDir, onCleanUp, run } from './process.ts';
 
 const MAIN = resolve('dist/main.js');
@@ -42,35 +40,24 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
   const folder = await makeTempDir('canary');
   const authority = await createAuthority(folder);
   const { certFile: cert, keyFile: key } = await authority.issue('hub', 'serverAuth', HUB);
-  const configFile = join(folder, 'pullwarden.yaml');
-  await writeFile(
-    configFile,
-    JSON.stringify({
-      listen: { address: '127.0.0.1', port: 0, connect: { certificates: [{ hosts: HUB, cert, key }] } },
-      admin: { address: '127.0.0.1', port: 0 },
-      defaultRegistry: 'docker.io',
-      registries: [
-        { name: 'docker.io', aliases: HUB, upstream: registry.url, trust: { server: 'http://127.0.0.1:9' } },
-      ],
-      trust: { state: { kind: 'memory' } },
-      policy: { rules: [{ name: 'open', match: 'docker.io/**', mode: 'off' }] },
-    }),
-  );
-  const runtime = await startRuntime(await loadConfig(configFile), {
-    version: '0.0.0',
-    node: process.version,
-    logTo: { write: () => undefined },
+  const proxy = await startInProcess({
+    listen: { address: '127.0.0.1', port: 0, connect: { certificates: [{ hosts: HUB, cert, key }] } },
+    admin: { address: '127.0.0.1', port: 0 },
+    defaultRegistry: 'docker.io',
+    registries: [
+      { name: 'docker.io', aliases: HUB, upstream: registry.url, trust: { server: 'http://127.0.0.1:9' } },
+    ],
+    trust: { state: { kind: 'memory' } },
+    policy: { rules: [{ name: 'open', match: 'docker.io/**', mode: 'off' }] },
   });
-  onCleanUp(() => runtime.close(0));
-  const proxy = `http://127.0.0.1:${runtime.port}`;
   const egress = await startEgress();
   return {
     open: new URL(registry.url).host,
-    proxy,
-    configFile,
-    throughProxy: { ...egress.env, HTTPS_PROXY: proxy, SSL_CERT_FILE: authority.caFile },
+    proxy: proxy.url,
+    configFile: proxy.configFile,
+    throughProxy: { ...egress.env, HTTPS_PROXY: proxy.url, SSL_CERT_FILE: authority.caFile },
     egress,
-    metrics: async () => await (await fetch(`http://127.0.0.1:${runtime.adminPort}/metrics`)).text(),
+    metrics: proxy.metrics,
   };
 }
 

@@ -1,8 +1,6 @@
 /** The way out of the network: an HTTP proxy that lets nobody through and writes down where they wanted to go. */
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { onCleanUp } from './process.ts';
+import { listenOnLoopback } from './in-process.ts';
 
 export interface Egress {
   /** `HTTPS_PROXY` and the rest, for a client whose every way out but loopback leads here. */
@@ -21,13 +19,7 @@ export async function startEgress(): Promise<Egress> {
     attempts.push(request.url ?? '');
     socket.end('HTTP/1.1 403 Egress-Blocked\r\nContent-Length: 0\r\n\r\n');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanUp(async () => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = await listenOnLoopback(server);
   const none = 'localhost,127.0.0.1';
   return {
     env: { HTTPS_PROXY: url, HTTP_PROXY: url, NO_PROXY: none },

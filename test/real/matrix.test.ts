@@ -4,11 +4,12 @@
  * That the recorder sees a client that does go on is held by sticky.test.ts and clients.test.ts.
  */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { COLUMNS, type ColumnName, type Pulled, startColumn } from './matrix/columns.ts';
+import { COLUMNS, type ColumnName, startColumn } from './matrix/columns.ts';
 import { ROWS, type Row } from './matrix/rows.ts';
 import { endingOf, renderTable } from './matrix/table.ts';
 import { type Images, startMatrixWorld, type World } from './matrix/world.ts';
 import { describeReal } from './parts.ts';
+import type { Pulled } from './pullers.ts';
 
 type Cell = Pulled & { readonly asked: readonly string[] };
 

@@ -17,15 +17,22 @@ export interface Pulled {
   readonly output: string;
 }
 
-type Puller = (image: string) => Promise<Pulled>;
+export type Puller = (image: string) => Promise<Pulled>;
 export type Pullers = Readonly<Record<PullerName, Puller>>;
 
 export function createPullers(docker: DockerClient, containers: ContainersClient): Pullers {
+  return { docker: createDockerPuller(docker), ...createContainersPullers(containers) };
+}
+
+export function createDockerPuller(docker: DockerClient): Puller {
+  return async (image) => {
+    const result = await docker.pull(image);
+    return toPulled(result, /^Digest: (\S+)$/m.exec(result.stdout)?.[1]);
+  };
+}
+
+export function createContainersPullers(containers: ContainersClient): Omit<Pullers, 'docker'> {
   return {
-    docker: async (image) => {
-      const result = await docker.pull(image);
-      return toPulled(result, /^Digest: (\S+)$/m.exec(result.stdout)?.[1]);
-    },
     skopeo: async (image) => {
       const result = await containers.skopeoCopy(image);
       if (result.status !== 0) return toPulled(result, undefined);
@@ -57,6 +64,6 @@ async function read(command: Promise<Result>): Promise<string> {
   return status === 0 ? stdout.trim() : stderr;
 }
 
-function toPulled({ status, stdout, stderr }: Result, digest: string | undefined): Pulled {
+export function toPulled({ status, stdout, stderr }: Result, digest: string | undefined): Pulled {
   return { ok: status === 0, digest, output: `${stdout}${stderr}` };
 }

@@ -1,10 +1,8 @@
 /** Stands in front of a server, hands everything on, and remembers what came and with which credentials. */
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { onCleanUp } from '../process.ts';
+import { listenOnLoopback } from '../in-process.ts';
 
 export interface Recording {
   readonly url: string;
@@ -28,13 +26,7 @@ export async function startRecording(target: {
       .on('error', () => response.destroy())
       .end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanUp(async () => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+  return { url: await listenOnLoopback(server), requests };
 }
 
 /** Every Authorization that came, each once; undefined stands for none. */

@@ -1,5 +1,4 @@
 /** The clients of the matrix, each with the configuration that `pullwarden clients` makes for it. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +7,8 @@ import { startContainerd } from '../containerd.ts';
 import { DockerClient } from '../docker.ts';
 import { startDockerd } from '../dockerd.ts';
 import { type Egress, startEgress } from '../egress.ts';
-import { makeTempDir, type Result } from '../process.ts';
+import { makeTempDir } from '../process.ts';
+import { createContainersPullers, createDockerPuller, type Puller, toPulled } from '../pullers.ts';
 import { ContainersClient } from '../skopeo-podman.ts';
 import type { World } from './world.ts';
 
@@ -23,19 +23,9 @@ export const COLUMNS = [
 ] as const;
 export type ColumnName = (typeof COLUMNS)[number];
 
-export interface Pulled {
-  readonly ok: boolean;
-  /** `sha256:…` of what arrived. */
-  readonly digest: string | undefined;
-  /** All the person sees. */
-  readonly output: string;
-}
-
-/** @param image as in `app:1`, of docker.io/library */
-export type Pull = (image: string) => Promise<Pulled>;
-
 export interface Column {
-  readonly pull: Pull;
+  /** Of an image of docker.io/library, as in `app:1`. */
+  readonly pull: Puller;
   /** Every way out but the proxy ends here. */
   readonly egress: Egress;
 }
@@ -45,7 +35,7 @@ export async function startColumn(name: ColumnName, world: World): Promise<Colum
   return { egress, pull: await STARTERS[name](world, egress) };
 }
 
-const STARTERS: Readonly<Record<ColumnName, (world: World, egress: Egress) => Promise<Pull>>> = {
+const STARTERS: Readonly<Record<ColumnName, (world: World, egress: Egress) => Promise<Puller>>> = {
   'dockerd, bare mirror': async (world, { env }) => {
     const settings = await daemonJson(await generate(world, 'dockerd', 'mirror'));
     return await startDocker({ settings, env }, (image) => image);
@@ -71,40 +61,9 @@ const STARTERS: Readonly<Record<ColumnName, (world: World, egress: Egress) => Pr
       return toPulled(result, result.status === 0 ? await containerd.digestOf(reference) : undefined);
     };
   },
-  skopeo: async (world, { env }) => {
-    const client = await startContainers(world, env);
-    return async (image) => {
-      const { folder, ...result } = await client.skopeoCopy(`docker.io/library/${image}`);
-      const manifest = await readFile(join(folder, 'manifest.json')).catch(() => undefined);
-      return toPulled(result, manifest && `sha256:${createHash('sha256').update(manifest).digest('hex')}`);
-    };
-  },
-  podman: async (world, { env }) => {
-    const client = await startContainers(world, env);
-    return async (image) => {
-      const result = await client.podmanPull(`docker.io/library/${image}`);
-      const inspect = ['image', 'inspect', '--format', '{{.Digest}}', result.stdout.trim()];
-      return toPulled(result, result.status === 0 ? (await client.podman(inspect)).stdout.trim() : undefined);
-    };
-  },
-  buildah: async (world, { env }) => {
-    const client = await startContainers(world, env);
-    return async (image) => {
-      const result = await client.buildahPull(`docker.io/library/${image}`);
-      const inspect = [
-        'inspect',
-        '--type',
-        'image',
-        '--format',
-        '{{.FromImageDigest}}',
-        result.stdout.trim(),
-      ];
-      return toPulled(
-        result,
-        result.status === 0 ? (await client.buildah(inspect)).stdout.trim() : undefined,
-      );
-    };
-  },
+  skopeo: (world, { env }) => startContainers(world, env, 'skopeo'),
+  podman: (world, { env }) => startContainers(world, env, 'podman'),
+  buildah: (world, { env }) => startContainers(world, env, 'buildah'),
 };
 
 /** @returns the folder with the files, as below `/`. */
@@ -132,29 +91,25 @@ async function startDocker(
     readonly env: Readonly<Record<string, string>>;
   },
   toReference: (image: string) => string,
-): Promise<Pull> {
+): Promise<Puller> {
   // One attempt, and one more to go on where a layer was cut; six of them take 75 s (§1.8).
   const settings = { ...options.settings, 'max-download-attempts': 2 };
   const { host } = await startDockerd({ settings, env: options.env });
-  const docker = await DockerClient.create({ host });
-  return async (image) => {
-    const result = await docker.pull(toReference(image));
-    return toPulled(result, /^Digest: (\S+)$/m.exec(result.stdout)?.[1]);
-  };
+  const pull = createDockerPuller(await DockerClient.create({ host }));
+  return (image) => pull(toReference(image));
 }
 
 async function startContainers(
   world: World,
   env: Readonly<Record<string, string>>,
-): Promise<ContainersClient> {
+  program: 'skopeo' | 'podman' | 'buildah',
+): Promise<Puller> {
   const out = await generate(world, 'podman');
-  return await ContainersClient.withFiles({
+  const client = await ContainersClient.withFiles({
     registriesConf: join(out, 'etc/containers/registries.conf.d/999-pullwarden.conf'),
     policy: join(out, 'etc/containers/policy.json'),
     env,
   });
-}
-
-function toPulled({ status, stdout, stderr }: Result, digest: string | undefined): Pulled {
-  return { ok: status === 0, digest, output: `${stdout}${stderr}` };
+  const pull = createContainersPullers(client)[program];
+  return (image) => pull(`docker.io/library/${image}`);
 }

@@ -3,10 +3,7 @@
  * and Notary server are the embedded ones, because only they fail on demand; the clients are real.
  */
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { loadConfig } from '../../../proxy/config/load-config.ts';
 import {
   cutInBody,
   headers,
@@ -20,8 +17,8 @@ import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
 import { type PushedImage, RegistryServer } from '../../../proxy/demo/registry.ts';
 import type { Fault } from '../../../proxy/demo/simulated-server.ts';
 import { createTar } from '../../../proxy/demo/tar.ts';
-import { startRuntime } from '../../../proxy/runtime.ts';
 import { createAuthority } from '../certificates.ts';
+import { startInProcess } from '../in-process.ts';
 import { makeTempDir, onCleanUp } from '../process.ts';
 import { SLOW_DOWN } from './rows.ts';
 
@@ -55,34 +52,23 @@ export async function startMatrixWorld(): Promise<World> {
   const folder = await makeTempDir('matrix');
   const authority = await createAuthority(folder);
   const { certFile: cert, keyFile: key } = await authority.issue('hub', 'serverAuth', HUB_HOSTS);
-  const configFile = join(folder, 'pullwarden.yaml');
-  await writeFile(
-    configFile,
-    JSON.stringify({
-      listen: { address: '127.0.0.1', port: 0, connect: { certificates: [{ hosts: HUB_HOSTS, cert, key }] } },
-      admin: { address: '127.0.0.1', port: 0 },
-      defaultRegistry: 'docker.io',
-      registries: [
-        { name: 'docker.io', aliases: HUB_HOSTS, upstream: registry.url, trust: { server: notary.url } },
-      ],
-      trust: { state: { kind: 'memory' }, timeout: '5s', firstUse: 'accept' },
-      policy: { rules: [{ name: 'hub', match: 'docker.io/**', mode: 'enforce' }] },
-    }),
-  );
-  const runtime = await startRuntime(await loadConfig(configFile), {
-    version: '0.0.0',
-    node: process.version,
-    logTo: { write: () => undefined },
+  const proxy = await startInProcess({
+    listen: { address: '127.0.0.1', port: 0, connect: { certificates: [{ hosts: HUB_HOSTS, cert, key }] } },
+    admin: { address: '127.0.0.1', port: 0 },
+    defaultRegistry: 'docker.io',
+    registries: [
+      { name: 'docker.io', aliases: HUB_HOSTS, upstream: registry.url, trust: { server: notary.url } },
+    ],
+    trust: { state: { kind: 'memory' }, timeout: '5s', firstUse: 'accept' },
+    policy: { rules: [{ name: 'hub', match: 'docker.io/**', mode: 'enforce' }] },
   });
-  onCleanUp(() => runtime.close(0));
   return {
-    configFile,
-    url: `http://127.0.0.1:${runtime.port}`,
+    configFile: proxy.configFile,
+    url: proxy.url,
     caFile: authority.caFile,
     images,
     metric: async (line) => {
-      const text = await (await fetch(`http://127.0.0.1:${runtime.adminPort}/metrics`)).text();
-      const found = text.split('\n').find((each) => each.startsWith(`${line} `));
+      const found = (await proxy.metrics()).split('\n').find((each) => each.startsWith(`${line} `));
       return Number(found?.slice(line.length + 1));
     },
   };

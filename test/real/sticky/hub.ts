@@ -1,13 +1,9 @@
-/** docker.io as the proxy sees it: an embedded registry and Notary server, and the proxy in front of them. */
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadConfig } from '../../../proxy/config/load-config.ts';
 import { SimulatedRepository } from '../../../proxy/demo/notary-repository.ts';
 import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
 import { type PushedImage, RegistryServer } from '../../../proxy/demo/registry.ts';
-import { startRuntime } from '../../../proxy/runtime.ts';
-import { makeTempDir, onCleanUp } from '../process.ts';
+import { startInProcess } from '../in-process.ts';
+import { onCleanUp } from '../process.ts';
 
 export interface Hub {
   readonly registry: RegistryServer;
@@ -32,27 +28,16 @@ export async function startHub(): Promise<Hub> {
   const notary = new NotaryServer({ repositories: [trust] });
   await Promise.all([registry.start(), notary.start()]);
   onCleanUp(async () => void (await Promise.all([registry.stop(), notary.stop()])));
-  const folder = await makeTempDir('hub');
-  const file = join(folder, 'pullwarden.yaml');
-  await writeFile(
-    file,
-    JSON.stringify({
-      listen: { address: '127.0.0.1', port: 0 },
-      admin: { address: '127.0.0.1', port: 0 },
-      defaultRegistry: 'docker.io',
-      registries: [
-        { name: 'docker.io', upstream: registry.url, prefix: '/hub', trust: { server: notary.url } },
-      ],
-      trust: { state: { kind: 'memory' }, refresh: `${REFRESH_MS}ms`, timeout: '3s', firstUse: 'accept' },
-      policy: { rules: [{ name: 'hub', match: 'docker.io/**', mode: 'enforce' }] },
-    }),
-  );
-  const runtime = await startRuntime(await loadConfig(file), {
-    version: '0.0.0',
-    node: process.version,
-    logTo: { write: () => undefined },
+  const proxy = await startInProcess({
+    listen: { address: '127.0.0.1', port: 0 },
+    admin: { address: '127.0.0.1', port: 0 },
+    defaultRegistry: 'docker.io',
+    registries: [
+      { name: 'docker.io', upstream: registry.url, prefix: '/hub', trust: { server: notary.url } },
+    ],
+    trust: { state: { kind: 'memory' }, refresh: `${REFRESH_MS}ms`, timeout: '3s', firstUse: 'accept' },
+    policy: { rules: [{ name: 'hub', match: 'docker.io/**', mode: 'enforce' }] },
   });
-  onCleanUp(() => runtime.close(0));
   const sign: Hub['sign'] = async (tag, kind = 'docker') => {
     const image = registry.pushImage(REPOSITORY, tag, { kind });
     trust.trustSign('ci', tag, image.digest, image.length);
@@ -61,6 +46,5 @@ export async function startHub(): Promise<Hub> {
     await delay(2 * REFRESH_MS);
     return image;
   };
-  const address = `127.0.0.1:${runtime.port}`;
-  return { registry, notary, sign, url: `http://${address}`, address };
+  return { registry, notary, sign, url: proxy.url, address: new URL(proxy.url).host };
 }

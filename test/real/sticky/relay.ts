@@ -1,8 +1,6 @@
 /** A mirror that hands everything on to the proxy, and on demand hides who asks. */
-import { once } from 'node:events';
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { onCleanUp } from '../process.ts';
+import { listenOnLoopback } from '../in-process.ts';
 
 export interface Relay {
   readonly url: string;
@@ -22,14 +20,8 @@ export async function startRelay(target: string): Promise<Relay> {
       .on('error', () => response.destroy())
       .end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onCleanUp(async () => {
-    server.closeAllConnections();
-    server.close();
-  });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: await listenOnLoopback(server),
     hideAgents: (hide) => {
       isHidden = hide;
     },
