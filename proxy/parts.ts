@@ -5,6 +5,7 @@ import { createTrustCache, type TrustCache, type TrustCacheObserver } from './ca
 import type { Config } from './config/types.ts';
 import type { PullConfig } from './pull/types.ts';
 import type { HttpClient } from './registry/http-client.ts';
+import type { UpstreamObservation } from './registry/outcome.ts';
 import { createRegistryTable } from './registry/registry-table.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { createNotarySource } from './trust-client/notary-source.ts';
@@ -24,14 +25,21 @@ export type Parts = {
 
 export type PartsOptions = {
   readonly metrics: Pick<Metrics, 'upstreamRequest'>;
+  /** Told of failures about credentials, which say what to configure. */
+  readonly warn: (fields: object, message: string) => void;
   readonly state: TrustState;
   readonly now: () => Date;
   readonly observer: TrustCacheObserver;
 };
 
-export function createParts(config: Config, { metrics, state, now, observer }: PartsOptions): Parts {
+export function createParts(config: Config, { metrics, warn, state, now, observer }: PartsOptions): Parts {
+  const observe = ({ detail, ...answer }: UpstreamObservation): void => {
+    metrics.upstreamRequest(answer);
+    const { upstream, kind } = answer;
+    if (detail !== undefined) warn({ upstream, kind, detail }, 'an upstream did not let the proxy in');
+  };
   const clients = (create: typeof createTrustClient): ReadonlyMap<string, HttpClient> =>
-    new Map(config.registries.map((registry) => [registry.name, create(registry, metrics.upstreamRequest)]));
+    new Map(config.registries.map((registry) => [registry.name, create(registry, observe)]));
   const registries = clients(createRegistryClient);
   const trustServers = clients(createTrustClient);
   const sources = new Map([...trustServers].map(([name, client]) => [name, createNotarySource(client)]));

@@ -66,7 +66,8 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const state = await openState(first.trust.state);
   const trustStatus = new Map<string, TrustStatus>();
   const observer = observeTrust(metrics, log, trustStatus, now);
-  let parts = createParts(first, { metrics, state, now, observer });
+  const shared = { metrics, warn: log.warn.bind(log), state, now, observer };
+  let parts = createParts(first, shared);
   let policyStatus = { loadedAt: now(), reloadError: undefined as string | undefined };
   let closing = false;
 
@@ -139,7 +140,7 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
       // First what may fail: a key that cannot be read leaves everything as it was.
       server.renew(listenOptions(config));
       const old = parts;
-      parts = createParts(config, { metrics, state, now, observer });
+      parts = createParts(config, shared);
       policyStatus = { loadedAt: now(), reloadError: undefined };
       metrics.policyLoaded(toNames(config));
       old.retire();

@@ -53,13 +53,14 @@ export function createTrustClient({ name, trust }: RegistryConfig, onRequest?: O
     kind: 'notary',
     baseUrl: trust.server,
     auth: toClientAuth(trust.auth),
+    ...(trust.tokenServer === undefined ? {} : { tokenServer: trust.tokenServer }),
     ...(trust.ca === undefined ? {} : { ca: trust.ca.pem }),
     ...(onRequest === undefined ? {} : { onRequest }),
   });
 }
 
 export function createRegistryClient(
-  { name, upstream, ca, auth }: RegistryConfig,
+  { name, upstream, ca, auth, tokenServer }: RegistryConfig,
   onRequest?: Observe,
 ): HttpClient {
   return createHttpClient({
@@ -67,6 +68,7 @@ export function createRegistryClient(
     kind: 'registry',
     baseUrl: upstream,
     auth: toClientAuth(auth),
+    ...(tokenServer === undefined ? {} : { tokenServer }),
     ...(ca === undefined ? {} : { ca: ca.pem }),
     ...(onRequest === undefined ? {} : { onRequest }),
   });

@@ -73,6 +73,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
     ],
   ],
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
+  ['registry/connections.ts', ['listen/public-address.ts', 'undici', 'node:']],
   ['registry/', ['reason.ts', 'undici', 'node:']],
   ['policy/', ['registry/reference.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'reason.ts']],
   ['background.ts', ['cache/', 'registry/http-client.ts', 'trust-client/changefeed.ts']],

@@ -7,6 +7,7 @@ import { certificateAuthority, listen, listenAddress } from './listen-schema.ts'
 import { isKeyId, isPathPrefix, isRuleName, isSignerName, isUsername, parseTaggedImage } from './names.ts';
 import {
   address,
+  authority,
   choice,
   duration,
   file,
@@ -50,6 +51,11 @@ const trustServer = section({
   auth: orAccount('anonymous').describe(
     'How the proxy signs in to the trust server: anonymous, or an account of its own.',
   ),
+  tokenServer: authority('auth.example.com')
+    .optional()
+    .describe(
+      "The one host this account may be shown to, with its port. Absent: the trust server's own. Without an account: a token server that is not at a public address.",
+    ),
 });
 
 const registry = section({
@@ -70,6 +76,11 @@ const registry = section({
   auth: orAccount('passthrough').describe(
     "Whose account the upstream sees: the client's (passthrough), or the proxy's own.",
   ),
+  tokenServer: authority('auth.docker.io')
+    .optional()
+    .describe(
+      "The one host the proxy's own account may be shown to, with its port. Absent: the upstream's own; auth.docker.io for Docker Hub, gitlab.com for registry.gitlab.com.",
+    ),
   trust: trustServer.describe('Where the signatures of this registry are kept.'),
 });
 

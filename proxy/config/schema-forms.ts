@@ -72,6 +72,14 @@ export function hostName() {
   return text(isRegistry, 'a host name; write it in lower case, with a port where clients use one');
 }
 
+/** Where an account may be shown, as the host part of a URL has it. */
+export function authority(example: string) {
+  return text(
+    (value) => isRegistry(value) && Number(/:([0-9]+)$/.exec(value)?.[1] ?? '1') <= 65_535,
+    `a host; write it in lower case, without https:// and with its port unless that is the usual one, such as ${example}`,
+  );
+}
+
 export function file(what: string) {
   return z
     .string({ error: `a path; write the path of ${what}` })

@@ -82,7 +82,7 @@ function toHostCertificate(
 }
 
 function toRegistry(
-  { name, upstream, aliases, hosts, prefix, ca, auth, trust }: RawRegistry,
+  { name, upstream, aliases, hosts, prefix, ca, auth, tokenServer, trust }: RawRegistry,
   context: Context,
 ): RegistryConfig {
   return {
@@ -93,10 +93,12 @@ function toRegistry(
     prefix,
     ca: optionalCertificateFile(ca, context),
     auth: typeof auth === 'string' ? { kind: 'passthrough' } : toAccount(auth, context),
+    tokenServer,
     trust: {
       server: trimSlash(trust.server),
       ca: optionalCertificateFile(trust.ca, context),
       auth: typeof trust.auth === 'string' ? { kind: 'anonymous' } : toAccount(trust.auth, context),
+      tokenServer: trust.tokenServer,
     },
   };
 }

@@ -62,6 +62,8 @@ export type RegistryConfig = {
   /** undefined: the system's certificate authorities. */
   readonly ca: CertificateFile | undefined;
   readonly auth: { readonly kind: 'passthrough' } | Account;
+  /** `host[:port]`, the one host the account may be shown to; undefined: what registry/realm.ts says. */
+  readonly tokenServer: string | undefined;
   readonly trust: TrustServerConfig;
 };
 
@@ -70,6 +72,8 @@ export type TrustServerConfig = {
   readonly server: string;
   readonly ca: CertificateFile | undefined;
   readonly auth: { readonly kind: 'anonymous' } | Account;
+  /** As for the registry. */
+  readonly tokenServer: string | undefined;
 };
 
 export type StateConfig = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'memory' };

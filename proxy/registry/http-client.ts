@@ -2,11 +2,11 @@
  * One upstream over HTTP(S): pooled connections, bounded answers, no redirects, no compression, and the Bearer flow
  * driven by the 401 of the request itself. Used for registries and for the trust server.
  */
+
+import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Agent, Pool } from 'undici';
 import { parseBaseUrl } from './base-url.ts';
-import { discard } from './body.ts';
-import { parseChallenges } from './challenge.ts';
+import { type Connections, createConnections } from './connections.ts';
 import { isGone, toUpstreamError, UpstreamError } from './errors.ts';
 import {
   outcomeOfError,
@@ -15,7 +15,8 @@ import {
   type UpstreamObservation,
   type UpstreamOutcome,
 } from './outcome.ts';
-import { basicAuthorization, type Credentials, createTokenSource, type TokenSource } from './token.ts';
+import { createOwnAccount, type OwnAccount } from './own-account.ts';
+import { type Credentials, createTokenSource } from './token.ts';
 
 /** Whose credentials an upstream sees: nobody's, the proxy's own account, or the caller's. */
 export type ClientAuth =
@@ -32,6 +33,10 @@ export type HttpClientOptions = {
   /** PEM certificates trusted for the upstream and its token server instead of the system's. */
   readonly ca?: string | Buffer;
   readonly auth: ClientAuth;
+  /** `host[:port]`: the one host the proxy's own account may be shown to; absent: the upstream's own (realm.ts). */
+  readonly tokenServer?: string;
+  /** How names become addresses; the system's way when absent. */
+  readonly lookup?: LookupFunction;
   readonly connectTimeoutMs?: number;
   readonly headersTimeoutMs?: number;
   /** Longest silence inside a body; there is no limit on a whole transfer. */
@@ -99,9 +104,11 @@ const DEFAULTS = {
   maxTokenBytes: 64 * 1024,
   maxConnections: 64,
 };
-/** How long "no credentials wanted" is remembered for a scope, in milliseconds. */
-const OPEN_SCOPE_MS = 60_000;
-const MAX_OPEN_SCOPES = 4096;
+/** Where the configuration names the token server, for messages. */
+const TOKEN_SERVER_KEYS = {
+  registry: 'registries[].tokenServer',
+  notary: 'registries[].trust.tokenServer',
+} as const;
 
 /** @throws TypeError when the base URL cannot be one. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
@@ -115,16 +122,9 @@ class Client implements HttpClient {
   readonly ca: string | Buffer | undefined;
   readonly #options: HttpClientOptions;
   readonly #prefix: string;
-  readonly #credentials: Credentials | undefined;
-  readonly #pool: Pool;
-  readonly #tokenAgent: Agent;
-  readonly #tokens: TokenSource;
-  readonly #now: () => number;
-  /** Scopes the upstream lately answered without credentials, and until when that is believed. */
-  readonly #open = new Map<string, number>();
+  readonly #connections: Connections;
+  readonly #account: OwnAccount;
   readonly #closeListeners: (() => void)[] = [];
-  /** True once the upstream asked for Basic; it then gets it without being asked again. */
-  #wantsBasic = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -133,34 +133,38 @@ class Client implements HttpClient {
     this.ca = options.ca;
     this.baseUrl = parseBaseUrl(options.baseUrl);
     this.#prefix = this.baseUrl.pathname.replace(/\/+$/, '');
-    this.#credentials = options.auth.kind === 'basic' ? options.auth : undefined;
-    this.#now = options.now ?? (() => performance.now());
-    const dispatch = {
-      connect: {
-        timeout: options.connectTimeoutMs ?? DEFAULTS.connectTimeoutMs,
-        ...(options.ca === undefined ? {} : { ca: options.ca }),
-      },
-      headersTimeout: options.headersTimeoutMs ?? DEFAULTS.headersTimeoutMs,
-      bodyTimeout: options.bodyIdleTimeoutMs ?? DEFAULTS.bodyIdleTimeoutMs,
-      connections: options.maxConnections ?? DEFAULTS.maxConnections,
-    };
-    this.#pool = new Pool(this.baseUrl.origin, dispatch);
-    this.#tokenAgent = new Agent(dispatch);
-    this.#tokens = this.#createTokens();
+    this.#connections = createConnections({
+      ...DEFAULTS,
+      ...options,
+      origin: this.baseUrl.origin,
+      ca: options.ca,
+      lookup: options.lookup,
+    });
+    this.#account = this.#createAccount(options);
   }
 
-  #createTokens(): TokenSource {
-    return createTokenSource({
-      upstream: this.upstream,
-      baseUrl: this.baseUrl,
-      credentials: this.#credentials,
-      dispatcher: this.#tokenAgent,
-      maxBytes: this.#options.maxTokenBytes ?? DEFAULTS.maxTokenBytes,
-      timeoutMs: this.#options.tokenTimeoutMs ?? DEFAULTS.tokenTimeoutMs,
-      now: this.#now,
+  #createAccount(options: HttpClientOptions): OwnAccount {
+    const { upstream, baseUrl } = this;
+    const { auth, kind, tokenServer, now = () => performance.now() } = options;
+    const about = {
+      upstream,
+      baseUrl,
+      tokenServer,
+      key: TOKEN_SERVER_KEYS[kind],
+      credentials: auth.kind === 'basic' ? auth : undefined,
+      now,
+    };
+    const tokens = createTokenSource({
+      ...about,
+      dispatcherFor: this.#connections.tokenDispatcher,
+      maxBytes: options.maxTokenBytes ?? DEFAULTS.maxTokenBytes,
+      timeoutMs: options.tokenTimeoutMs ?? DEFAULTS.tokenTimeoutMs,
       observe: (outcome, seconds) =>
-        this.#observe('auth', outcome === 'ok' ? 'ok' : outcomeOfError(outcome), seconds),
+        outcome === 'ok'
+          ? this.#observe('auth', outcome, seconds)
+          : this.#observe('auth', outcomeOfError(outcome), seconds, outcome.message),
     });
+    return createOwnAccount({ ...about, tokens });
   }
 
   async get(path: string, options: RequestOptions = {}): Promise<UpstreamResponse> {
@@ -187,19 +191,18 @@ class Client implements HttpClient {
     const scope = options.scope ?? '';
     const known = this.#authorization(options);
     if (known !== undefined || this.auth === 'passthrough') return known;
-    if ((this.#open.get(scope) ?? 0) > this.#now()) return undefined;
+    if (this.#account.isOpen(scope)) return undefined;
     const { status } = await this.head(path, options);
     if (status === 401 || status === 403) {
       throw new UpstreamError('denied', `${this.upstream}: refused our account (${status})`, { status });
     }
     const learnt = this.#authorization(options);
-    if (learnt === undefined) this.#rememberOpen(scope);
+    if (learnt === undefined) this.#account.rememberOpen(scope);
     return learnt;
   }
 
   forget(scope: string): void {
-    this.#tokens.forget(scope);
-    this.#open.delete(scope);
+    this.#account.forget(scope);
   }
 
   onClose(listener: () => void): void {
@@ -208,7 +211,7 @@ class Client implements HttpClient {
 
   async close(): Promise<void> {
     for (const listener of this.#closeListeners.splice(0)) listener();
-    await Promise.all([this.#pool.close(), this.#tokenAgent.close()]);
+    await this.#connections.close();
   }
 
   /** Sends once; on a challenge we can meet, meets it and sends once more. */
@@ -216,7 +219,8 @@ class Client implements HttpClient {
     const started = performance.now();
     try {
       const first = await this.#send(method, path, options, this.#authorization(options));
-      const authorization = await this.#meetChallenge(first, options);
+      const authorization =
+        this.auth === 'passthrough' ? undefined : await this.#account.meet(first, options);
       const answer =
         authorization === undefined ? first : await this.#send(method, path, options, authorization);
       if (answer.status === 401 && options.scope !== undefined) this.forget(options.scope);
@@ -225,8 +229,7 @@ class Client implements HttpClient {
     } catch (error) {
       const failure = toUpstreamError(error, this.upstream, options.signal);
       // A caller that went away says nothing about the upstream.
-      if (!isGone(options.signal))
-        this.#observe(this.#options.kind, outcomeOfError(failure), (performance.now() - started) / 1000);
+      if (!isGone(options.signal)) this.#fail(failure, (performance.now() - started) / 1000);
       throw failure;
     }
   }
@@ -237,7 +240,7 @@ class Client implements HttpClient {
     options: RequestOptions,
     authorization: string | undefined,
   ): Promise<UpstreamResponse> {
-    const { statusCode, headers, body } = await this.#pool.request({
+    const { statusCode, headers, body } = await this.#connections.request({
       method,
       // Put together as text: a URL parser would normalise what we checked byte by byte (registry-clients.md §6.2).
       path: this.#prefix + path,
@@ -254,39 +257,22 @@ class Client implements HttpClient {
   }
 
   /** What to send without being asked. */
-  #authorization(options: RequestOptions): string | undefined {
-    if (this.auth === 'passthrough') return options.authorization;
-    const token = this.#tokens.cached(options.scope ?? '');
-    if (token !== undefined) return `Bearer ${token}`;
-    return this.#wantsBasic && this.#credentials !== undefined
-      ? basicAuthorization(this.#credentials)
-      : undefined;
-  }
-
-  /** The Authorization that answers a 401, or undefined when the answer stands as it is. */
-  async #meetChallenge(response: UpstreamResponse, options: RequestOptions): Promise<string | undefined> {
-    if (response.status !== 401 || this.auth === 'passthrough') return undefined;
-    const challenges = parseChallenges(headerOf(response.headers, 'www-authenticate') ?? '');
-    const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-    const basic = challenges.find(({ scheme }) => scheme === 'basic');
-    if (bearer === undefined && (basic === undefined || this.#credentials === undefined)) return undefined;
-    await discard(response.body);
-    if (bearer !== undefined) return `Bearer ${await this.#tokens.fetch(bearer, options.scope ?? '')}`;
-    this.#wantsBasic = true;
-    return this.#authorization(options);
+  #authorization({ scope, authorization }: RequestOptions): string | undefined {
+    return this.auth === 'passthrough' ? authorization : this.#account.known(scope ?? '');
   }
 
   observe(outcome: UpstreamOutcome, seconds: number): void {
     this.#observe(this.#options.kind, outcome, seconds);
   }
 
-  #rememberOpen(scope: string): void {
-    if (this.#open.size >= MAX_OPEN_SCOPES) this.#open.clear();
-    this.#open.set(scope, this.#now() + OPEN_SCOPE_MS);
+  #fail(failure: UpstreamError, seconds: number): void {
+    const detail = failure.kind === 'denied' ? failure.message : undefined;
+    this.#observe(this.#options.kind, outcomeOfError(failure), seconds, detail);
   }
 
-  #observe(kind: UpstreamKind, outcome: UpstreamOutcome, seconds: number): void {
-    this.#options.onRequest?.({ upstream: this.upstream, kind, outcome, seconds });
+  #observe(kind: UpstreamKind, outcome: UpstreamOutcome, seconds: number, detail?: string): void {
+    const observation = { upstream: this.upstream, kind, outcome, seconds };
+    this.#options.onRequest?.(detail === undefined ? observation : { ...observation, detail });
   }
 }
 

@@ -23,6 +23,8 @@ export type UpstreamObservation = {
   readonly outcome: UpstreamOutcome;
   /** Until the headers were there. */
   readonly seconds: number;
+  /** What an operator must know of a failure about credentials: no client is told. */
+  readonly detail?: string;
 };
 
 export function outcomeOfStatus(status: number): UpstreamOutcome {

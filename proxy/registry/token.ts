@@ -1,23 +1,24 @@
 /**
- * Bearer tokens for one upstream, fetched from the realm its own 401 names (registry-clients.md §4.2).
- *
- * Where our credentials may go: to the upstream's host, or to a host under its parent domain. An upstream could ask
- * for them directly with a Basic challenge, so this guards against mistakes and a rewritten challenge, and it keeps
- * a plain-http or foreign realm from ever seeing them.
+ * Bearer tokens for one upstream, fetched from the realm its own 401 names (registry-clients.md §4.2), where
+ * realm.ts allows it. A token goes to the upstream that named the realm, and to no other one.
  */
-import { isIP } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { readBody } from './body.ts';
 import type { Challenge } from './challenge.ts';
 import { toUpstreamError, UpstreamError } from './errors.ts';
+import { judgeRealm, nextStep, type Realm } from './realm.ts';
 
 export type Credentials = { readonly username: string; readonly password: () => string };
 
 export type TokenOptions = {
   readonly upstream: string;
   readonly baseUrl: URL;
+  readonly tokenServer: string | undefined;
+  /** Where the configuration names it. */
+  readonly key: string;
   readonly credentials: Credentials | undefined;
-  readonly dispatcher: Dispatcher;
+  /** Connections to a realm: one the operator named, or one that may be at a public address only. */
+  readonly dispatcherFor: (realm: Realm) => Dispatcher;
   readonly maxBytes: number;
   readonly timeoutMs: number;
   readonly now: () => number;
@@ -33,8 +34,9 @@ export type TokenSource = {
   forget(scope: string): void;
 };
 
-/** Tokens kept per upstream; the oldest goes first. */
-const MAX_TOKENS = 4096;
+/** Tokens kept per upstream, in characters with their scopes and what an entry costs; the oldest goes first. */
+const MAX_KEPT_CHARACTERS = 4 * 1024 * 1024;
+const ENTRY_CHARACTERS = 128;
 /** Longest token accepted, in characters: it must fit into a request header. */
 const MAX_TOKEN_LENGTH = 8 * 1024;
 /** A token is usable for at least this long, and for this long when the server does not say, in seconds. */
@@ -48,11 +50,19 @@ type Token = { readonly value: string; readonly seconds: number };
 export function createTokenSource(options: TokenOptions): TokenSource {
   const tokens = new Map<string, { readonly value: string; readonly until: number }>();
   const flights = new Map<string, Promise<string>>();
+  let kept = 0;
 
+  const remove = (scope: string): void => {
+    const token = tokens.get(scope);
+    if (token !== undefined && tokens.delete(scope)) kept -= costOf(scope, token.value);
+  };
   const store = (scope: string, token: Token): string => {
-    tokens.delete(scope);
-    const oldest = tokens.size >= MAX_TOKENS ? tokens.keys().next().value : undefined;
-    if (oldest !== undefined) tokens.delete(oldest);
+    remove(scope);
+    kept += costOf(scope, token.value);
+    for (const oldest of tokens.keys()) {
+      if (kept <= MAX_KEPT_CHARACTERS) break;
+      remove(oldest);
+    }
     tokens.set(scope, {
       value: token.value,
       until: options.now() + (token.seconds - TOKEN_MARGIN_SECONDS) * 1000,
@@ -74,44 +84,67 @@ export function createTokenSource(options: TokenOptions): TokenSource {
       flights.set(scope, flight);
       return flight;
     },
-    forget(scope) {
-      tokens.delete(scope);
-    },
+    forget: remove,
   };
+}
+
+function costOf(scope: string, value: string): number {
+  return scope.length + value.length + ENTRY_CHARACTERS;
 }
 
 async function requestToken(options: TokenOptions, challenge: Challenge, scope: string): Promise<Token> {
   const started = performance.now();
   // The flight is shared by many callers, so it has its own deadline and nobody's signal.
   const signal = AbortSignal.timeout(options.timeoutMs);
+  let realm: Realm | undefined;
   try {
-    const realm = parseRealm(options, challenge);
-    const { statusCode, headers, body } = await options.dispatcher.request({
-      method: 'GET',
-      origin: realm.origin,
-      path: realm.pathname + toQuery(realm, challenge.params.get('service'), scope, options.credentials),
-      headers: {
-        accept: 'application/json',
-        'accept-encoding': 'identity',
-        ...authorizationOf(options.credentials),
-      },
-      signal,
-    });
-    if (statusCode !== 200) {
-      await body.dump({ limit: options.maxBytes });
-      throw refused(options.upstream, statusCode);
-    }
-    if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
-      throw new UpstreamError('bad_answer', `${options.upstream}: the token server sent a compressed answer`);
-    }
-    const token = parseToken(options.upstream, await readBody(body, options.maxBytes, signal));
+    realm = judgeRealm({ ...options, hasAccount: options.credentials !== undefined }, challenge);
+    const token = await askRealm(options, realm, { service: challenge.params.get('service'), scope, signal });
     options.observe('ok', (performance.now() - started) / 1000);
     return token;
   } catch (error) {
-    const failure = toUpstreamError(error, `${options.upstream} (token server)`, signal);
+    const failure = explain(
+      options,
+      realm,
+      toUpstreamError(error, `${options.upstream} (token server)`, signal),
+    );
     options.observe(failure, (performance.now() - started) / 1000);
     throw failure;
   }
+}
+
+type Asked = { readonly service: string | undefined; readonly scope: string; readonly signal: AbortSignal };
+
+async function askRealm(options: TokenOptions, realm: Realm, asked: Asked): Promise<Token> {
+  const { upstream, credentials, maxBytes } = options;
+  const { url } = realm;
+  const { signal } = asked;
+  const { statusCode, headers, body } = await options.dispatcherFor(realm).request({
+    method: 'GET',
+    origin: url.origin,
+    path: url.pathname + toQuery(url, asked, credentials),
+    headers: {
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      ...authorizationOf(credentials),
+    },
+    signal,
+  });
+  if (statusCode !== 200) {
+    await body.dump({ limit: maxBytes });
+    throw refused(upstream, statusCode);
+  }
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    throw new UpstreamError('bad_answer', `${upstream}: the token server sent a compressed answer`);
+  }
+  return parseToken(upstream, await readBody(body, maxBytes, signal));
+}
+
+/** A realm nobody named may be at a public address only, and the operator may mean a private one. */
+function explain(options: TokenOptions, realm: Realm | undefined, failure: UpstreamError): UpstreamError {
+  if (realm === undefined || realm.isNamed || failure.kind !== 'unreachable') return failure;
+  const why = `${options.upstream}: the token realm ${realm.url.host} cannot be reached at a public address`;
+  return new UpstreamError('unreachable', `${why}; ${nextStep(options, realm.url)}`, { cause: failure });
 }
 
 function refused(upstream: string, status: number): UpstreamError {
@@ -119,48 +152,7 @@ function refused(upstream: string, status: number): UpstreamError {
   return new UpstreamError(kind, `${upstream}: the token server answered ${status}`, { status });
 }
 
-/** @throws UpstreamError when the realm is not one we may ask. */
-function parseRealm(options: TokenOptions, challenge: Challenge): URL {
-  const bad = (why: string): UpstreamError => new UpstreamError('bad_answer', `${options.upstream}: ${why}`);
-  const text = challenge.params.get('realm');
-  if (text === undefined || !URL.canParse(text)) throw bad('the Bearer challenge names no usable realm');
-  const realm = new URL(text);
-  if (realm.protocol !== 'https:' && realm.protocol !== 'http:')
-    throw bad('the token realm is neither http nor https');
-  if (realm.username !== '' || realm.password !== '') throw bad('the token realm carries a user name');
-  if (options.baseUrl.protocol === 'https:' && realm.protocol !== 'https:') {
-    throw bad(`the token realm on ${realm.host} is not https although the upstream is`);
-  }
-  if (isAddress(realm.hostname) && realm.hostname !== options.baseUrl.hostname) {
-    // An address would let an upstream point us at a neighbour's internal services (registry-clients.md §2.6).
-    throw bad(`the token realm is the address ${realm.host}; only the upstream's own address may be asked`);
-  }
-  if (options.credentials !== undefined && !mayHoldCredentials(options.baseUrl.hostname, realm.hostname)) {
-    throw bad(
-      `the token realm ${realm.host} is outside the upstream's domain; our credentials are not sent there`,
-    );
-  }
-  return realm;
-}
-
-/** The upstream's own host, or one under its parent domain, when that parent has at least two labels. */
-export function mayHoldCredentials(upstreamHost: string, realmHost: string): boolean {
-  if (realmHost === upstreamHost) return true;
-  if (isAddress(upstreamHost) || isAddress(realmHost)) return false;
-  const parent = upstreamHost.split('.').slice(1).join('.');
-  return parent.includes('.') && (realmHost === parent || realmHost.endsWith(`.${parent}`));
-}
-
-function isAddress(hostname: string): boolean {
-  return hostname === 'localhost' || hostname.startsWith('[') || isIP(hostname) !== 0;
-}
-
-function toQuery(
-  realm: URL,
-  service: string | undefined,
-  scope: string,
-  credentials: Credentials | undefined,
-): string {
+function toQuery(realm: URL, { service, scope }: Asked, credentials: Credentials | undefined): string {
   const query = new URLSearchParams(realm.searchParams);
   if (service !== undefined) query.set('service', service);
   // Our own scope, never the challenge's: an upstream cannot talk us into asking for more than a pull.
@@ -175,8 +167,17 @@ export function authorizationOf(credentials: Credentials | undefined): { authori
   return credentials === undefined ? {} : { authorization: basicAuthorization(credentials) };
 }
 
-export function basicAuthorization(credentials: Credentials): string {
-  return `Basic ${Buffer.from(`${credentials.username}:${credentials.password()}`, 'utf8').toString('base64')}`;
+/** @throws UpstreamError `denied` when the password cannot be read. */
+export function basicAuthorization({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${read(password)}`, 'utf8').toString('base64')}`;
+}
+
+function read(password: () => string): string {
+  try {
+    return password();
+  } catch (error) {
+    throw new UpstreamError('denied', `the password of our account cannot be read: ${String(error)}`);
+  }
 }
 
 function parseToken(upstream: string, bytes: Uint8Array): Token {

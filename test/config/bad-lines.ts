@@ -100,4 +100,8 @@ export const BAD_LINES: readonly string[] = [
   '55_canary_without_registry.yaml:10:3 canary.image: there is no registry "quay.io"; add it under registries, or write one of docker.io',
   '56_canary_without_library.yaml:10:3 canary.image: Docker Hub has no repository "hello-world"; write docker.io/library/hello-world:linux',
   '57_canary_too_long.yaml:10:3 canary.image: "docker.io/team/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..." is not an image with registry and tag; write one in full, its name 255 characters at most, such as registry.example.com/pullwarden-canary:never-signed',
+  '58_token_server.yaml:4:5 registries[0].tokenServer: "https://auth.docker.io" is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.docker.io',
+  '58_token_server.yaml:5:50 registries[0].trust.tokenServer: "auth.example.com:70000" is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.example.com',
+  '58_token_server.yaml:8:5 registries[1].tokenServer: a list is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.docker.io',
+  '58_token_server.yaml:9:50 registries[1].trust.tokenServer: "" is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.example.com',
 ];

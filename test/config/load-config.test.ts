@@ -46,7 +46,13 @@ describe('defaults', () => {
           prefix: undefined,
           ca: undefined,
           auth: { kind: 'passthrough' },
-          trust: { server: 'https://notary.example.com', ca: undefined, auth: { kind: 'anonymous' } },
+          tokenServer: undefined,
+          trust: {
+            server: 'https://notary.example.com',
+            ca: undefined,
+            auth: { kind: 'anonymous' },
+            tokenServer: undefined,
+          },
         },
       ],
       trust: {

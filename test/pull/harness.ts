@@ -77,6 +77,7 @@ export type ProxyOptions = {
   /** Another upstream than the scripted one. */
   readonly upstreamUrl?: string;
   readonly auth?: ClientAuth;
+  readonly tokenServer?: string;
   readonly rules?: readonly Rule[];
   readonly unmatched?: 'deny' | 'pass';
   readonly canary?: Canary;
@@ -131,6 +132,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
       kind: 'registry',
       baseUrl: options.upstreamUrl ?? upstream.url,
       auth,
+      ...(options.tokenServer === undefined ? {} : { tokenServer: options.tokenServer }),
     }),
   );
   const config: PullConfig = {

@@ -301,7 +301,10 @@ describe('credentials', () => {
     let current = 'good';
     const tokens = await startUpstream((_req, res) => res.end(JSON.stringify({ token: current })));
     running.push(tokens);
-    const { port, upstream } = await start(challenge(tokens.url), { auth: BASIC });
+    const { port, upstream } = await start(challenge(tokens.url), {
+      auth: BASIC,
+      tokenServer: `127.0.0.1:${tokens.port}`,
+    });
     const headers = { authorization: 'Bearer clients' };
     expect((await ask(port, PATH, { headers })).status).toBe(200);
     expect((await ask(port, PATH, { headers })).status).toBe(200);

@@ -45,6 +45,7 @@ describeReal('credentials', ['docker-registry', 'notary-server', 'notary', 'open
       registry: { address: registry.address, url: front.url },
       trust: { url: notary.url, caFile: trust.caFile },
       auth: await asAccount(robot),
+      tokenServer: new URL(tokens.url).host,
     });
     const [asked, issued] = [tokens.requests.length, tokens.issued.length];
     for (const way of waysTo(images.private, [TAG, CODENAME])) {
@@ -78,7 +79,13 @@ describeReal('credentials', ['docker-registry', 'notary-server', 'notary', 'open
         registries: [
           { name: registry.address, upstream: first.url, trust: trusted },
           { name: 'second.test', upstream: second.server.url, trust: trusted },
-          { name: 'third.test', upstream: third.server.url, auth: own, trust: trusted },
+          {
+            name: 'third.test',
+            upstream: third.server.url,
+            auth: own,
+            tokenServer: new URL(third.tokens.url).host,
+            trust: trusted,
+          },
         ],
         policy: {
           rules: [registry.address, 'second.test', 'third.test'].map((name, index) => ({

@@ -17,6 +17,8 @@ export interface ProxyOptions {
   readonly registry: Pick<Registry, 'address' | 'url'>;
   readonly trust: Pick<NotaryServer, 'url' | 'caFile'>;
   readonly auth?: 'passthrough' | { readonly username: string; readonly passwordFile: string };
+  /** `host:port` of the token server that account may be shown to; default: the registry's own. */
+  readonly tokenServer?: string;
   /** Folder of the trust state; a temporary one by default. */
   readonly state?: string;
   /** With its unit; default `1s`. */
@@ -92,6 +94,7 @@ export async function writeConfig(options: Omit<ProxyOptions, 'env'>): Promise<s
         name: registry.address,
         upstream: registry.url,
         auth,
+        ...(options.tokenServer === undefined ? {} : { tokenServer: options.tokenServer }),
         trust: { server: trust.url, ca: trust.caFile },
       },
     ],
