@@ -3,7 +3,7 @@
  * addresses only: the address that is checked is the one that is dialled, so a name cannot lead elsewhere afterwards.
  */
 import dns from 'node:dns';
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, type Dispatcher, Pool } from 'undici';
 import { publicOnly } from '../listen/public-address.ts';
 
@@ -75,21 +75,23 @@ export function createConnections(options: ConnectionOptions): Connections {
   };
 }
 
-/** Tells whether a connection that was open at some moment has ended since. */
+/** Tells whether a connection that had answered before has ended since some moment. */
 function watchSockets(connector: buildConnector.connector) {
-  const open = new Set<Socket>();
+  let ended = 0;
   const watched: buildConnector.connector = (to, callback) =>
     connector(to, (...made) => {
       const [error, socket] = made;
+      // First in line, so that it counts before undici tells of the failure.
       if (error === null && socket !== null) {
-        open.add(socket);
-        socket.once('close', () => open.delete(socket));
+        socket.once('close', () => {
+          if (socket.bytesRead > 0) ended += 1;
+        });
       }
       callback(...made);
     });
   const mark = (): (() => boolean) => {
-    const before = [...open];
-    return () => before.some((socket) => !open.has(socket));
+    const before = ended;
+    return () => ended > before;
   };
   return { connector: watched, mark };
 }
@@ -97,5 +99,5 @@ function watchSockets(connector: buildConnector.connector) {
 const RESETS: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 function isReset(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && RESETS.has(error.code);
+  return typeof error === 'object' && error !== null && 'code' in error && RESETS.has(error.code);
 }
