@@ -72,6 +72,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'node:',
     ],
   ],
+  ['registry/room.ts', ['listen/limits.ts', 'node:']],
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
   ['registry/', ['reason.ts', 'undici', 'node:']],
   ['policy/', ['registry/reference.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'reason.ts']],
