@@ -6,7 +6,6 @@ import type { FinalAnswer, PullRequest } from './pull/types.ts';
 import type { Pull } from './pull.ts';
 import type { Forwarder } from './registry/passthrough.ts';
 import { type RouteLabel, toRouteLabel } from './registry/route-label.ts';
-import { sendResponse } from './registry/send-response.ts';
 
 /** What the app tells the metrics; telemetry/'s `Metrics` has these. */
 export interface HttpMetrics {
@@ -90,7 +89,7 @@ function answer({ pull, forwarder }: AppDeps): Middleware {
     if (answered.namespace !== undefined) ctx.set('OCI-Namespace', answered.namespace);
     // From here on Koa catches nothing and writes nothing: a warm tag costs a tenth less so.
     ctx.respond = false;
-    if (answered.kind === 'respond') sendResponse(ctx.res, answered.response);
+    if (answered.kind === 'respond') forwarder.respond(ctx.res, answered.response, answered.busy);
     else await forwarder.forward(ctx.req, ctx.res, answered.forward);
   };
 }

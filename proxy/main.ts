@@ -44,9 +44,9 @@ function createProgram(finish: (code: number) => void): Command {
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const { runServe } = await import('./commands/serve.ts');
-      finish(
-        await runServe(config, { signals: process, revision: process.env['PULLWARDEN_REVISION'] ?? '' }),
-      );
+      const revision = process.env['PULLWARDEN_REVISION'] ?? '';
+      // Not when nothing is left to do: a slow client or a reader of the log that hangs would keep the process.
+      process.exit(await runServe(config, { signals: process, revision }));
     });
 
   program

@@ -21,7 +21,7 @@ import { createSignedManifests } from './registry/signed-manifests.ts';
 import type { SignedManifest } from './registry/types.ts';
 import { createServer, type PullServer } from './server.ts';
 import { createRecorder } from './telemetry/decisions.ts';
-import { createLog, type Log, type LogOptions } from './telemetry/log.ts';
+import { createLog, type Log, type LogOptions, type RootLog } from './telemetry/log.ts';
 import { type ConfiguredNames, createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { openState } from './trust-parts.ts';
 
@@ -38,7 +38,7 @@ export type RuntimeOptions = {
 };
 
 export type Runtime = {
-  readonly log: Log;
+  readonly log: RootLog;
   /** The ports in use, also where 0 was configured. */
   readonly port: number;
   readonly adminPort: number;
@@ -61,7 +61,11 @@ const CONFIG_CACHE_BYTES = 16 * 1024 * 1024;
 /** @throws TrustError when the state cannot be used; the listen error of node:net when a port cannot be had. */
 export async function startRuntime(first: Config, options: RuntimeOptions): Promise<Runtime> {
   const now = options.now ?? (() => new Date());
-  const log = createLog({ ...first.log, ...(options.logTo === undefined ? {} : { to: options.logTo }) });
+  const log = createLog({
+    ...first.log,
+    onDropped: () => metrics.logLineDropped(),
+    ...(options.logTo === undefined ? {} : { to: options.logTo }),
+  });
   const metrics = createMetrics({ ...toNames(first), ...options, revision: options.revision ?? '', now });
   const state = await openState(first.trust.state);
   const trustStatus = new Map<string, TrustStatus>();

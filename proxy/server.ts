@@ -11,7 +11,6 @@ import { type Certificates, createCertificates, type TlsOptions } from './listen
 import { type Connect, type ConnectOptions, createConnect } from './listen/connect.ts';
 import { LIMITS, type Limits } from './listen/limits.ts';
 import { endWith } from './listen/raw-answer.ts';
-import { STREAM_BUFFER_BYTES } from './registry/passthrough.ts';
 
 export type ServerOptions = {
   readonly tls?: TlsOptions;
@@ -68,7 +67,8 @@ function createBareServer(
     keepAliveTimeout: limits.keepAliveTimeout,
     connectionsCheckingInterval: limits.connectionsCheckingInterval,
     maxHeaderSize: limits.maxHeaderSize,
-    highWaterMark: STREAM_BUFFER_BYTES,
+    // Transfers count what waits themselves (registry/room.ts); this is for all else, such as bodies nobody reads.
+    highWaterMark: limits.streamBufferBytes,
     // Never lenient: what two parsers read in two ways is how requests are smuggled (§6.2).
     insecureHTTPParser: false,
     requireHostHeader: true,

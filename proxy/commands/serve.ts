@@ -9,8 +9,14 @@ import { type Signals, untilStopped } from './signals.ts';
 
 /** How long running pulls may go on after the first signal to stop, in milliseconds. */
 const GRACE_MS = 30_000;
+/** How long the last log lines may take when no pull is left, in milliseconds. */
+const LAST_LINES_MS = 1_000;
 
-/** @returns the exit code once the proxy has stopped: 0. @throws ConfigError, CommandError or TrustError. */
+/**
+ * @returns the exit code once the proxy has stopped: 0. Then nothing is left to wait for, but after a second signal
+ *   connections may still be open, and lines that no reader takes: the process must end whatever they do.
+ * @throws ConfigError, CommandError or TrustError.
+ */
 export async function runServe(
   file: string,
   { signals, revision }: { readonly signals: Signals; readonly revision: string },
@@ -40,6 +46,7 @@ export async function runServe(
   await Promise.race([runtime.close(GRACE_MS), aborted(cut.signal)]);
   signals.off('SIGHUP', reload);
   log.info({}, 'stopped');
+  await Promise.race([log.drain(LAST_LINES_MS), aborted(cut.signal)]);
   return 0;
 }
 
@@ -108,5 +115,6 @@ async function reloadFrom(file: string, first: Config, runtime: Runtime): Promis
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -11,6 +11,8 @@ export type Limits = {
   /** For a TLS handshake, the one inside a CONNECT too. */
   readonly handshakeTimeout: number;
   readonly maxHeaderSize: number;
+  /** Bytes of a connection's streams that Node keeps by itself, in either direction: no more than the least window. */
+  readonly streamBufferBytes: number;
   /** Connections at once; one more is closed as it comes. */
   readonly maxConnections: number;
   /** Requests of one connection that wait for their answers: Node hands all that a client pipelines over at once. */
@@ -23,6 +25,20 @@ export type Limits = {
   readonly maxTunnels: number;
 };
 
+/** What may wait in memory for clients that do not read, in bytes and milliseconds (registry/room.ts). */
+export type RoomLimits = {
+  /** Bytes of all answers together. */
+  readonly maxBytes: number;
+  /** The most that waits for one client, while there is plenty: neither side then waits for the other's loop turn. */
+  readonly maxWindow: number;
+  /** The least: every transfer is given this much as it begins, so that it gets on however full it is. */
+  readonly minWindow: number;
+  /** A client that takes nothing for this long is cut off when others wait for its room. */
+  readonly stallTimeout: number;
+  /** How long a transfer waits for room before it is refused: less than the 30 s that containerd waits. */
+  readonly waitTimeout: number;
+};
+
 export const LIMITS: Limits = {
   headersTimeout: 15_000,
   requestTimeout: 30_000,
@@ -31,9 +47,18 @@ export const LIMITS: Limits = {
   connectionsCheckingInterval: 5_000,
   handshakeTimeout: 15_000,
   maxHeaderSize: 16 * 1024,
+  streamBufferBytes: 8 * 1024,
   maxConnections: 20_000,
   maxPipelined: 32,
   tunnelConnectTimeout: 10_000,
   tunnelIdleTimeout: 300_000,
   maxTunnels: 1_000,
+};
+
+export const ROOM_LIMITS: RoomLimits = {
+  maxBytes: 64 * 1024 * 1024,
+  maxWindow: 512 * 1024,
+  minWindow: 16 * 1024,
+  stallTimeout: 20_000,
+  waitTimeout: 15_000,
 };

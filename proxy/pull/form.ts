@@ -1,7 +1,9 @@
 /** The last thing that happens to an answer: a refusal gets the form its asker understands (refusal-forms.ts). */
+import { NO_ROOM } from '../registry/held-answers.ts';
 import { type Asker, formFor, toForm } from '../registry/refusal-forms.ts';
 import { toRouteLabel } from '../registry/route-label.ts';
 import type { Response, RouteResult } from '../registry/types.ts';
+import { toErrorResponse } from '../registry/wire-errors.ts';
 import { toImage } from './subject.ts';
 import type { Answer, FinalAnswer, PullRequest } from './types.ts';
 
@@ -11,12 +13,18 @@ export function inForm(request: PullRequest, routed: RouteResult | undefined, an
   const asker = toAsker(request, routed);
   const image = toSubject(routed);
   const dress = (response: Response): Response => toForm(response, asker, image);
-  if (answer.kind === 'respond') return { kind: 'respond', namespace, response: dress(answer.response) };
+  const busy = (): Response =>
+    dress(
+      toErrorResponse({ reason: 'deadline_exceeded', message: NO_ROOM }, { requestId: request.requestId }),
+    );
+  if (answer.kind === 'respond')
+    return { kind: 'respond', namespace, busy, response: dress(answer.response) };
   const { onFailed, onRefused, onConfirmed, ...forward } = answer.forward;
   const isDressed = onRefused !== undefined || formFor(asker) !== 'plain';
   return {
     kind: 'forward',
     namespace,
+    busy,
     forward: {
       ...forward,
       onFailed: (reason, what) => dress(onFailed(reason, what)),

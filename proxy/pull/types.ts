@@ -34,6 +34,8 @@ export type Answer =
 export type FinalAnswer = Answer & {
   /** The `ns` that was used to find the registry, to be echoed. */
   readonly namespace: string | undefined;
+  /** What leaves instead where there is no room for the answer, in its client's form. */
+  readonly busy: () => Response;
 };
 
 /** What a reload replaces, as a whole: one request sees one of them from beginning to end. */

@@ -4,22 +4,25 @@
  * The path upstream is built from parsed parts. Of the client's headers only an allow-list goes on, and so it is the
  * other way (registry-clients.md §4.4). There is no limit on a whole transfer, only on silence (§0.10).
  */
-import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, type ServerResponse } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import httpProxy from 'http-proxy';
 import { UpstreamError } from './errors.ts';
+import { admit, manifestBytes, NO_ROOM, sendHeld } from './held-answers.ts';
 import type { HttpClient } from './http-client.ts';
 import { outcomeOfStatus } from './outcome.ts';
 import { keep, relayConfirmed, toRefusal } from './passthrough-bodies.ts';
 import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './passthrough-headers.ts';
 import type { Digest } from './reference.ts';
+import { type Lease, Room } from './room.ts';
 import { sendResponse } from './send-response.ts';
+import { transfer } from './transfer.ts';
 import type { Response } from './types.ts';
+import { createAgent, readFor, retire } from './upstream-agent.ts';
 
 export type ForwardKind = 'manifest' | 'blob' | 'referrers' | 'tags' | 'trust';
-export type ForwardFailure = 'registry_unreachable' | 'digest_mismatch';
+/** `deadline_exceeded`: there was no room for its answer in time. */
+export type ForwardFailure = 'registry_unreachable' | 'digest_mismatch' | 'deadline_exceeded';
 /** The bytes of an answer, and the Content-Type they came under. */
 export type ConfirmedBody = { readonly bytes: Uint8Array; readonly contentType: string | undefined };
 
@@ -49,21 +52,22 @@ export type Forward = {
 export type Forwarder = {
   /** Resolves when the exchange is over, however it ended; never rejects. */
   forward(req: IncomingMessage, res: ServerResponse, forward: Forward): Promise<void>;
+  /** Sends a complete answer, or `busy` where too much waits for this client already. */
+  respond(res: ServerResponse, response: Response, busy: () => Response): void;
   close(): void;
 };
 
 export type ForwarderOptions = {
   /** Longest silence of an upstream, before and inside its answer, in milliseconds. */
   readonly idleTimeoutMs?: number;
+  /** For what waits for clients; one of its own when absent. */
+  readonly room?: Room;
 };
 
 const IDLE_TIMEOUT_MS = 60_000;
-/** Free connections kept to each upstream. */
-const MAX_FREE_SOCKETS = 64;
-/** Bytes read ahead of a slow client, for each transfer: enough that neither side waits for the other's loop turn. */
-export const STREAM_BUFFER_BYTES = 512 * 1024;
 
 export function createForwarder(options: ForwarderOptions = {}): Forwarder {
+  const room = options.room ?? new Room();
   const agents = new Map<HttpClient, HttpAgent>();
   const agentFor = (client: HttpClient): HttpAgent => {
     const known = agents.get(client);
@@ -82,16 +86,26 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
     return answer instanceof Failure && answer.isStaleSocket ? askOnce(...exchange) : answer;
   };
   return {
-    async forward(req, res, forward) {
+    async forward(req, res, asked) {
+      const lease = await admit(room, req, res);
+      if (res.destroyed) return;
+      if (lease === undefined) return sendResponse(res, asked.onFailed('deadline_exceeded', NO_ROOM));
+      const forward = { ...asked, lease };
       const answer = await obtain(ask, req, res, forward);
       if (answer instanceof Failure) return sendResponse(res, forward.onFailed(answer.reason, answer.what));
       if (answer !== undefined) await relay(answer, res, forward);
+    },
+    respond(res, response, busy) {
+      sendHeld(room, res, response, busy);
     },
     close() {
       for (const agent of agents.values()) agent.destroy();
     },
   };
 }
+
+/** One request to hand on, and the room its answer has. */
+type Admitted = Forward & { readonly lease: Lease };
 
 class Failure {
   readonly reason: ForwardFailure;
@@ -108,7 +122,7 @@ class Failure {
 type Ask = (
   req: IncomingMessage,
   res: ServerResponse,
-  forward: Forward,
+  forward: Admitted,
   authorization: string | undefined,
 ) => Promise<IncomingMessage | Failure | undefined>;
 
@@ -117,7 +131,7 @@ async function obtain(
   ask: Ask,
   req: IncomingMessage,
   res: ServerResponse,
-  forward: Forward,
+  forward: Admitted,
 ): Promise<IncomingMessage | Failure | undefined> {
   const { client, path, scope } = forward;
   // A client with its own account never hands on the caller's credentials (§4.1).
@@ -144,19 +158,6 @@ async function obtain(
 
 function isStale(answer: IncomingMessage | Failure | undefined): answer is IncomingMessage {
   return answer !== undefined && !(answer instanceof Failure) && answer.statusCode === 401;
-}
-
-function createAgent({ baseUrl, ca }: HttpClient): HttpAgent {
-  const options = { keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS, highWaterMark: STREAM_BUFFER_BYTES };
-  if (baseUrl.protocol === 'http:') return new HttpAgent(options);
-  return new HttpsAgent({ ...options, ...(ca === undefined ? {} : { ca }) });
-}
-
-/** Ends the connections nobody uses now, and each of the others when its transfer is over. */
-function retire(agent: HttpAgent): void {
-  agent.maxFreeSockets = 0;
-  for (const sockets of Object.values(agent.freeSockets))
-    for (const socket of sockets ?? []) socket.destroy();
 }
 
 /** One exchange as http-proxy reports it: through events of the whole proxy, told apart by the request. */
@@ -194,6 +195,7 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
         out(created) {
           request = created;
           if (res.destroyed) return void created.destroy();
+          if (created.socket !== null) readFor(created.socket, forward.lease);
           limitSilence(created, res, idleTimeoutMs);
           // An upstream that changes the protocol ends the connection, and that is no error to Node.
           created.once('close', () => fail(undefined));
@@ -259,7 +261,7 @@ function isReset(error: Error | undefined): boolean {
   return error !== undefined && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
-async function relay(answer: IncomingMessage, res: ServerResponse, forward: Forward): Promise<void> {
+async function relay(answer: IncomingMessage, res: ServerResponse, forward: Admitted): Promise<void> {
   const verdict: Verdict = verdictOn(answer, forward);
   if (verdict.kind === 'failed') {
     answer.destroy();
@@ -270,19 +272,18 @@ async function relay(answer: IncomingMessage, res: ServerResponse, forward: Forw
     forward.onServed(status);
     return sendResponse(res, await forward.onRefused(await toRefusal(answer)));
   }
-  if (status === 200 && forward.digest !== undefined && res.req.method === 'GET')
+  if (status === 200 && forward.digest !== undefined && res.req.method === 'GET') {
+    if (!(await forward.lease.grow(manifestBytes(answer)))) {
+      answer.destroy();
+      return sendResponse(res, forward.onFailed('deadline_exceeded', NO_ROOM));
+    }
     return relayConfirmed(answer, res, { ...forward, digest: forward.digest });
+  }
   forward.onServed(status);
   writeHeaders(answer, res, forward);
   res.statusCode = status;
   // At once, before the first byte of the body (§8.10).
   res.flushHeaders();
   if (status === 200 && forward.keep !== undefined && res.req.method === 'GET') keep(answer, forward.keep);
-  try {
-    // Whichever side breaks takes the other with it: a cut upstream is a cut answer, never a short whole one.
-    await pipeline(answer, res);
-  } catch {
-    res.destroy();
-    answer.destroy();
-  }
+  await transfer(answer, res, forward.lease);
 }

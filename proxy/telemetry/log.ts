@@ -2,7 +2,8 @@
  * The log: one JSON object a line for machines, or one readable line for a terminal. No line ever carries a
  * credential: whatever is logged under the names below is replaced before it is written.
  */
-import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
+import { createStdoutWriter } from './log-writer.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 export type LogFormat = 'json' | 'pretty';
@@ -21,6 +22,13 @@ export type LogOptions = {
   readonly format: LogFormat;
   /** Where lines go, each with its line end; standard output when absent. */
   readonly to?: DestinationStream;
+  /** A line was dropped because the reader of standard output does not take any. */
+  readonly onDropped?: () => void;
+};
+
+export type RootLog = Log & {
+  /** Resolves when all lines were taken, or after this long, in milliseconds. */
+  drain(limitMs: number): Promise<void>;
 };
 
 const REDACTED = '[redacted]';
@@ -30,8 +38,13 @@ const SECRET_FIELD =
 /** A credential inside other text, such as a raw header list or an error's message. */
 const SECRET_TEXT = /\b(Bearer|Basic) [\w.~+/=-]{16,}/gi;
 
-export function createLog({ level, format, to = destination({ dest: 1, sync: false }) }: LogOptions): Log {
-  return pino(
+export function createLog({ level, format, to, onDropped }: LogOptions): RootLog {
+  const own =
+    to === undefined
+      ? createStdoutWriter({ ...(onDropped && { onDropped }), onBack: (lines) => sayDropped(log, lines) })
+      : undefined;
+  const writer: DestinationStream = to ?? own ?? { write: () => undefined };
+  const log: Log = pino(
     {
       level,
       base: null,
@@ -39,8 +52,18 @@ export function createLog({ level, format, to = destination({ dest: 1, sync: fal
       formatters: { level: (label) => ({ level: label }) },
       hooks: { streamWrite: redact },
     },
-    format === 'pretty' ? { write: (line: string) => to.write(toPrettyLine(line)) } : to,
+    format === 'pretty' ? { write: (line: string) => writer.write(toPrettyLine(line)) } : writer,
   );
+  return Object.assign(log, {
+    drain: async (limitMs: number): Promise<void> => {
+      await own?.flush(limitMs);
+    },
+  });
+}
+
+/** The gap in the log, in the log. */
+function sayDropped(log: Log, lines: number): void {
+  log.warn({ lines }, 'the reader of this log did not take lines for a while; so many were dropped');
 }
 
 /**

@@ -12,7 +12,7 @@ import { createCanaryMetrics } from './canary-instruments.ts';
 import { type ConnectResult, createConnectMetrics } from './connect-instruments.ts';
 import type { RuleLabels } from './decision-labels.ts';
 import type { DecisionMetrics } from './decisions.ts';
-import type { KnownNames } from './instrument.ts';
+import { counter, type KnownNames } from './instrument.ts';
 import {
   type CacheName,
   type CacheResult,
@@ -72,6 +72,8 @@ export interface Metrics extends DecisionMetrics {
   watchCache(cache: CacheName, size: () => CacheSize): void;
   /** A caller joined work that another one had already started. */
   singleFlightShared(kind: FlightKind): void;
+  /** A log line had no reader and no room to wait. */
+  logLineDropped(): void;
   /** A new policy is in force. */
   policyLoaded(names: ConfiguredNames): void;
   /** A configuration was read and did not validate; the last good one stays in force. */
@@ -90,6 +92,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const upstream = createUpstreamMetrics(registry, known);
   const decisions = createDecisionMetrics(registry, known);
   const canary = createCanaryMetrics(registry);
+  const logLines = counter(
+    registry,
+    'log_lines_dropped_total',
+    'Log lines their reader did not take in time.',
+    [],
+  );
   const policyLoaded = (names: ConfiguredNames): void => {
     known.rules = new Set([...names.rules.map(({ name }) => name), NO_RULE, CANARY_RULE]);
     known.registries = new Set(names.registries);
@@ -113,6 +121,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       canary.decision(record);
     },
     recordDropped: decisions.recordDropped,
+    logLineDropped: () => logLines.inc(),
     policyLoaded,
     policyReloadFailed: policy.reloadFailed,
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
