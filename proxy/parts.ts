@@ -46,9 +46,8 @@ export function createParts(config: Config, { metrics, state, now, observer }: P
   });
   const background = startBackground({
     trust,
-    trustServers: trustServers.values(),
+    trustServers,
     refreshMs: config.trust.refreshMs,
-    now,
   });
   const table = createRegistryTable(config.registries, config.defaultRegistry);
   return {
