@@ -2,27 +2,27 @@
 import { type ChangeWatch, createChangeWatch } from './cache/change-watch.ts';
 import type { TrustCache } from './cache/trust-cache.ts';
 import type { HttpClient } from './registry/http-client.ts';
-import { fetchNewestChanges } from './trust-client/changefeed.ts';
+import { fetchChanges } from './trust-client/changefeed.ts';
 
 export type Background = { stop(): void };
 
 /** How often a trust server's feed is asked for, in milliseconds. */
 const POLL_MS = 2_000;
 const POLL_TIMEOUT_MS = 10_000;
-/** How often it is looked for answers that are about to grow old, as a part of the refresh interval. */
-const CHECKS_PER_REFRESH = 10;
+/** How often it is looked for answers that are about to grow old, as a part of the refresh interval: few at a time. */
+const CHECKS_PER_REFRESH = 60;
 const LEAST_CHECK_MS = 500;
 
 export type BackgroundOptions = {
   readonly trust: TrustCache;
-  readonly trustServers: Iterable<HttpClient>;
+  /** By the canonical name of the registry they are for. */
+  readonly trustServers: ReadonlyMap<string, HttpClient>;
   readonly refreshMs: number;
-  readonly now: () => Date;
 };
 
 /** The timers keep no process alive; a round that takes longer than its interval is not started twice. */
-export function startBackground({ trust, trustServers, refreshMs, now }: BackgroundOptions): Background {
-  const watches = [...trustServers].map((client) => watchChanges(client, trust, now));
+export function startBackground({ trust, trustServers, refreshMs }: BackgroundOptions): Background {
+  const watches = [...trustServers].map(([registry, client]) => watchChanges(registry, client, trust));
   const timers = [
     every(Math.min(POLL_MS, refreshMs), async () => {
       await Promise.all(watches.map((watch) => watch.poll()));
@@ -36,12 +36,12 @@ export function startBackground({ trust, trustServers, refreshMs, now }: Backgro
   };
 }
 
-function watchChanges(client: HttpClient, trust: TrustCache, now: () => Date): ChangeWatch {
+function watchChanges(registry: string, client: HttpClient, trust: TrustCache): ChangeWatch {
   return createChangeWatch({
-    fetch: (most) => fetchNewestChanges(client, most, AbortSignal.timeout(POLL_TIMEOUT_MS)),
-    onChanged: (gun) => trust.changed(gun),
-    onAllChanged: () => trust.changed(),
-    now,
+    fetch: (most, before) => fetchChanges(client, { most, before }, AbortSignal.timeout(POLL_TIMEOUT_MS)),
+    // A server speaks only for the repositories of its own registry.
+    onChanged: (gun) => trust.changed(registry, gun),
+    monotonic: () => performance.now(),
   });
 }
 

@@ -54,9 +54,8 @@ export function createParts(config: Config, { metrics, warn, state, now, observe
   });
   const background = startBackground({
     trust,
-    trustServers: trustServers.values(),
+    trustServers,
     refreshMs: config.trust.refreshMs,
-    now,
   });
   const table = createRegistryTable(config.registries, config.defaultRegistry);
   return {

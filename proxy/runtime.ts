@@ -190,7 +190,7 @@ function createPullSide(parts: () => Parts, { metrics, log, now, record, monoton
   });
   const pull = createPull({
     config: () => parts().pull,
-    trustFor: (registry, gun) => parts().trust.trustFor(registry, gun),
+    trustFor: (registry, gun, client) => parts().trust.trustFor(registry, gun, client),
     manifests,
     trustFiles: createTrustFileCache<TrustFile>({ now: monotonic }),
     imageConfigs: createImageConfigs(createManifestCache<HeldConfig>(CONFIG_CACHE_BYTES)),

@@ -13,6 +13,9 @@ import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustSource, TrustState } from '../trust-client/types.ts';
 import { restoreTrust, updateTrust } from '../trust-client/update.ts';
+import { toClientKey } from './client-key.ts';
+import { createColdQueue, tooLate } from './cold-queue.ts';
+import { createHintBudget, dueAfter } from './renewals.ts';
 
 export type TrustCacheObserver = {
   readonly cache: (result: 'hit' | 'miss' | 'stale' | 'negative_hit') => void;
@@ -32,13 +35,19 @@ export type TrustCacheOptions = {
   /** For one resolution in all, in milliseconds. */
   readonly timeoutMs: number;
   readonly now: () => Date;
+  /** Milliseconds since some fixed moment, for what hints may cause; `performance.now` when absent. */
+  readonly monotonic?: () => number;
   readonly observer?: TrustCacheObserver;
 };
 
 export type TrustCache = {
-  trustFor(registry: string, gun: Gun): Promise<TrustOutcome>;
-  /** A hint that a repository changed, or any of them: those in use are asked for again in the background. */
-  changed(gun?: string): void;
+  /** @param client the address that asks: no client may fill the queue of cold repositories for the others. */
+  trustFor(registry: string, gun: Gun, client?: string): Promise<TrustOutcome>;
+  /**
+   * A hint that a repository of this registry changed, or any of them. Those in use are asked for again in the
+   * background, as often as a feed may cause it; the rest of the hints wait for the next `refreshDue`.
+   */
+  changed(registry: string, gun?: string): void;
   /** Asks again for what is in use and about to grow old, so that no pull waits for it. Never rejects. */
   refreshDue(): Promise<void>;
 };
@@ -51,12 +60,15 @@ const REFUSAL_MS = 5_000;
 /** How long an outage is believed before the server is asked again. */
 const OUTAGE_MS = 5_000;
 
-/** An answer older than this part of the refresh interval is renewed ahead of time. */
-const RENEW_AFTER = 0.7;
 /** A repository that nobody asked for within this time is not in use, in milliseconds. */
 const IN_USE_MS = 600_000;
 /** Repositories renewed at the same time. */
 const PARALLEL_RENEWALS = 8;
+/** Renewed at one `refreshDue` at most, as a part of what is in use; the oldest first. */
+const RENEWED_AT_ONCE = 0.1;
+/** Bytes of remembered refusals and outages of repositories nothing was verified of, and of one beside its texts. */
+const MAX_REFUSED_BYTES = 16 * 1024 * 1024;
+const REFUSED_BYTES = 2_048;
 
 type Entry = {
   readonly registry: string;
@@ -70,24 +82,36 @@ type Entry = {
 };
 
 export function createTrustCache(options: TrustCacheOptions): TrustCache {
-  const { observer, now } = options;
+  const { observer, now, monotonic = () => performance.now() } = options;
   const entries = new LRUCache<Gun, Entry>({
     maxSize: MAX_WEIGHT,
     sizeCalculation: ({ trust }) => REPOSITORY_WEIGHT + (trust?.size ?? 0),
   });
+  // Made-up names cost nothing: what is remembered of them never takes the place of what was verified.
+  const refused = new LRUCache<Gun, Entry>({
+    maxSize: MAX_REFUSED_BYTES,
+    sizeCalculation: ({ failure }, gun) => REFUSED_BYTES + 2 * (gun.length + (failure?.message.length ?? 0)),
+  });
   const flights = new Map<Gun, Promise<TrustOutcome>>();
+  const cold = createColdQueue<TrustOutcome>();
+  const budget = createHintBudget(options.refreshMs, monotonic);
+  /** Repositories in use that a hint named and that were not asked for since. */
+  const hinted = new Set<Gun>();
 
-  const refresh = async (registry: string, gun: Gun): Promise<TrustOutcome> => {
+  const refresh = async (registry: string, gun: Gun, timeoutMs: number): Promise<TrustOutcome> => {
     const started = now();
     const previous = entries.peek(gun)?.trust;
     const remember = (trust: VerifiedRepository | undefined, failure: TrustError | undefined) => {
       const usedAt = entries.peek(gun)?.usedAt ?? started.getTime();
-      entries.set(gun, { registry, usedAt, trust, at: started.getTime(), failure });
+      const entry = { registry, usedAt, trust, at: started.getTime(), failure };
+      const [to, from] = trust === undefined ? [refused, entries] : [entries, refused];
+      from.delete(gun);
+      to.set(gun, entry);
     };
     try {
       const deps = { source: options.sourceFor(registry), state: options.state };
       const pin = options.pinFor(gun);
-      const trust = await withDeadline(options.timeoutMs, undefined, (signal) =>
+      const trust = await withDeadline(timeoutMs, undefined, (signal) =>
         updateTrust(deps, { gun, pin, now: started, signal, previous }),
       );
       remember(trust, undefined);
@@ -114,15 +138,37 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   };
 
   /** One flight a repository, however many wait for it. */
-  const fly = (registry: string, gun: Gun): Promise<TrustOutcome> => {
-    const started = refresh(registry, gun).finally(() => flights.delete(gun));
+  const fly = (registry: string, gun: Gun, timeoutMs = options.timeoutMs): Promise<TrustOutcome> => {
+    const started = refresh(registry, gun, timeoutMs).finally(() => flights.delete(gun));
     flights.set(gun, started);
     return started;
   };
 
-  const trustFor = async (registry: string, gun: Gun): Promise<TrustOutcome> => {
+  /** Nothing verified is in memory: in this client's turn, and within `timeoutMs` in all. */
+  const flyCold = async (registry: string, gun: Gun, client: string): Promise<TrustOutcome> => {
+    const since = monotonic();
+    const isStored = async () => (await options.state.load(gun)) !== undefined;
+    const work = async (): Promise<TrustOutcome> => {
+      const left = options.timeoutMs - (monotonic() - since);
+      if (left <= 0) throw tooLate(gun);
+      return await (flights.get(gun) ?? fly(registry, gun, left));
+    };
+    try {
+      return await cold.ask(toClientKey(client), gun, work, {
+        isKnown: isStored,
+        maxWaitMs: options.timeoutMs,
+      });
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      // Never asked: what an earlier run verified still counts.
+      const time = now();
+      return afterFailure(await restore(gun, time), error, time, 'cold');
+    }
+  };
+
+  const trustFor = async (registry: string, gun: Gun, client = ''): Promise<TrustOutcome> => {
     const time = now();
-    const known = entries.get(gun);
+    const known = entries.get(gun) ?? refused.get(gun);
     if (known !== undefined) known.usedAt = time.getTime();
     const outcome = known && recall(known, time, options.refreshMs);
     if (outcome !== undefined) {
@@ -137,15 +183,16 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       return await flight;
     }
     observer?.cache('miss');
-    return await fly(registry, gun);
+    return await (known?.trust === undefined ? flyCold(registry, gun, client) : fly(registry, gun));
   };
 
-  /** Renews those of the repositories in use that `isDue` picks, a few at a time. */
-  const renew = async (isDue: (gun: Gun, entry: Entry, time: number) => boolean): Promise<void> => {
+  const inUse = (): readonly (readonly [Gun, Entry])[] => {
     const time = now().getTime();
-    const due = [...entries.entries()].filter(
-      ([gun, entry]) => time - entry.usedAt < IN_USE_MS && !flights.has(gun) && isDue(gun, entry, time),
-    );
+    return [...entries.entries()].filter(([, entry]) => time - entry.usedAt < IN_USE_MS);
+  };
+
+  /** Asks again for these, a few at a time. */
+  const renew = async (due: (readonly [Gun, Entry])[]): Promise<void> => {
     const next = async (): Promise<void> => {
       for (let item = due.shift(); item !== undefined; item = due.shift()) {
         const [gun, { registry }] = item;
@@ -156,18 +203,54 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     await Promise.all(Array.from({ length: PARALLEL_RENEWALS }, next));
   };
 
-  const changed = (gun?: string): void => {
-    const again = () => renew((name) => gun === undefined || name === gun);
-    // A question that is on its way already may be answered from before the change.
-    const underWay = [...flights].filter(([name]) => gun === undefined || name === gun);
-    for (const [, flight] of underWay) void flight.then(again, again);
-    void again();
+  /** Those that hints named, as far as the budget goes; the others stay named. */
+  const renewHinted = async (): Promise<void> => {
+    const due: (readonly [Gun, Entry])[] = [];
+    for (const gun of hinted) {
+      const entry = entries.peek(gun);
+      if (entry === undefined) hinted.delete(gun);
+      else if (!flights.has(gun) && budget.take(entry.registry, gun)) {
+        hinted.delete(gun);
+        due.push([gun, entry]);
+      }
+    }
+    await renew(due);
   };
 
-  const refreshDue = (): Promise<void> =>
-    renew(
-      (_gun, { failure, at }, time) => failure === undefined && time - at >= options.refreshMs * RENEW_AFTER,
-    );
+  const changed = (registry: string, gun?: string): void => {
+    const time = now().getTime();
+    const hint = (name: Gun): void => {
+      const entry = entries.peek(name);
+      if (entry?.registry === registry && time - entry.usedAt < IN_USE_MS) hinted.add(name);
+    };
+    for (const name of gun === undefined ? entries.keys() : [gun as Gun]) hint(name);
+    // A question that is on its way already may be answered from before the change.
+    for (const [name, flight] of flights) {
+      if (gun === undefined || name === gun) {
+        const again = (): void => {
+          hint(name);
+          void renewHinted();
+        };
+        void flight.then(again, again);
+      }
+    }
+    void renewHinted();
+  };
+
+  const refreshDue = async (): Promise<void> => {
+    const used = inUse();
+    const time = now().getTime();
+    const due = used
+      .filter(
+        ([gun, { failure, at }]) =>
+          failure === undefined &&
+          !flights.has(gun) &&
+          time - at >= dueAfter(gun, used.length, options.refreshMs),
+      )
+      .sort(([, one], [, other]) => one.at - other.at);
+    const most = Math.max(PARALLEL_RENEWALS, Math.ceil(used.length * RENEWED_AT_ONCE));
+    await Promise.all([renewHinted(), renew(due.slice(0, most))]);
+  };
 
   return { trustFor, changed, refreshDue };
 }

@@ -30,7 +30,7 @@ export async function listTags(exchange: Exchange, client: HttpClient, route: Ta
   if (rule === undefined || rule.mode !== 'enforce' || rule.tagList === 'all') {
     return toForward(exchange, client, route, { ...named, reason: whyWhole(rule) });
   }
-  const outcome = await deps.trustFor(registry, gun);
+  const outcome = await deps.trustFor(registry, gun, exchange.request.client);
   if (outcome.kind === 'failed') {
     const reason = outcome.error.code;
     return refuseList(exchange, route, rule, {

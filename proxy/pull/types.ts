@@ -61,8 +61,8 @@ type TrustFileKey = { readonly gun: string; readonly file: string };
 
 export type PullDeps = {
   readonly config: () => PullConfig;
-  /** Fresh verified trust for a repository, or why there is none. */
-  readonly trustFor: (registry: string, gun: Gun) => Promise<TrustOutcome>;
+  /** Fresh verified trust for a repository, or why there is none. `client` is the address that asks, for fairness. */
+  readonly trustFor: (registry: string, gun: Gun, client: string) => Promise<TrustOutcome>;
   readonly manifests: SignedManifests;
   readonly trustFiles: TrustFiles;
   readonly imageConfigs: ImageConfigs;

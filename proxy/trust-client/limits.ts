@@ -13,6 +13,8 @@ export const LIMITS = {
   timestampBytes: MIB,
   /** Bytes of a snapshot, targets or delegation file, whatever its parent says. */
   fileBytes: 32 * MIB,
+  /** Bytes of an error's body; Notary's own are below 300. */
+  errorBytes: 16 * 1024,
   /** Bytes of all files of one update together. */
   updateBytes: 64 * MIB,
   /** New roots followed in one update. */

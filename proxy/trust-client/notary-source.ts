@@ -4,12 +4,16 @@ import { withOwnSignal } from '../registry/deadline.ts';
 import { UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import type { Gun } from '../registry/reference.ts';
-import { invalid, TrustError } from './errors.ts';
+import { TrustError } from './errors.ts';
+import { LIMITS } from './limits.ts';
+import { isMetadataForm, isNotFoundEnvelope } from './notary-answers.ts';
 import type { FetchLimits, MetadataFile, TrustSource } from './types.ts';
 
 /**
- * Paths and statuses: notary-semantics.md §1.1, §1.3. Only 404 means "no such file"; a redirect is not followed, and
- * a refusal of our account is an outage, not an answer: neither may turn a signed tag into an unsigned one.
+ * Paths and statuses: notary-semantics.md §1.1, §1.3. Only a 404 in Notary's own words means "no such file"; a redirect
+ * is not followed, and a refusal of our account is an outage, not an answer: none of them may turn a signed tag into an
+ * unsigned one. The same goes for whatever answers in Notary's place (notary-answers.ts). A server that is hostile gains
+ * nothing by an outage: all it leads to is what was verified and has not expired, or a refusal.
  */
 export function createNotarySource(client: HttpClient): TrustSource {
   return {
@@ -17,7 +21,7 @@ export function createNotarySource(client: HttpClient): TrustSource {
       try {
         return await fetchFile(client, gun, file, limits);
       } catch (error) {
-        throw error instanceof UpstreamError ? toTrustError(error, gun, file, limits) : error;
+        throw error instanceof UpstreamError ? unreachable(gun, file, error.message, error) : error;
       }
     },
   };
@@ -35,9 +39,25 @@ async function fetchFile(
       signal: own,
       headers: revalidate === true ? { 'cache-control': 'no-cache' } : {},
     });
-    if (response.status === 200) return await readBody(response.body, maxBytes, own);
+    if (response.status === 200) {
+      const bytes = await readBody(response.body, maxBytes, own);
+      if (isMetadataForm(bytes, file)) return bytes;
+      throw unreachable(
+        gun,
+        file,
+        `what answered 200 for ${toFileName(file)} sent ${bytes.length} bytes that are not metadata`,
+      );
+    }
+    if (response.status === 404) {
+      const bytes = await readBody(response.body, LIMITS.errorBytes, own);
+      if (isNotFoundEnvelope(bytes)) return undefined;
+      throw unreachable(
+        gun,
+        file,
+        'a 404 came that is not in the words of a Notary server; check trust.server of this registry and what stands before it',
+      );
+    }
     response.body.destroy();
-    if (response.status === 404) return undefined;
     throw unreachable(gun, file, `the trust server answered ${response.status}${hintFor(response.status)}`);
   });
 }
@@ -50,16 +70,6 @@ function toFileName({ role, version, sha256 }: MetadataFile): string {
 
 function hintFor(status: number): string {
   return status === 401 || status === 403 ? '; check trust.auth of this registry in the configuration' : '';
-}
-
-function toTrustError(error: UpstreamError, gun: Gun, file: MetadataFile, limits: FetchLimits): TrustError {
-  if (error.kind !== 'too_large') return unreachable(gun, file, error.message, error);
-  return invalid(
-    'size',
-    file.role,
-    `${file.role} of ${gun} is longer than the ${limits.maxBytes} bytes it may have`,
-    error,
-  );
 }
 
 function unreachable(gun: Gun, file: MetadataFile, why: string, cause?: unknown): TrustError {

@@ -27,7 +27,8 @@ export type FetchLimits = {
 export interface TrustSource {
   /**
    * @returns the exact bytes as served, or undefined when the server answers that it has no such file.
-   * @throws TrustError `trust_unreachable` for every other answer, `metadata_invalid` (`size`) above `maxBytes`.
+   * @throws TrustError `trust_unreachable` for every other answer. One above `maxBytes` is `metadata_invalid` (`size`)
+   * only where the source knows that it is the file.
    */
   fetch(gun: Gun, file: MetadataFile, limits: FetchLimits): Promise<Uint8Array | undefined>;
 }

@@ -23,7 +23,8 @@ function createFlood(world: World, role: string): { client: HttpClient; sent: ()
     const name = path.replace(`/v2/${GUN}/_trust/tuf/`, '').replace(/\.json$/, '');
     const bytes = world.repository.files.get(name);
     const isFlooded = name === role || name.startsWith(`${role}.`);
-    const body = isFlooded ? Readable.from(pour(), { objectMode: false }) : Readable.from([bytes ?? '']);
+    const absent = '{"errors":[{"code":"METADATA_NOT_FOUND"}]}';
+    const body = isFlooded ? Readable.from(pour(), { objectMode: false }) : Readable.from([bytes ?? absent]);
     return { status: bytes === undefined ? 404 : 200, headers: new Map(), body };
   };
   return { client: { get } as unknown as HttpClient, sent: () => sent };
@@ -44,7 +45,7 @@ describe('a body without an end is cut off at its limit', () => {
     const { client, sent } = createFlood(world, role);
     const deps = { source: createNotarySource(client), state: createMemoryState() };
     const request = { gun: GUN, pin: FIRST_USE, now: NOW, signal: new AbortController().signal };
-    const error = await refusal(updateTrust(deps, request), 'metadata_invalid', 'size');
+    const error = await refusal(updateTrust(deps, request), 'trust_unreachable', 'unreachable');
     expect(error.role).toBe(role);
     // What a stream buffers ahead of its reader comes on top.
     expect(sent()).toBeLessThan(limit + 4 * CHUNK.length);

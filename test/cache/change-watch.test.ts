@@ -6,23 +6,22 @@ import type { Change } from '../../proxy/trust-client/changefeed.ts';
 let feed: readonly Change[] | undefined | Error;
 let polls: number;
 let told: string[];
-let now: Date;
+let now: number;
 let watch: ChangeWatch;
 
 beforeEach(() => {
   feed = [];
   polls = 0;
   told = [];
-  now = new Date('2026-11-21T10:00:00Z');
+  now = 0;
   watch = createChangeWatch({
-    fetch: async (most) => {
+    fetch: async (most, before) => {
       polls += 1;
       if (feed instanceof Error) throw feed;
-      return feed?.slice(-most);
+      return feed?.filter(({ id }) => before === undefined || id < before).slice(-most);
     },
     onChanged: (gun) => told.push(gun),
-    onAllChanged: () => told.push('*'),
-    now: () => now,
+    monotonic: () => now,
   });
 });
 
@@ -55,20 +54,70 @@ test('the first change of an empty feed is news', async () => {
   expect(told).toEqual(['registry.test/r1']);
 });
 
-test('more than one page of changes counts as everything', async () => {
+test('more than one page of changes is gone back for, and told one by one', async () => {
   feed = changes(1, 10);
   await watch.poll();
-  feed = changes(1, 500);
+  feed = changes(1, 310);
   await watch.poll();
-  expect(told).toEqual(['*']);
+  expect(told).toHaveLength(300);
+  expect(new Set(told).size).toBe(300);
+  expect(polls).toBe(1 + 4);
 });
 
-test('a feed that began anew counts as everything', async () => {
+test('a feed without an end costs a few pages a poll', async () => {
   feed = changes(1, 10);
+  await watch.poll();
+  feed = changes(1, 5_000);
+  polls = 0;
+  await watch.poll();
+  expect(polls).toBe(5);
+});
+
+test('a feed that began anew is followed', async () => {
+  feed = changes(1, 10);
+  await watch.poll();
+  feed = [{ id: 1, gun: 'registry.test/anew' }];
+  await watch.poll();
+  await watch.poll();
+  expect(told).toEqual(['registry.test/anew']);
+});
+
+test('replicas of which one lags tell nothing twice', async () => {
+  for (let poll = 0; poll < 20; poll += 1) {
+    feed = changes(1, poll % 2 === 0 ? 500 : 498);
+    await watch.poll();
+  }
+  // What lies before the first look of the other one.
+  expect(told.length).toBeLessThanOrEqual(2);
+  told.length = 0;
+  feed = changes(1, 501);
+  await watch.poll();
+  expect(told).toEqual(['registry.test/r501']);
+});
+
+test('the same page again asks for no more pages', async () => {
+  feed = changes(1, 5_000);
+  await watch.poll();
+  polls = 0;
+  for (let poll = 0; poll < 10; poll += 1) await watch.poll();
+  expect(polls).toBe(10);
+  expect(told).toEqual([]);
+});
+
+test('outages are asked again soon, then less and less often, but within a minute', async () => {
+  feed = new Error('503');
+  await watch.poll();
+  await watch.poll();
+  expect(polls).toBe(2);
+  for (; now < 600_000; now += 2_000) await watch.poll();
+  expect(polls).toBeGreaterThanOrEqual(10);
+  expect(polls).toBeLessThanOrEqual(16);
+  feed = changes(1, 1);
+  now += 60_000;
   await watch.poll();
   feed = changes(1, 2);
   await watch.poll();
-  expect(told).toEqual(['*']);
+  expect(told).toEqual(['registry.test/r2']);
 });
 
 describe('a server without a feed', () => {
@@ -76,7 +125,7 @@ describe('a server without a feed', () => {
     feed = undefined;
     for (let i = 0; i < 5; i += 1) await watch.poll();
     expect(polls).toBe(1);
-    now = new Date(now.getTime() + 600_000);
+    now += 600_000;
     await watch.poll();
     expect(polls).toBe(2);
   });

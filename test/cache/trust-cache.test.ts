@@ -7,6 +7,7 @@ import { createWorld, DAY_MS, digestOf, FIRST_USE, GUN, type World } from '../tr
 let world: World;
 let cache: TrustCache;
 let events: string[];
+let monotonic = 0;
 
 beforeEach(() => {
   world = createWorld();
@@ -23,6 +24,7 @@ function startCache(): TrustCache {
     refreshMs: 60_000,
     timeoutMs: 1000,
     now: () => world.now,
+    monotonic: () => monotonic,
     observer: {
       cache: (result) => events.push(result),
       shared: () => events.push('shared'),
@@ -198,6 +200,52 @@ describe('answers are renewed before anybody waits', () => {
   });
 });
 
+describe('many repositories', () => {
+  const NAMES = Array.from({ length: 300 }, (_, at) => `docker.io/team/r${at}` as const);
+
+  test('that were verified at the same moment are not renewed at the same moment', async () => {
+    for (const name of NAMES) {
+      const { repository } = createWorld({}, name);
+      world.source.repositories.set(name, repository);
+      await cache.trustFor('docker.io', name);
+    }
+    takeEvents();
+    const renewed: number[] = [];
+    for (let second = 1; second <= 54; second += 1) {
+      pass(1_000);
+      await cache.refreshDue();
+      renewed.push(takeEvents().length);
+    }
+    expect(renewed.reduce((sum, count) => sum + count)).toBeGreaterThanOrEqual(NAMES.length);
+    expect(Math.max(...renewed)).toBeLessThanOrEqual(NAMES.length / 10);
+    for (const name of NAMES)
+      expect(await cache.trustFor('docker.io', name)).toMatchObject({ path: 'cache' });
+  });
+
+  test('refused names never take the place of a verified one', async () => {
+    await ask();
+    for (let at = 0; at < 50_000; at += 1) await cache.trustFor('docker.io', `docker.io/made/up-${at}`);
+    takeEvents();
+    expect(await ask()).toMatchObject({ path: 'cache' });
+    expect(takeEvents()).toEqual(['hit']);
+  }, 60_000);
+
+  test('one client that makes names up does not keep another one waiting', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    world.source.fault(({ gun }) => gun !== GUN, { delay: held });
+    const greedy = Array.from({ length: 5_000 }, (_, at) =>
+      cache.trustFor('docker.io', `docker.io/made/up-${at}`, '10.0.0.66'),
+    );
+    expect(await cache.trustFor('docker.io', GUN, '10.0.0.7')).toMatchObject({ kind: 'verified' });
+    expect(await greedy.at(-1)).toMatchObject({ kind: 'failed', error: { code: 'trust_unreachable' } });
+    release();
+    await Promise.all(greedy);
+  });
+});
+
 describe('a hint that something changed', () => {
   /** The hint is answered in the background: whoever asks next joins the flight or finds its answer. */
   async function settled(): Promise<void> {
@@ -211,7 +259,7 @@ describe('a hint that something changed', () => {
     await ask();
     world.repository.removeTag('3.20');
     world.repository.publish();
-    cache.changed(GUN);
+    cache.changed('docker.io', GUN);
     await settled();
     const outcome = await ask();
     expect(outcome).toMatchObject({ kind: 'verified', path: 'cache' });
@@ -230,7 +278,7 @@ describe('a hint that something changed', () => {
     const asked = ask();
     world.repository.removeTag('3.20');
     world.repository.publish();
-    cache.changed(GUN);
+    cache.changed('docker.io', GUN);
     release();
     await asked;
     await settled();
@@ -239,8 +287,8 @@ describe('a hint that something changed', () => {
   });
 
   test('about a repository nobody uses asks nobody', async () => {
-    cache.changed(GUN);
-    cache.changed('docker.io/library/debian');
+    cache.changed('docker.io', GUN);
+    cache.changed('docker.io', 'docker.io/library/debian');
     await settled();
     expect(takeEvents()).toEqual([]);
   });
@@ -248,8 +296,30 @@ describe('a hint that something changed', () => {
   test('about everything renews what is in use', async () => {
     await ask();
     takeEvents();
-    cache.changed();
+    cache.changed('docker.io');
     await settled();
+    expect(takeEvents()).toEqual(['unchanged']);
+  });
+
+  test('from the server of another registry asks nobody', async () => {
+    await ask();
+    takeEvents();
+    cache.changed('elsewhere.test', GUN);
+    cache.changed('elsewhere.test');
+    await settled();
+    expect(takeEvents()).toEqual([]);
+  });
+
+  test('that comes again and again is followed at intervals, and none is lost', async () => {
+    await ask();
+    takeEvents();
+    for (let at = 0; at < 50; at += 1) {
+      cache.changed('docker.io', GUN);
+      await settled();
+    }
+    expect(takeEvents()).toEqual(['unchanged']);
+    monotonic += 10_000;
+    await cache.refreshDue();
     expect(takeEvents()).toEqual(['unchanged']);
   });
 });

@@ -10,6 +10,8 @@ import { makeTempDir, onCleanUp } from './process.ts';
 /** What a trust server answered, by path: the very bytes. */
 export type Recording = ReadonlyMap<string, Buffer>;
 
+const ABSENT = JSON.stringify({ errors: [{ code: 'METADATA_NOT_FOUND', message: 'not in the recording' }] });
+
 /** Stands before a Notary server, writes down what it answers, and can go back to an earlier moment. */
 export interface ReplayingServer {
   readonly url: string;
@@ -44,7 +46,8 @@ export async function startReplayingServer(
         return;
       }
       const body = replayed.get(path);
-      response.writeHead(body === undefined ? 404 : 200).end(body);
+      // As Notary says it: a 404 in other words is an outage.
+      response.writeHead(body === undefined ? 404 : 200).end(body ?? ABSENT);
     },
   );
   await new Promise<void>((resolve, reject) => {

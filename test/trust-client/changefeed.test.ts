@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import type { HttpClient } from '../../proxy/registry/http-client.ts';
-import { fetchNewestChanges } from '../../proxy/trust-client/changefeed.ts';
+import { fetchChanges } from '../../proxy/trust-client/changefeed.ts';
 
 type Asked = { readonly path: string; readonly options: object };
 const asked: Asked[] = [];
@@ -16,7 +16,7 @@ function answer(status: number, body: string): HttpClient {
 }
 
 function fetchFrom(client: HttpClient) {
-  return fetchNewestChanges(client, 5, AbortSignal.timeout(5000));
+  return fetchChanges(client, { most: 5 }, AbortSignal.timeout(5000));
 }
 
 test('the newest changes, from the newest backwards', async () => {
@@ -33,7 +33,7 @@ test('the newest changes, from the newest backwards', async () => {
 
 test('it is asked for with the right to the whole catalogue, and given up with the caller', async () => {
   const signal = AbortSignal.timeout(5000);
-  await fetchNewestChanges(answer(404, ''), 5, signal);
+  await fetchChanges(answer(401, ''), { most: 5 }, signal);
   expect(asked.at(-1)?.options).toEqual({ scope: 'registry:catalog:*', signal });
 });
 
@@ -48,20 +48,47 @@ test('no records is an empty feed', async () => {
   expect(await fetchFrom(answer(200, '{"count":0}'))).toEqual([]);
 });
 
+test('a later page is asked for by the first ID of the one before', async () => {
+  await fetchChanges(answer(200, '{}'), { most: 5, before: 77 }, AbortSignal.timeout(5000));
+  expect(asked.at(-1)?.path).toBe('/v2/_trust/changefeed?change_id=77&records=-5');
+});
+
+test('a name no repository can have is passed over', async () => {
+  const records = [
+    { ID: '1', GUN: 'x'.repeat(10_000) },
+    { ID: '2', GUN: '__proto__' },
+  ];
+  expect(await fetchFrom(answer(200, JSON.stringify({ records })))).toEqual([{ id: 2, gun: '__proto__' }]);
+});
+
 test.each([
-  [404, '{}'],
+  [404, '{"errors":[{"code":"METADATA_NOT_FOUND"}]}'],
   [401, '{}'],
+  [403, ''],
+  [200, '{"records":[{"ID":"twelve","GUN":"x"}]}'],
+  [200, '{"records":[{"ID":"-12","GUN":"x"}]}'],
+  [200, '{"records":[{"ID":"1234567890123456","GUN":"x"}]}'],
+])('%s %s: there is no feed for us', async (status, body) => {
+  expect(await fetchFrom(answer(status, body))).toBeUndefined();
+});
+
+test.each([
+  [404, ''],
+  [404, '{}'],
+  [404, '<html>default backend - 404</html>'],
+  [302, ''],
+  [429, ''],
+  [500, ''],
+  [503, ''],
   [200, ''],
   [200, '<html></html>'],
+  [200, '[]'],
+  [200, ' '.repeat(2 * 1024 * 1024)],
   [200, '{"records":{}}'],
   [200, '{"records":[null]}'],
   [200, '{"records":[{"ID":12,"GUN":"x"}]}'],
-  [200, '{"records":[{"ID":"twelve","GUN":"x"}]}'],
-  [200, '{"records":[{"ID":"12x","GUN":"x"}]}'],
-  [200, '{"records":[{"ID":"-12","GUN":"x"}]}'],
-  [200, '{"records":[{"ID":"1234567890123456","GUN":"x"}]}'],
   [200, '{"records":[{"ID":"12"}]}'],
   [200, '{"records":[5]}'],
-])('%s %s is no feed', async (status, body) => {
-  expect(await fetchFrom(answer(status, body))).toBeUndefined();
+])('%s %.40s says nothing: it is asked again', async (status, body) => {
+  await expect(fetchFrom(answer(status, body))).rejects.toMatchObject({ name: 'UpstreamError' });
 });

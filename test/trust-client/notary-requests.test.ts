@@ -47,7 +47,7 @@ test('caches are passed only where it is asked for', async () => {
     [{ revalidate: false }, {}],
     [{}, {}],
   ] as const) {
-    const { client, asked } = serverOf(404);
+    const { client, asked } = serverOf(404, '{"errors":[{"code":"METADATA_NOT_FOUND"}]}');
     await fetchFrom(client, { role: 'timestamp' }, limits);
     expect(asked[0]?.headers).toEqual(headers);
   }
@@ -83,7 +83,7 @@ describe('what the client could not do', () => {
   test.each([
     ['unreachable', 'trust_unreachable', 'unreachable'],
     ['denied', 'trust_unreachable', 'unreachable'],
-    ['too_large', 'metadata_invalid', 'size'],
+    ['too_large', 'trust_unreachable', 'unreachable'],
   ] as const)('%s is %s', async (kind, code, fault) => {
     const cause = new UpstreamError(kind, 'x');
     const error = await refusal(fetchFrom(failing(cause), { role: 'targets' }), code, fault);

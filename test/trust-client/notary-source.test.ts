@@ -87,7 +87,7 @@ test('a timestamp that is asked for again passes every cache', async () => {
   expect(server.requests.at(-1)?.headers['cache-control']).toBe('no-cache');
 });
 
-describe('only 404 says that there is no such repository', () => {
+describe('only a 404 of Notary itself says that there is no such repository', () => {
   test('404', async () => {
     await start();
     server.remove(GUN);
@@ -168,14 +168,15 @@ describe('bodies', () => {
   const UNREACHABLE = ['trust_unreachable', 'unreachable'] as const;
   const INVALID = 'metadata_invalid';
 
-  test.each<[string, Fault, 'metadata_invalid' | 'trust_unreachable', 'size' | 'format' | 'unreachable']>([
-    ['that never ends', faults.endlessBody(), INVALID, 'size'],
-    ['one byte above the limit', faults.padded(MIB + 1), INVALID, 'size'],
+  test.each<[string, Fault, 'metadata_invalid' | 'trust_unreachable', 'format' | 'unreachable']>([
+    ['that never ends', faults.endlessBody(), ...UNREACHABLE],
+    ['one byte above the limit', faults.padded(MIB + 1), ...UNREACHABLE],
     ['compressed although we did not ask for it', faults.gzip(), ...UNREACHABLE],
-    ['that is an HTML page', faults.otherBody(Buffer.from('<html></html>')), INVALID, 'format'],
-    ['that is empty', faults.otherBody(Buffer.alloc(0)), INVALID, 'format'],
+    ['that is an HTML page', faults.otherBody(Buffer.from('<html></html>')), ...UNREACHABLE],
+    ['that is empty', faults.otherBody(Buffer.alloc(0)), ...UNREACHABLE],
+    ['that is JSON and no metadata', faults.otherBody(Buffer.from('{}')), INVALID, 'format'],
     ['shorter than its Content-Length', faults.wrongLength(1), ...UNREACHABLE],
-    ['longer than its Content-Length', faults.wrongLength(-1), INVALID, 'format'],
+    ['longer than its Content-Length', faults.wrongLength(-1), ...UNREACHABLE],
     ['cut off', faults.cutInBody(10), ...UNREACHABLE],
     ['that stops coming', faults.stallInBody(10), ...UNREACHABLE],
     ['of a connection that is reset', faults.reset(), ...UNREACHABLE],
@@ -207,7 +208,7 @@ describe('bodies', () => {
     await start();
     server.fault('snapshot.', tenGigabytes());
     const before = process.memoryUsage();
-    for (let i = 0; i < 20; i += 1) await refusal(resolve(), 'metadata_invalid', 'size');
+    for (let i = 0; i < 20; i += 1) await refusal(resolve(), 'trust_unreachable', 'unreachable');
     const after = process.memoryUsage();
     // Buffers live outside the heap; both together may not have grown by more than a few chunks.
     const grown = after.heapUsed + after.external - before.heapUsed - before.external;
