@@ -9,6 +9,11 @@ const SENTENCE = new Map([
   ['fault', 0],
   ['Error', 0],
   ['RangeError', 0],
+  ['TypeError', 0],
+  ['UpstreamError', 1],
+  ['badName', 0],
+  ['refused', 1],
+  ['problem', 1],
   // The path of a member, which is named where it is not as it must be.
   ['parseMeta', 2],
   ['parseRole', 3],

@@ -1,11 +1,8 @@
-/** The tests of verification, loaded once into this process, to be run in any choice and as often as one likes. */
+/** The tests of one group, loaded once into this process, to be run in any choice and as often as one likes. */
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { getState, resetState } from 'jest-circus';
-
-const FOLDERS = ['trust-client', 'attacks'];
-/** Files that take seconds, for nearly every mutant: thousands of rows, or bodies of gigabytes. */
-const LEFT_OUT = ['corrupter', 'endless-data', 'single-byte-change', 'many-roots'];
+import { currentGroup } from './groups.js';
 
 /**
  * A test of one file. `blocks` are the describe blocks it stands in, from the outside in.
@@ -15,12 +12,13 @@ const LEFT_OUT = ['corrupter', 'endless-data', 'single-byte-change', 'many-roots
 
 /** @returns {Promise<readonly Test[]>} in the order of the files */
 export async function loadTests() {
+  const { tests: folders, leftOut } = currentGroup();
   const tests = [];
-  for (const folder of FOLDERS) {
+  for (const folder of folders) {
     const url = new URL(`../${folder}/`, import.meta.url);
     const files = readdirSync(fileURLToPath(url)).filter((name) => name.endsWith('.test.ts'));
     for (const file of files) {
-      if (LEFT_OUT.includes(nameOf(file))) continue;
+      if (leftOut.includes(nameOf(file))) continue;
       // A file of its own for jest: its outermost hooks are not those of the next one.
       resetState();
       await import(new URL(file, url).href);

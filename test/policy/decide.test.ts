@@ -62,8 +62,16 @@ describe('a tag under enforce', () => {
     },
   );
 
-  test('no outcome at all refuses', () => {
-    expect(messageOf({ outcome: undefined })).toMatch(/^internal: /);
+  test('no outcome at all refuses, and sends the person to the operator', () => {
+    expect(messageOf({ outcome: undefined })).toBe(
+      "internal: docker.io/library/alpine:3.20 cannot be verified: the proxy has no trust data where it must have; ask this proxy's operator to read its log",
+    );
+  });
+
+  test('expired trust data of no known role', () => {
+    expect(messageOf({ outcome: failed('metadata_expired') })).toBe(
+      'metadata_expired: docker.io/library/alpine:3.20 is refused: the trust data of docker.io/library/alpine has expired; ask its publisher to sign again',
+    );
   });
 
   test.each([
@@ -107,6 +115,18 @@ describe('signers', () => {
     expect(messageOf({ rule: all, outcome: signed('qa') })).toBe(
       'signer_missing: docker.io/library/alpine:3.20 is signed but not by security, as rule base requires; ask them to sign it with "docker trust sign docker.io/library/alpine:3.20" or pull a tag they signed',
     );
+  });
+
+  test('several of all are missing: each is named', () => {
+    expect(messageOf({ rule: all, outcome: signed('ops') })).toContain(
+      'signed but not by qa, security, as rule base requires; ask them to sign it',
+    );
+  });
+
+  test('one of several is enough where one is asked for, and signers nobody asked for never count', () => {
+    expect(meets({ names: ['a', 'b'], count: 1 }, ['b'])).toBe(true);
+    expect(meets({ names: ['a', 'b'], count: 1 }, ['x'])).toBe(false);
+    expect(meets({ names: ['a', 'b'], count: 2 }, ['a', 'x', 'y'])).toBe(false);
   });
 
   test('enough of several', () => {

@@ -44,6 +44,16 @@ describe('what a pattern covers', () => {
     ['registry.example.com:5000/**', 'registry.example.com:5000/app', true],
     ['registry.example.com/**', 'registry.example.com:5000/app', false],
     ['[::1]:5000/**', '[::1]:5000/app', true],
+    // A piece is never placed on what an earlier piece has taken.
+    ['docker.io/team/a*bc*cd*e', 'docker.io/team/abcde', false],
+    ['docker.io/team/a*bc*cd*e', 'docker.io/team/abccde', true],
+    ['docker.io/team/*ab*ba*', 'docker.io/team/aba', false],
+    ['docker.io/team/*ab*', 'docker.io/team/abx', true],
+    ['docker.io/**/a/b/**/b/c/**/d', 'docker.io/a/b/c/d', false],
+    ['docker.io/**/a/b/**/b/c/**/d', 'docker.io/a/b/b/c/d', true],
+    ['docker.io/**/a/b/**/c', 'docker.io/x/a/c', false],
+    // A pattern and a name as long as names may be.
+    [`docker.io/${'a'.repeat(245)}`, `docker.io/${'a'.repeat(245)}`, true],
   ])('%s and %s: %s', (pattern, name, expected) => {
     expect(covers(pattern, name)).toBe(expected);
   });
@@ -78,6 +88,8 @@ describe('names that try to look like others are covered by no pattern but their
     ['**', 'trusted.com/a:tag'],
     ['**', `trusted.com/${'a'.repeat(256)}`],
     ['trusted.com/*', 'trusted.com/*'],
+    ['**', 'trusted.com/-a'],
+    ['**', 'trusted.com/_a/b'],
   ])('%s does not cover %j', (pattern, name) => {
     expect(covers(pattern, name)).toBe(false);
     expect(mostSpecific([{ match: pattern }], name)).toBeUndefined();
@@ -144,6 +156,16 @@ describe('specificity', () => {
     const byRank = (a: string, b: string) => compareSpecificity(compilePattern(a), compilePattern(b));
     expect([...ordered].reverse().sort(byRank)).toEqual(ordered);
     expect([...ordered].sort().sort(byRank)).toEqual(ordered);
+  });
+
+  test('a literal comes before a star with more characters; what goes on before what ends', () => {
+    const first = (a: string, b: string) => compareSpecificity(compilePattern(a), compilePattern(b)) < 0;
+    expect(first('docker.io/a', 'docker.io/abcdef*')).toBe(true);
+    expect(first('docker.io/ab*', 'docker.io/a**'.replace('**', '*'))).toBe(true);
+    expect(first('docker.io/a/**', 'docker.io/a')).toBe(true);
+    expect(first('docker.io/a/b', 'docker.io/a')).toBe(true);
+    expect(first('docker.io/a*b', 'docker.io/*abc*')).toBe(false);
+    expect(first('docker.io/*a*b*', 'docker.io/ab*')).toBe(true);
   });
 
   test('two that are equal otherwise: the text that is smaller by character code, whatever the order', () => {

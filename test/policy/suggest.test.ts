@@ -41,6 +41,34 @@ test('of very many tags only those near the asked one in the sorted list are loo
   expect(suggestTags(tags, 'z')).toEqual(['v049999', 'v049998', 'v049997', 'v049996', 'v049995']);
 });
 
+test('of more than a thousand tags those near the asked one are found, wherever it would stand', () => {
+  const tags = Array.from({ length: 1200 }, (_, index) => `v${String(index).padStart(4, '0')}`);
+  expect(suggestTags(tags, 'v0600x')).toEqual(['v0602', 'v0601', 'v0600', 'v0599', 'v0598']);
+  expect(suggestTags(tags, 'v0600')).toEqual(['v0602', 'v0601', 'v0599', 'v0598', 'v0597']);
+  expect(suggestTags(tags, 'a')).toEqual(['v0004', 'v0003', 'v0002', 'v0001', 'v0000']);
+  expect(suggestTags(tags, 'z')).toEqual(['v1199', 'v1198', 'v1197', 'v1196', 'v1195']);
+});
+
+describe('which of two tags is the newer one', () => {
+  test.each([
+    ['1.0', '1'],
+    ['1.10', '1.9'],
+    ['1.010', '1.9'],
+    ['1.100', '1.20'],
+    ['1.2', '1.02-rc1'],
+    ['1', '1-rc'],
+    ['1b', '1a'],
+    ['1b', '1abc'],
+    ['1.0', '1-0'],
+    ['1a1', '1.9'],
+    ['r100', 'r20'],
+    ['1', '1-alpha-'],
+    ['1-2', '1-1'],
+  ])('%s is newer than %s', (newer, older) => {
+    expect(suggest('nothing-like-it', newer, older)).toBe(`${newer} ${older}`);
+  });
+});
+
 test('at most five, each a signed tag, none twice, whatever is signed and asked', () => {
   const tag = fc.stringMatching(/^[a-z0-9._-]{1,6}$/);
   fc.assert(

@@ -41,7 +41,7 @@ function challenge(value: string | readonly string[]): Response {
 describe('the table', () => {
   test('names for each row the client, the evidence, and a test that is there', () => {
     for (const row of REFUSAL_FORMS) {
-      expect(row.client + row.versions + row.position + row.outcome).not.toBe('');
+      for (const cell of [row.client, row.versions, row.position, row.outcome]) expect(cell).not.toBe('');
       expect(row.evidence).toMatch(/§\d/);
       expect(readFileSync(row.test.file, 'utf8')).toContain(`'${row.test.name}'`);
     }

@@ -35,6 +35,34 @@ describe('refusals on the wire', () => {
     }
   });
 
+  test('an answer says it is an error envelope of a registry, and is stored by no cache', () => {
+    const { headers, body } = toErrorResponse({ reason: 'bad_request', message: 'x' }, { requestId: 'id' });
+    expect(Object.fromEntries(headers)).toEqual({
+      'Content-Type': 'application/json',
+      'Content-Length': String(body?.length),
+      'Docker-Distribution-Api-Version': 'registry/2.0',
+      'Cache-Control': 'no-store',
+    });
+  });
+
+  test('what can be mended by waiting or by another method says so, and a code of its own wins', () => {
+    const answer = (refusal: Parameters<typeof toErrorResponse>[0]) =>
+      toErrorResponse(refusal, { requestId: 'id' });
+    const { headers } = answer({ reason: 'deadline_exceeded', message: 'x' });
+    expect(headers.get('Retry-After')).toBe('10');
+    expect(answer({ reason: 'method_not_allowed', message: 'x' }).headers.get('Allow')).toBe('GET, HEAD');
+    const { body } = answer({ reason: 'bad_request', code: 'TAG_INVALID', message: 'x' });
+    expect(Buffer.from(body ?? []).toString()).toContain('"code":"TAG_INVALID"');
+  });
+
+  test('the status line has the sentence without its advice, and ends with no space', () => {
+    expect(toReasonPhrase('a: b; c; d', { code: 'DENIED' })).toBe('Denied by Pullwarden: a: b');
+    expect(toReasonPhrase('a; b', { code: 'UNKNOWN' })).toBe('Pullwarden: a');
+    const cut = `${'x'.repeat(187)} y`;
+    expect(toReasonPhrase(cut, { code: 'UNKNOWN' })).toBe(`Pullwarden: ${'x'.repeat(187)}`);
+    expect(toReasonPhrase('a\nb\u007fc~', { code: 'UNKNOWN' })).toBe('Pullwarden: a?b?c~');
+  });
+
   test('no text can end the status line or make it long', () => {
     const phrase = toReasonPhrase(`evil\r\nSet-Cookie: a=b\u0000\u00fc\u2028${'x'.repeat(5000)}`, {
       code: 'DENIED',
@@ -62,6 +90,7 @@ describe('WWW-Authenticate', () => {
         ['bearer', { realm: 'y' }],
       ],
     ],
+    ['Bearer service=registry.example,realm="x"', [['bearer', { service: 'registry.example', realm: 'x' }]]],
     ['BEARER Realm = "a\\"b" , service=s', [['bearer', { realm: 'a"b', service: 's' }]]],
     ['Bearer realm="first",realm="second"', [['bearer', { realm: 'first' }]]],
     ['Bearer realm="unfinished', [['bearer', {}]]],
@@ -70,6 +99,14 @@ describe('WWW-Authenticate', () => {
     [`Bearer realm="${'x'.repeat(9000)}"`, []],
   ])('%s', (header, expected) => {
     expect(read(header)).toEqual(expected);
+  });
+
+  test('at most eight challenges of at most sixteen parameters, in at most 8 KiB, are read', () => {
+    expect(parseChallenges('Basic, '.repeat(9))).toHaveLength(8);
+    const params = Array.from({ length: 17 }, (_, at) => `p${at}=v`).join(',');
+    expect(parseChallenges(`Bearer ${params}`)[0]?.params.size).toBe(16);
+    const fits = `Bearer realm="${'x'.repeat(8192 - 15)}"`;
+    expect([parseChallenges(fits).length, parseChallenges(`${fits} `).length]).toEqual([1, 0]);
   });
 
   test('a hostile header takes no time', () => {
@@ -110,6 +147,14 @@ describe('the media type of a manifest', () => {
     ['application/json', image, 'application/json', undefined],
     ['no header', image, undefined, undefined],
     ['two headers', image, `${OCI}, ${V2}`, undefined],
+    ['schema 1 in the shape of an image', { ...image, schemaVersion: 1 }, OCI, undefined],
+    ['signatures in schema 2', { ...image, signatures: [] }, V2, undefined],
+    ['an index with layers', { ...index, layers: [] }, INDEX, undefined],
+    ['an index with a configuration', { ...index, config: {} }, INDEX, undefined],
+    ['an index whose manifests are no list', { schemaVersion: 2, manifests: {} }, INDEX, undefined],
+    ['layers that are no list', { ...image, layers: {} }, OCI, undefined],
+    ['a configuration that is no object', { ...image, config: 'text' }, OCI, undefined],
+    ['a configuration of null', { ...image, config: null }, OCI, undefined],
     ['no object', [], OCI, undefined],
     ['null', null, OCI, undefined],
     ['a mediaType that is no text', { ...image, mediaType: { a: 1 } }, OCI, undefined],
@@ -120,6 +165,11 @@ describe('the media type of a manifest', () => {
   test('bytes that are no JSON or no UTF-8 have none', () => {
     expect(toMediaType(Buffer.from('{'), OCI)).toBeUndefined();
     expect(toMediaType(Buffer.from([0x7b, 0xff, 0x7d]), OCI)).toBeUndefined();
+    const text = JSON.stringify({ ...image, label: '~' });
+    const broken = Buffer.from(text);
+    broken[text.indexOf('~')] = 0xff;
+    expect(toMediaType(Buffer.from(text), OCI)).toBe(OCI);
+    expect(toMediaType(broken, OCI)).toBeUndefined();
   });
 
   test('what a client accepts', () => {

@@ -1,0 +1,57 @@
+/**
+ * What is mutated, which tests look at it, and how many mutants they must notice (in percent). `tests` are folders of
+ * test/; `leftOut` are files of them that take seconds for nearly every mutant.
+ */
+export const GROUPS = {
+  'trust-client': {
+    mutate: ['proxy/trust-client/*.ts'],
+    tests: ['trust-client', 'attacks'],
+    // Thousands of rows, or bodies of gigabytes.
+    leftOut: ['corrupter', 'endless-data', 'single-byte-change', 'many-roots'],
+    least: 96,
+  },
+  policy: {
+    mutate: ['proxy/policy/*.ts'],
+    tests: ['policy'],
+    leftOut: [],
+    least: 85,
+  },
+  // What decides: the grammar, the forms of refusals, what passes and what is confirmed. Not what only moves bytes.
+  registry: {
+    mutate: [
+      'base',
+      'challenge',
+      'digest',
+      'explain-path',
+      'image-configs',
+      'link',
+      'manifest',
+      'media-type',
+      'outcome',
+      'passthrough-bodies',
+      'passthrough-headers',
+      'query',
+      'reference',
+      'referrers',
+      'refusal-forms',
+      'registry-table',
+      'relay',
+      'route',
+      'route-label',
+      'schema1',
+      'signed-manifests',
+      'tags',
+      'token',
+      'wire-errors',
+    ].map((name) => `proxy/registry/${name}.ts`),
+    tests: ['registry', 'pull'],
+    // A socket for each of hundreds of rows, all of them at the grammar that route.test.ts asks directly.
+    leftOut: ['raw-paths', 'raw-smuggling', 'deadline'],
+    least: 85,
+  },
+};
+
+/** The group of this process and of those it starts. */
+export function currentGroup() {
+  return GROUPS[process.env['MUTATION_GROUP'] ?? 'trust-client'];
+}

@@ -1,0 +1,68 @@
+import { describe, expect, test } from '@jest/globals';
+import { CANARY_WORDS, chooseCanary, formatCanary, HUB_CANARY, isCanary } from '../../proxy/policy/canary.ts';
+import { refusedCanary } from '../../proxy/policy/refusal.ts';
+import { isRepository, isTag } from '../../proxy/registry/reference.ts';
+import { DIGEST } from './kit.ts';
+
+const CANARY = { registry: 'r.example', repository: 'team/canary', tag: 'never' };
+const TAG = { kind: 'tag', repository: 'team/canary', tag: 'never' } as const;
+
+describe('only the canary itself is refused as the canary', () => {
+  test('its registry, repository and tag', () => {
+    expect(isCanary(CANARY, 'r.example', TAG)).toBe(true);
+  });
+
+  test.each([
+    ['the same name at another registry', 'other.example', TAG],
+    ['another tag of its repository', 'r.example', { ...TAG, tag: 'latest' }],
+    ['the same tag of another repository', 'r.example', { ...TAG, repository: 'team/app' }],
+    [
+      'a digest in its repository',
+      'r.example',
+      { kind: 'digest', repository: 'team/canary', digest: DIGEST } as const,
+    ],
+  ])('not %s', (_name, registry, reference) => {
+    expect(isCanary(CANARY, registry, reference)).toBe(false);
+  });
+
+  test('a reference by digest is none, even if it carried the tag as well', () => {
+    const both = { ...TAG, kind: 'digest', digest: DIGEST } as const;
+    expect(isCanary(CANARY, 'r.example', both)).toBe(false);
+  });
+});
+
+describe('which canary is used where none is configured', () => {
+  test('the first registry that is not Docker Hub, in a repository of its own', () => {
+    const own = { registry: 'a.example', repository: 'pullwarden-canary', tag: 'never-signed' };
+    expect(chooseCanary(['a.example', 'b.example'])).toEqual(own);
+    expect(chooseCanary(['docker.io', 'a.example'])).toEqual(own);
+  });
+
+  test('with Docker Hub alone an official image, which an open client can really pull', () => {
+    for (const registries of [['docker.io'], []]) {
+      expect(chooseCanary(registries)).toEqual({
+        registry: 'docker.io',
+        repository: 'library/hello-world',
+        tag: 'linux',
+      });
+    }
+  });
+
+  test('each of them is a name a client can ask for', () => {
+    for (const { repository, tag } of [HUB_CANARY, chooseCanary(['a.example'])])
+      expect([isRepository(repository), isTag(tag)]).toEqual([true, true]);
+  });
+});
+
+test('a canary is written as a client writes it', () => {
+  expect(formatCanary(CANARY)).toBe('r.example/team/canary:never');
+});
+
+test('its refusal begins with the words `pullwarden canary` looks for, and names the image', () => {
+  const image = formatCanary(CANARY);
+  const sentence = refusedCanary({ image, gun: 'r.example/team/canary', rule: '(canary)' });
+  expect(sentence).toBe(
+    'the canary of this proxy, r.example/team/canary:never, is refused, so this client is held; pull another image, this one is never served',
+  );
+  expect(sentence.startsWith(CANARY_WORDS)).toBe(true);
+});
