@@ -8,6 +8,7 @@ import { LRUCache } from 'lru-cache';
 import type { TrustOutcome } from '../policy/types.ts';
 import { withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
+import { toTrustError } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
 import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
@@ -52,9 +53,10 @@ export type TrustCache = {
   refreshDue(): Promise<void>;
 };
 
-/** What one repository weighs in the cache beside its tags; the limit is in the same unit, tags. */
-const REPOSITORY_WEIGHT = 100;
-const MAX_WEIGHT = 4_000_000;
+/** What one entry weighs beside the verified data, a refusal too: name, error, places in the tables. In bytes. */
+const ENTRY_BYTES = 1024;
+/** Bytes of all that is remembered of all repositories together. */
+const MAX_BYTES = 256 * 1024 * 1024;
 /** How long a definite refusal is repeated without asking again: a new signature must count soon. */
 const REFUSAL_MS = 5_000;
 /** How long an outage is believed before the server is asked again. */
@@ -84,8 +86,8 @@ type Entry = {
 export function createTrustCache(options: TrustCacheOptions): TrustCache {
   const { observer, now, monotonic = () => performance.now() } = options;
   const entries = new LRUCache<Gun, Entry>({
-    maxSize: MAX_WEIGHT,
-    sizeCalculation: ({ trust }) => REPOSITORY_WEIGHT + (trust?.size ?? 0),
+    maxSize: MAX_BYTES,
+    sizeCalculation: ({ trust }) => ENTRY_BYTES + (trust?.bytes ?? 0),
   });
   // Made-up names cost nothing: what is remembered of them never takes the place of what was verified.
   const refused = new LRUCache<Gun, Entry>({
@@ -117,8 +119,9 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       remember(trust, undefined);
       observer?.updated(registry, trust, trust === previous ? 'unchanged' : 'updated');
       return { kind: 'verified', trust, path: 'cold' };
-    } catch (error) {
-      if (!(error instanceof TrustError)) throw error;
+    } catch (caught) {
+      // The one place where what nobody foresaw becomes a refusal: it is remembered, counted, and audit lets it pass.
+      const error = toTrustError(caught, 'trust data');
       observer?.failed(registry, error);
       const usable = error.isOutage ? (previous ?? (await restore(gun, started))) : undefined;
       remember(usable, error);

@@ -9,7 +9,7 @@ import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
 import { isCanary } from './canary.ts';
 import { type Asked, REFUSALS, refusedCanary, unsignedTag } from './refusal.ts';
 import { meets, missingSigners } from './signers.ts';
-import { suggestTags } from './suggest.ts';
+import { NEARBY, suggestTags } from './suggest.ts';
 import { CANARY_RULE, type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
 
 export type DecideInput = {
@@ -90,7 +90,9 @@ function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, tru
   }
   const target = trust.target(reference.tag, now);
   if (target === undefined) {
-    const suggestions = input.suggest ? suggestTags(trust.tags(now), reference.tag) : [];
+    const suggestions = input.suggest
+      ? suggestTags(trust.tagsNear(reference.tag, now, NEARBY), reference.tag)
+      : [];
     return refuse('unsigned_tag', unsignedTag(image, suggestions));
   }
   if (hasExpired(target.expires, now)) return refuse('metadata_expired', REFUSALS.metadata_expired(image));

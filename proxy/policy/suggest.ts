@@ -6,14 +6,14 @@ const MAX_SUGGESTIONS = 5;
 /** Of them, how many may be newer than the tag that was asked for. */
 const NEWER = 2;
 /** Names looked at on each side of the asked tag in the sorted list: bounds the work of one refusal. */
-const WINDOW = 500;
+export const NEARBY = 500;
 
 /**
  * The signed tags nearest to one that is not signed, the newest first: at most five, two of them newer where older
  * ones exist. A tag's digits compare as numbers (`3.9` < `3.20`), and a `-suffix` is older than none
  * (`3.20-rc1` < `3.20`).
  *
- * @param tags signed names, sorted by character code as `VerifiedTrust.tags` gives them. Names that are no tags are
+ * @param tags signed names, sorted by character code as `VerifiedTrust.tagsNear` gives them. Names that are no tags are
  * left out: a signer may sign any text, and this one goes into a message.
  */
 export function suggestTags(tags: readonly string[], wanted: string): readonly string[] {
@@ -28,14 +28,14 @@ export function suggestTags(tags: readonly string[], wanted: string): readonly s
 }
 
 function near(tags: readonly string[], wanted: string): readonly string[] {
-  if (tags.length <= 2 * WINDOW) return tags;
+  if (tags.length <= 2 * NEARBY) return tags;
   let [low, high] = [0, tags.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((tags[middle] ?? '') < wanted) low = middle + 1;
     else high = middle;
   }
-  return tags.slice(Math.max(0, low - WINDOW), low + WINDOW);
+  return tags.slice(Math.max(0, low - NEARBY), low + NEARBY);
 }
 
 /** A run of digits without leading zeros, or a run of other characters; both orders come first in the tuple. */

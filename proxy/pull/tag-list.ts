@@ -69,11 +69,9 @@ async function listSigned(
     }
     case 'tags': {
       const now = deps.now();
-      const signed = new Set(outcome.trust.tags(now));
       const { unmatched, canary } = config.policy;
       // The decision itself says which tags are there, so the list and a pull cannot disagree.
       const isPinned = (tag: string): boolean =>
-        signed.has(tag) &&
         decide({
           rule,
           unmatched,

@@ -6,9 +6,10 @@
  * and compared, never parsed.
  */
 import { type JsonObject, type JsonValue, NumberLiteral } from './strict-json.ts';
+import { sortNames } from './target-table.ts';
 
 const ENCODER = new TextEncoder();
-const SURROGATE = /[\ud800-\udfff]/;
+const MAX_PIECES = 8192;
 /** Go prints numbers as 64-bit integers; beyond them its behaviour depends on the machine (§5.1). */
 const INT64_LIMIT = 2 ** 63;
 
@@ -17,12 +18,27 @@ const INT64_LIMIT = 2 ** 63;
  *   so neither do we (notary #1411).
  */
 export function encodeCanonical(value: JsonValue): Uint8Array {
-  const parts: string[] = [];
-  write(value, parts);
-  return ENCODER.encode(parts.join(''));
+  const text = new PieceWriter();
+  write(value, text);
+  return text.encode();
 }
 
-function write(value: JsonValue, parts: string[]): void {
+/** Collects a text piece by piece; a large one has millions, and a list of them all would weigh more than the text. */
+class PieceWriter {
+  private readonly chunks: string[] = [];
+  private readonly pieces: string[] = [];
+
+  push(...pieces: readonly string[]): void {
+    for (const piece of pieces) this.pieces.push(piece);
+    if (this.pieces.length >= MAX_PIECES) this.chunks.push(this.pieces.splice(0).join(''));
+  }
+
+  encode(): Uint8Array {
+    return ENCODER.encode(this.chunks.join('') + this.pieces.join(''));
+  }
+}
+
+function write(value: JsonValue, parts: PieceWriter): void {
   if (typeof value === 'string') parts.push(quote(value));
   else if (typeof value === 'number' || value instanceof NumberLiteral) parts.push(formatInteger(value));
   else if (value === null || typeof value === 'boolean') parts.push(String(value));
@@ -30,7 +46,7 @@ function write(value: JsonValue, parts: string[]): void {
   else writeArray(value as readonly JsonValue[], parts);
 }
 
-function writeObject(members: JsonObject, parts: string[]): void {
+function writeObject(members: JsonObject, parts: PieceWriter): void {
   let separator = '{';
   for (const name of sortNames([...members.keys()])) {
     parts.push(separator, quote(name), ':');
@@ -40,7 +56,7 @@ function writeObject(members: JsonObject, parts: string[]): void {
   parts.push(members.size === 0 ? '{}' : '}');
 }
 
-function writeArray(items: readonly JsonValue[], parts: string[]): void {
+function writeArray(items: readonly JsonValue[], parts: PieceWriter): void {
   let separator = '[';
   for (const item of items) {
     parts.push(separator);
@@ -62,10 +78,4 @@ function formatInteger(value: number | NumberLiteral): string {
     throw new RangeError(`${number} is not a 64-bit integer`);
   }
   return BigInt(number).toString();
-}
-
-/** JavaScript sorts by UTF-16 units, which differs from UTF-8 order only where surrogates are involved. */
-function sortNames(names: string[]): string[] {
-  const byBytes = names.some((name) => SURROGATE.test(name));
-  return byBytes ? names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))) : names.sort();
 }

@@ -4,7 +4,7 @@
  * A key's ID is computed from its content, never taken from the file: names in `keys` are chosen by whoever wrote
  * it (notary-semantics.md §4.3).
  */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, ECDH, type KeyObject } from 'node:crypto';
 import { bundleIn } from './certificates.ts';
 import { decodeBase64, encodeBase64, sha256Hex } from './encoding.ts';
 
@@ -20,11 +20,23 @@ export type PublicKey = {
   readonly algorithm: KeyAlgorithm;
   /** Raw 32 bytes for ed25519, DER or PEM as published otherwise. */
   readonly bytes: Uint8Array;
-  /** For ecdsa and rsa; undefined for ed25519, and for bytes that hold no such key: it can never verify. */
-  readonly keyObject: KeyObject | undefined;
+  /**
+   * Names the key pair itself, whatever certificate or encoding it came in: equal for equal pairs. The canonical ID
+   * where the bytes hold no key.
+   */
+  readonly pair: string;
 };
 
 const ED25519_BYTES = 32;
+
+/** What node:crypto made of a key's bytes; beside the key, which stays plain data that another thread can be sent. */
+const keyObjects = new WeakMap<PublicKey, KeyObject | undefined>();
+
+/** For ecdsa and rsa; undefined for ed25519, and for bytes that hold no such key: it can never verify. */
+export function keyObjectOf(key: PublicKey): KeyObject | undefined {
+  if (!keyObjects.has(key)) keyObjects.set(key, readKeyObject(key.keytype, key.bytes));
+  return keyObjects.get(key);
+}
 
 type KeyType = {
   readonly algorithm: 'ecdsa' | 'rsa';
@@ -44,7 +56,8 @@ const KEY_TYPES = new Map<string, KeyType>([
 /** @returns undefined when `publicBase64` is not strict base64. */
 export function parsePublicKey(keytype: string, publicBase64: string): PublicKey | undefined {
   const bytes = decodeBase64(publicBase64);
-  return bytes && toPublicKey(keytype, bytes);
+  // A copy of its own: what Node decodes may share memory with other buffers, which would all travel with it.
+  return bytes && toPublicKey(keytype, Uint8Array.from(bytes));
 }
 
 export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
@@ -53,19 +66,46 @@ export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   if (type === undefined) {
     const isEd25519 = keytype === 'ed25519' && bytes.length === ED25519_BYTES;
     const algorithm = isEd25519 ? 'ed25519' : 'unknown';
-    return { id, canonicalId: id, keytype, algorithm, bytes, keyObject: undefined };
+    return { id, canonicalId: id, keytype, algorithm, bytes, pair: id };
   }
-  const keyObject = type.x509 ? keyOfCertificate(bytes) : toKeyObject(bytes);
+  const keyObject = readKeyObject(keytype, bytes);
   // A certificate or key of another kind than its type says can never verify (CVE-2015-9258, §5.2).
-  const fits = keyObject?.asymmetricKeyType === type.nodeType;
+  const pair = keyObject && pairOf(keyObject);
+  const fits = keyObject?.asymmetricKeyType === type.nodeType && pair !== undefined;
   const canonicalId = type.x509 && keyObject ? toKeyId(type.algorithm, exportSpki(keyObject)) : id;
-  return { id, canonicalId, keytype, algorithm: fits ? type.algorithm : 'unknown', bytes, keyObject };
+  const algorithm = fits ? type.algorithm : 'unknown';
+  const key: PublicKey = { id, canonicalId, keytype, algorithm, bytes, pair: pair ?? canonicalId };
+  keyObjects.set(key, keyObject);
+  return key;
 }
 
 /** The same key pair, in whatever certificate or encoding. */
 export function isSameKey(a: PublicKey, b: PublicKey): boolean {
-  if (a.canonicalId === b.canonicalId) return true;
-  return a.keyObject !== undefined && b.keyObject !== undefined && a.keyObject.equals(b.keyObject);
+  return a.pair === b.pair;
+}
+
+/**
+ * The numbers a key consists of, as text: DER may write one point of a curve in several ways. Undefined for what no
+ * verifier here takes.
+ */
+function pairOf(key: KeyObject): string | undefined {
+  try {
+    const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' });
+    return [kty, crv, x, y, n, e].join(' ');
+  } catch {
+    return key.asymmetricKeyDetails?.namedCurve === 'secp224r1' ? pairOnP224(exportSpki(key)) : undefined;
+  }
+}
+
+/** Bytes of an SPKI that names P-224 before its point, and of the point: a sign and one coordinate, or both. */
+const P224_HEAD = 23;
+const P224_POINTS = [1 + 28, 1 + 2 * 28];
+
+/** JWK has no name for this curve. A key that spells the curve's parameters out instead is not taken. */
+function pairOnP224(spki: Uint8Array): string | undefined {
+  const point = spki.subarray(P224_HEAD);
+  if (!P224_POINTS.includes(point.length)) return undefined;
+  return `P-224 ${ECDH.convertKey(point, 'secp224r1', undefined, 'hex', 'uncompressed')}`;
 }
 
 /** The literal text of §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
@@ -73,6 +113,12 @@ export function toKeyId(keytype: string, bytes: Uint8Array): string {
   const quoted = keytype.replace(/[\\"]/g, '\\$&');
   const text = `{"keytype":"${quoted}","keyval":{"private":null,"public":"${encodeBase64(bytes)}"}}`;
   return sha256Hex(new TextEncoder().encode(text));
+}
+
+function readKeyObject(keytype: string, bytes: Uint8Array): KeyObject | undefined {
+  const type = KEY_TYPES.get(keytype);
+  if (type === undefined) return undefined;
+  return type.x509 ? keyOfCertificate(bytes) : toKeyObject(bytes);
 }
 
 function keyOfCertificate(bytes: Uint8Array): KeyObject | undefined {

@@ -29,10 +29,27 @@ export const LIMITS = {
   parallelFetches: 8,
   /** Levels of JSON nesting. */
   jsonDepth: 64,
+  /** JSON values in one file, member names aside; 32 MiB of honest targets are 1.6 million (four for each tag). */
+  jsonValues: 2_000_000,
+  /** Characters of one JSON number; a 64-bit integer has 20. */
+  numberCharacters: 64,
   /** Signatures looked at in one file. */
   signatures: 128,
+  /** Bytes read to check the signatures of one file: its own, times the signatures that name a key of the role. */
+  signedBytes: 256 * MIB,
+  /** Bits of an RSA modulus. */
+  rsaBits: 8192,
   /** Keys declared in one file. */
   keys: 1024,
+  /** Bytes of all keys declared in one file; a certificate is about 1 KB. */
+  keyBytes: 2 * MIB,
+  /** Key IDs in all roles of one file together. */
+  keyReferences: 8192,
+  /** Paths of all delegations of one file together, and characters of each; a tag has 128. */
+  pathsOfFile: 4096,
+  pathCharacters: 1024,
+  /** Delegations that a snapshot names; those of which the metadata was removed stay named. */
+  snapshotNames: 4096,
   /** Certificates in one x509 key. */
   certificates: 16,
 } as const;

@@ -10,6 +10,7 @@ import { type PublicKey, parsePublicKey } from './keys.ts';
 import { LIMITS } from './limits.ts';
 import type { Role, Signature } from './signatures.ts';
 import { type JsonObject, type JsonValue, parseStrictJson } from './strict-json.ts';
+import { packTargets, type TargetEntry, type TargetTable } from './target-table.ts';
 import type { RoleName } from './types.ts';
 
 /** A file taken apart: what was signed, the exact bytes the signatures are over, and the signatures. */
@@ -37,12 +38,9 @@ export type RootMetadata = Common & { readonly roles: Readonly<Record<BaseRole, 
 export type TimestampMetadata = Common & { readonly snapshot: FileMeta };
 export type SnapshotMetadata = Common & { readonly meta: ReadonlyMap<RoleName, FileMeta> };
 export type TargetsMetadata = Common & {
-  readonly targets: ReadonlyMap<string, TargetEntry>;
+  readonly targets: TargetTable;
   readonly delegations: readonly DelegatedRole[];
 };
-
-/** Kept as published; `hash` is decoded when it is asked for, as a file may hold 100,000 of them. */
-export type TargetEntry = { readonly sha256: string | undefined; readonly length: number };
 
 export type DelegatedRole = Role & { readonly name: RoleName; readonly paths: readonly string[] };
 
@@ -118,7 +116,9 @@ export function parseSnapshot(envelope: Envelope): SnapshotMetadata {
   const meta = new Map<RoleName, FileMeta>();
   for (const name of ['root', 'targets']) meta.set(name, parseRequiredMeta(read, entries, name));
   for (const [name, entry] of entries) {
-    if (isDelegationName(name)) meta.set(name, parseMeta(read, entry, `meta of ${name}`));
+    if (!isDelegationName(name)) continue;
+    meta.set(name, parseMeta(read, entry, `meta of ${name}`));
+    if (meta.size > LIMITS.snapshotNames) throw read.fault('the snapshot names too many files', 'size');
   }
   return { ...parseCommon(read, signed, 'Snapshot'), meta };
 }
@@ -132,13 +132,13 @@ export function parseTargets(envelope: Envelope, role: RoleName): TargetsMetadat
     const entry = read.struct(value, 'a target', ['custom', 'hashes', 'length']);
     const sha256 = read.object(entry.get('hashes'), 'hashes').get('sha256');
     targets.set(name, {
-      sha256: sha256 === undefined ? undefined : read.string(sha256, 'sha256'),
+      sha256: sha256 === undefined ? undefined : decodeBase64(read.string(sha256, 'sha256')),
       length: read.integer(entry.get('length'), 'length', 0),
     });
   }
   return {
     ...parseCommon(read, signed, 'Targets'),
-    targets,
+    targets: packTargets(targets),
     delegations: parseDelegations(read, signed, role),
   };
 }
@@ -157,11 +157,15 @@ function parseKeys(read: JsonReader, value: JsonValue | undefined): ReadonlyMap<
   const declared = read.object(value, 'keys');
   if (declared.size > LIMITS.keys) throw read.fault(`more than ${LIMITS.keys} keys`, 'size');
   const keys = new Map<string, PublicKey>();
+  let bytes = 0;
   for (const [id, item] of declared) {
     const key = read.struct(item, 'a key', ['keytype', 'keyval']);
     const value = read.struct(key.get('keyval'), 'keyval', ['private', 'public']);
     const keytype = read.string(key.get('keytype'), 'keytype');
-    const parsed = parsePublicKey(keytype, read.string(value.get('public'), 'public'));
+    const published = read.string(value.get('public'), 'public');
+    bytes += keytype.length + published.length;
+    if (bytes > LIMITS.keyBytes) throw read.fault(`keys of more than ${LIMITS.keyBytes} bytes`, 'size');
+    const parsed = parsePublicKey(keytype, published);
     if (parsed === undefined) throw read.fault('a public key is not base64');
     keys.set(id, parsed);
   }
@@ -204,12 +208,24 @@ function parseDelegations(read: JsonReader, signed: JsonObject, parent: RoleName
         throw read.fault('a delegation is not a child of the role that declares it');
       }
       const paths = read.strings(declared.get('paths') ?? [], 'paths', LIMITS.paths);
+      if (paths.some((path) => path.length > LIMITS.pathCharacters))
+        throw read.fault('a path is too long', 'size');
       return { ...parseRole(read, declared, keys, name, true), name, paths };
     });
   if (new Set(roles.map((role) => role.name)).size !== roles.length) {
     throw read.fault('a delegation is declared twice');
   }
+  if (sum(roles, ({ keys }) => keys.length) > LIMITS.keyReferences) {
+    throw read.fault(`more than ${LIMITS.keyReferences} key IDs in all delegations`, 'size');
+  }
+  if (sum(roles, ({ paths }) => paths.length) > LIMITS.pathsOfFile) {
+    throw read.fault(`more than ${LIMITS.pathsOfFile} paths in all delegations`, 'size');
+  }
   return roles;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }
 
 function parseRequiredMeta(read: JsonReader, meta: JsonObject, name: string): FileMeta {

@@ -7,7 +7,8 @@ import { constants, type KeyObject, verify as verifyWithNode } from 'node:crypto
 import * as ed25519 from '@noble/ed25519';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { invalid, TrustError } from './errors.ts';
-import { isSameKey, type KeyAlgorithm, type PublicKey } from './keys.ts';
+import { type KeyAlgorithm, keyObjectOf, type PublicKey } from './keys.ts';
+import { LIMITS } from './limits.ts';
 
 // The library's synchronous calls need their hash given once.
 ed25519.hashes.sha512 = sha512;
@@ -28,6 +29,8 @@ type Method = {
 };
 
 const MINIMUM_RSA_BITS = 2048;
+/** Go's own limit: no Notary client takes a larger one. */
+const MAXIMUM_RSA_EXPONENT = 2n ** 31n - 1n;
 const PSS_SALT_BYTES = 32;
 
 /** A Map: the method is a string from outside and must not find something inherited. */
@@ -67,6 +70,14 @@ export function verifyThreshold(
   if (!Number.isSafeInteger(role.threshold) || role.threshold < 1) {
     throw invalid('threshold', roleName, `the threshold of ${roleName} is not a positive number`);
   }
+  // Every try reads the whole message, so both count: 128 signatures on 32 MiB would be 4 GiB.
+  if (countTries(role, signatures) * message.length > LIMITS.signedBytes) {
+    throw invalid(
+      'size',
+      roleName,
+      `${roleName} carries more signatures than are checked on a file so large`,
+    );
+  }
   const valid = validSigners(role.keys, signatures, message);
   const signers = countSigners(valid);
   if (signers < role.threshold) {
@@ -80,16 +91,18 @@ export function verifyThreshold(
   return valid.map((key) => key.id);
 }
 
+/** How many signatures name a key of the role, and so may have to be checked before the threshold is counted. */
+export function countTries(role: Role, signatures: readonly Signature[]): number {
+  const ids = new Set(role.keys.map((key) => key.id));
+  return signatures.filter(({ keyId }) => ids.has(keyId)).length;
+}
+
 /**
  * How many different keys these are. Two certificates around one key, or two encodings of it, have two IDs and are
  * still one signer (§5.3; TUF §4 counts unique keys).
  */
 export function countSigners(keys: readonly PublicKey[]): number {
-  const distinct: PublicKey[] = [];
-  for (const key of keys) {
-    if (!distinct.some((other) => isSameKey(other, key))) distinct.push(key);
-  }
-  return distinct.length;
+  return new Set(keys.map((key) => key.pair)).size;
 }
 
 function validSigners(
@@ -106,7 +119,7 @@ function validSigners(
 
 /** SHA-256 for every curve; raw r‖s of fixed width, not ASN.1 (§5.2). */
 function verifyEcdsa(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
-  const { keyObject } = key;
+  const keyObject = keyObjectOf(key);
   const curve = keyObject?.asymmetricKeyDetails?.namedCurve ?? '';
   if (keyObject === undefined || signature.length !== SIGNATURE_BYTES.get(curve)) return false;
   return verifyWithNode('sha256', message, { key: keyObject, dsaEncoding: 'ieee-p1363' }, signature);
@@ -122,16 +135,19 @@ const SIGNATURE_BYTES = new Map([
 
 function verifyRsa(padding: number): Method['verify'] {
   return (key, message, signature) => {
-    const { keyObject } = key;
-    if (keyObject === undefined || modulusBits(keyObject) < MINIMUM_RSA_BITS) return false;
+    const keyObject = keyObjectOf(key);
+    if (keyObject === undefined || !isUsableRsa(keyObject)) return false;
     // The length of the salt means something to PSS only.
     const options = { key: keyObject, padding, saltLength: PSS_SALT_BYTES };
     return verifyWithNode('sha256', message, options, signature);
   };
 }
 
-function modulusBits(key: KeyObject): number {
-  return key.asymmetricKeyDetails?.modulusLength ?? 0;
+/** What one check costs grows with the square of the modulus and with the exponent, which the publisher chooses. */
+function isUsableRsa({ asymmetricKeyDetails: details }: KeyObject): boolean {
+  const bits = details?.modulusLength ?? 0;
+  const exponent = details?.publicExponent ?? 0n;
+  return bits >= MINIMUM_RSA_BITS && bits <= LIMITS.rsaBits && exponent <= MAXIMUM_RSA_EXPONENT;
 }
 
 /** RFC 8032 as Go reads it, not the lenient ZIP-215 the library defaults to. */

@@ -22,6 +22,9 @@ export class NumberLiteral {
   }
 }
 
+/** Pieces of a string or of a text that are held before they are joined. */
+const MAX_PARTS = 8192;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -69,6 +72,7 @@ class Parser {
   private readonly text: string;
   private at = 0;
   private depth = 0;
+  private values = 0;
 
   constructor(text: string) {
     this.text = text;
@@ -83,6 +87,8 @@ class Parser {
   }
 
   private parseValue(): JsonValue {
+    this.values += 1;
+    if (this.values > LIMITS.jsonValues) throw this.fault(`more than ${LIMITS.jsonValues} values`);
     switch (this.text.charCodeAt(this.at)) {
       case OPEN_OBJECT:
         return this.nested(() => this.parseObject());
@@ -156,6 +162,8 @@ class Parser {
 
   /** The slow path, from the first backslash on. */
   private parseEscapedString(start: number): string {
+    // Two levels, because 16 million escapes would make a list of as many parts.
+    const chunks: string[] = [];
     const parts: string[] = [];
     let from = start;
     for (let at = start; at < this.text.length; at += 1) {
@@ -165,9 +173,10 @@ class Parser {
         parts.push(this.text.slice(from, at));
         this.at = at + 1;
         // Go's decoder reads half a surrogate pair as U+FFFD (§5.1), and so does every signer of these files.
-        return parts.join('').replace(LONE_SURROGATE, '\ufffd');
+        return (chunks.join('') + parts.join('')).replace(LONE_SURROGATE, '\ufffd');
       }
       if (code !== BACKSLASH) continue;
+      if (parts.length >= MAX_PARTS) chunks.push(parts.splice(0).join(''));
       parts.push(this.text.slice(from, at));
       const escaped = this.parseEscape(at + 1);
       parts.push(escaped.character);
@@ -193,9 +202,14 @@ class Parser {
     if (this.takeWord('true')) return true;
     if (this.takeWord('false')) return false;
     if (this.takeWord('null')) return null;
-    NUMBER.lastIndex = this.at;
-    const text = NUMBER.exec(this.text)?.[0];
+    // Cut off before it is matched: a run of megabytes of digits overflows the expression's stack.
+    const ahead = this.text.slice(this.at, this.at + LIMITS.numberCharacters + 1);
+    NUMBER.lastIndex = 0;
+    const text = NUMBER.exec(ahead)?.[0];
     if (text === undefined) throw this.fault('expected a value');
+    if (text.length > LIMITS.numberCharacters) {
+      throw this.fault(`a number of more than ${LIMITS.numberCharacters} characters`);
+    }
     this.at += text.length;
     const value = Number(text);
     if (!Number.isFinite(value)) throw this.fault('a number beyond every range');

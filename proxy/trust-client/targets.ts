@@ -3,22 +3,36 @@
  * time: a role that has expired since it was verified counts for nothing.
  */
 import type { Gun } from '../registry/reference.ts';
-import { decodeBase64 } from './encoding.ts';
-import type { TargetEntry } from './metadata.ts';
+import { PathSet } from './path-set.ts';
 import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
+import type { TargetTable } from './target-table.ts';
 import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
 import type { RoleName, RoleStatus, TrustedTarget, VerifiedTrust } from './types.ts';
 
 const RELEASES = 'targets/releases';
-const SHA256_BYTES = 32;
+/** Roles asked in one search for signed names near another: bounds the work of one refusal. */
+const NEARBY_LOOKUPS = 2000;
+/** What a role's line for people and a delegation's place in the lookup weigh in memory, about, in bytes. */
+const ROLE_BYTES = 1024;
 
 /** A role's part of the lookup: its entries and what it may sign, without the bytes it came in. */
 type TargetsRole = {
   readonly role: RoleName;
   readonly expires: Date;
-  readonly paths: readonly string[];
-  readonly targets: ReadonlyMap<string, TargetEntry>;
+  readonly paths: PathSet;
+  readonly targets: TargetTable;
+};
+
+/** An entry of a role: its place in the role's table. */
+type Found = { readonly role: TargetsRole; readonly at: number };
+
+/** A tag as the tables know it, encoded once for all of them. */
+type Asked = { readonly tag: string; readonly name: Uint8Array };
+
+/** What the next update has to know of the newest root; not its parsed form, which may be many times as large. */
+export type KnownRoot = Pick<RootFile, 'bytes' | 'sha256'> & {
+  readonly metadata: Pick<RootFile['metadata'], 'version' | 'expires'>;
 };
 
 export class VerifiedRepository implements VerifiedTrust {
@@ -27,15 +41,18 @@ export class VerifiedRepository implements VerifiedTrust {
   readonly expires: Date;
   readonly firstToExpire: RoleName;
   /** The newest root: the next update starts from it. */
-  readonly root: RootFile;
+  readonly root: KnownRoot;
   /** SHA-256 of the timestamp file, hex: an equal one means that nothing changed. */
   readonly timestampSha256: string;
   private readonly top: TargetsRole;
   private readonly delegations: ReadonlyMap<RoleName, TargetsRole>;
+  private readonly belowReleases: readonly TargetsRole[];
 
   constructor(gun: Gun, trusted: TrustedMetadata) {
     this.gun = gun;
-    this.root = trusted.root;
+    const { version, expires } = trusted.root.metadata;
+    const { bytes, sha256 } = trusted.root;
+    this.root = { bytes: Uint8Array.from(bytes), sha256, metadata: { version, expires } };
     this.timestampSha256 = trusted.timestamp.sha256;
     this.roles = describeRoles(trusted);
     const first = this.roles.slice(0, 4).reduce((a, b) => (b.expires < a.expires ? b : a));
@@ -43,60 +60,92 @@ export class VerifiedRepository implements VerifiedTrust {
     this.firstToExpire = first.role;
     this.top = toTargetsRole(trusted.targets);
     this.delegations = new Map([...trusted.delegations].map(([name, file]) => [name, toTargetsRole(file)]));
+    this.belowReleases = [...this.delegations.values()].filter(({ role }) => role.startsWith(`${RELEASES}/`));
   }
 
-  /** How many entries its targets files hold in all. */
-  get size(): number {
-    return [this.top, ...this.delegations.values()].reduce((sum, { targets }) => sum + targets.size, 0);
+  /** What it keeps in memory, in bytes; the tables exactly, the rest not below what it is. */
+  get bytes(): number {
+    const roles = [this.top, ...this.delegations.values()];
+    const ofRoles = roles.reduce(
+      (sum, { targets, paths }) => sum + targets.bytes + bytesOfTexts(paths.paths),
+      0,
+    );
+    const ids = this.roles.map(({ role, keyIds, canonicalKeyIds }) => [role, ...keyIds, ...canonicalKeyIds]);
+    return (
+      ofRoles + ids.reduce((sum, texts) => sum + ROLE_BYTES + bytesOfTexts(texts), this.root.bytes.length)
+    );
   }
 
   target(tag: string, now: Date): TrustedTarget | undefined {
     // Negated so that a time that is none (NaN) fails.
     if (!(now <= this.expires)) return undefined;
-    const found = this.find(tag, now);
-    const digest = found && toDigest(found.entry);
+    const asked = { tag, name: Buffer.from(tag, 'utf8') };
+    const found = this.find(asked, now);
+    const digest = found?.role.targets.digestAt(found.at);
     // Docker takes sha256 only: "no valid hash, expecting sha256" (§2.3).
     if (found === undefined || digest === undefined) return undefined;
     const expires = found.role.expires < this.expires ? found.role.expires : this.expires;
     return {
       name: tag,
       digest: `sha256:${digest}`,
-      length: found.entry.length,
+      length: found.role.targets.lengthAt(found.at),
       role: found.role.role,
-      signers: this.signersOf(tag, digest, now),
+      signers: this.signersOf(asked, digest, now),
       expires,
     };
   }
 
   tags(now: Date): readonly string[] {
+    const names = new Set<string>();
+    for (const { targets } of this.answering()) {
+      for (let at = 0; at < targets.size; at += 1) names.add(targets.nameAt(at));
+    }
+    return [...names].filter((name) => this.isSigned(name, now)).sort();
+  }
+
+  tagsNear(tag: string, now: Date, each: number): readonly string[] {
+    const name = Buffer.from(tag, 'utf8');
+    const most = Math.min(each, Math.ceil(NEARBY_LOOKUPS / (1 + this.belowReleases.length) / 4));
+    const names = new Set<string>();
+    for (const { targets } of this.answering()) {
+      const middle = targets.lowerBound(name);
+      const end = Math.min(targets.size, middle + most);
+      for (let at = Math.max(0, middle - most); at < end; at += 1) names.add(targets.nameAt(at));
+    }
+    return [...names].filter((other) => this.isSigned(other, now)).sort();
+  }
+
+  /** The roles that a tag is taken from. */
+  private answering(): readonly TargetsRole[] {
     const releases = this.delegations.get(RELEASES);
-    const names = new Set([...this.top.targets.keys(), ...(releases?.targets.keys() ?? [])]);
-    return [...names].filter((name) => this.target(name, now) !== undefined).sort();
+    return releases === undefined ? [this.top] : [this.top, releases];
+  }
+
+  private isSigned(tag: string, now: Date): boolean {
+    if (!(now <= this.expires)) return false;
+    const found = this.find({ tag, name: Buffer.from(tag, 'utf8') }, now);
+    return found?.role.targets.digestAt(found.at) !== undefined;
   }
 
   /**
    * First the subtree of `targets/releases`, then `targets`. A hit below `targets/releases` is refused by Docker and
    * hides an entry in `targets` (§8), so it ends the search here too.
    */
-  private find(
-    tag: string,
-    now: Date,
-  ): { readonly role: TargetsRole; readonly entry: TargetEntry } | undefined {
+  private find(asked: Asked, now: Date): Found | undefined {
     const releases = this.delegations.get(RELEASES);
-    if (releases !== undefined && mayName(releases, tag, now)) {
-      const entry = releases.targets.get(tag);
-      if (entry !== undefined) return { role: releases, entry };
-      if (this.isNamedBelow(RELEASES, tag, now)) return undefined;
+    if (releases !== undefined && mayName(releases, asked.tag, now)) {
+      const at = releases.targets.find(asked.name);
+      if (at !== undefined) return { role: releases, at };
+      if (this.belowReleases.some((role) => this.holds(role, asked, now) !== undefined)) return undefined;
     }
-    const entry = this.top.targets.get(tag);
-    return entry && { role: this.top, entry };
+    const at = this.top.targets.find(asked.name);
+    return at === undefined ? undefined : { role: this.top, at };
   }
 
-  private isNamedBelow(parent: RoleName, tag: string, now: Date): boolean {
-    return [...this.delegations.values()].some(
-      (role) =>
-        role.role.startsWith(`${parent}/`) && this.isReachable(role, tag, now) && role.targets.has(tag),
-    );
+  /** Where a role that may name the tag has it. Whether it has it is asked first: that costs less. */
+  private holds(role: TargetsRole, { tag, name }: Asked, now: Date): number | undefined {
+    const at = role.targets.find(name);
+    return at !== undefined && this.isReachable(role, tag, now) ? at : undefined;
   }
 
   /** Every role from `role` up to below `targets` may name the tag: a search stops at the first that may not. */
@@ -109,29 +158,39 @@ export class VerifiedRepository implements VerifiedTrust {
   }
 
   /** Delegations other than `targets/releases` that hold the same digest under the same name (§2.2, `inspect`). */
-  private signersOf(tag: string, digest: string, now: Date): readonly string[] {
-    const holds = (role: TargetsRole) => {
-      const entry = role.targets.get(tag);
-      return entry !== undefined && toDigest(entry) === digest && this.isReachable(role, tag, now);
-    };
-    return [...this.delegations.values()]
-      .filter((role) => role.role !== RELEASES && holds(role))
-      .map((role) => role.role.slice('targets/'.length))
-      .sort();
+  private signersOf(asked: Asked, digest: string, now: Date): readonly string[] {
+    const signers: string[] = [];
+    for (const role of this.delegations.values()) {
+      if (role.role === RELEASES) continue;
+      const at = this.holds(role, asked, now);
+      if (at !== undefined && role.targets.digestAt(at) === digest)
+        signers.push(role.role.slice('targets/'.length));
+    }
+    return signers.sort();
   }
 }
 
 function mayName(role: TargetsRole, tag: string, now: Date): boolean {
-  return now <= role.expires && role.paths.some((path) => tag.startsWith(path));
+  return now <= role.expires && role.paths.covers(tag);
 }
 
-function toDigest(entry: TargetEntry): string | undefined {
-  const bytes = entry.sha256 === undefined ? undefined : decodeBase64(entry.sha256);
-  return bytes?.length === SHA256_BYTES ? Buffer.from(bytes).toString('hex') : undefined;
+/** Two bytes a character at most, and the object itself. */
+function bytesOfTexts(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + 2 * text.length + 32, 0);
 }
 
 function toTargetsRole({ role, metadata, paths }: VerifiedDelegation): TargetsRole {
-  return { role, expires: metadata.expires, paths, targets: metadata.targets };
+  return {
+    role: detached(role),
+    expires: metadata.expires,
+    paths: new PathSet(paths.map(detached)),
+    targets: metadata.targets,
+  };
+}
+
+/** A copy with bytes of its own: a part of a text keeps the whole text alive. */
+function detached(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8');
 }
 
 /** Root, timestamp, snapshot and targets first, in this order, then delegations by name. */
@@ -152,7 +211,7 @@ function describeRoles(trusted: TrustedMetadata): readonly RoleStatus[] {
 
 function describe(role: RoleName, version: number, expires: Date, keys: Role): RoleStatus {
   return {
-    role,
+    role: detached(role),
     version,
     expires,
     keyIds: keys.keys.map((key) => key.id),

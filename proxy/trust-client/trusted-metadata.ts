@@ -6,26 +6,25 @@
  * order size → hash → form → signatures → version → expiry (notary-semantics.md §14). What a file proves is used
  * only when every check passed; nothing is ever taken back, so a failed update is thrown away as a whole.
  */
-import { sha512 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
-import { bundleIn, isStrongCertificate } from './certificates.ts';
-import { sha256Hex } from './encoding.ts';
+import {
+  type CheckedFile,
+  checkAtOnce,
+  type FileCheck,
+  type FileKind,
+  isNamedBy,
+  type MetadataOf,
+} from './check-file.ts';
 import { invalid, TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';
-import {
-  type DelegatedRole,
-  type Envelope,
-  type FileMeta,
-  parseEnvelope,
-  parseSnapshot,
-  parseTargets,
-  parseTimestamp,
-  type SnapshotMetadata,
-  type TargetsMetadata,
-  type TimestampMetadata,
+import type {
+  DelegatedRole,
+  FileMeta,
+  SnapshotMetadata,
+  TargetsMetadata,
+  TimestampMetadata,
 } from './metadata.ts';
 import { type RootFile, requireUnexpired, rollback, verifyRootIsCurrent } from './root-trust.ts';
-import { countSigners, type Role, verifyThreshold } from './signatures.ts';
+import { countSigners, type Role } from './signatures.ts';
 import type { RoleName, RoleRecord } from './types.ts';
 
 /** A verified file of one role. */
@@ -54,6 +53,9 @@ export type SkippedDelegation = {
 
 export type DeclaredDelegation = DelegatedRole & { readonly meta: FileMeta | undefined };
 
+/** Checks one file by itself; a large one may be checked in another thread. */
+export type CheckFile = <K extends FileKind>(check: FileCheck<K>) => Promise<CheckedFile<K>>;
+
 export class TrustedMetadata {
   readonly root: RootFile;
   /** When the newest root, or the certificates it is signed with, stop being valid. */
@@ -62,6 +64,7 @@ export class TrustedMetadata {
   readonly skipped = new Map<RoleName, SkippedDelegation>();
   private readonly now: Date;
   private readonly floors: ReadonlyMap<RoleName, RoleRecord>;
+  private readonly check: CheckFile;
   private loadedTimestamp: Verified<TimestampMetadata> | undefined;
   private loadedSnapshot: Verified<SnapshotMetadata> | undefined;
   private loadedTargets: VerifiedDelegation | undefined;
@@ -71,7 +74,14 @@ export class TrustedMetadata {
    * @param floors what was verified before; no file may be older (§7.5, §13).
    * @throws TrustError when the root is not valid at `now`.
    */
-  constructor(root: RootFile, gun: string, floors: ReadonlyMap<RoleName, RoleRecord>, now: Date) {
+  constructor(
+    root: RootFile,
+    gun: string,
+    floors: ReadonlyMap<RoleName, RoleRecord>,
+    now: Date,
+    check: CheckFile = (file) => checkAtOnce(gun, file, undefined),
+  ) {
+    this.check = check;
     this.root = root;
     this.floors = floors;
     this.now = now;
@@ -90,30 +100,19 @@ export class TrustedMetadata {
     return required(this.loadedTargets, 'targets');
   }
 
-  acceptTimestamp(bytes: Uint8Array): void {
-    const file = this.verify(
-      bytes,
-      'timestamp',
-      this.root.metadata.roles.timestamp,
-      undefined,
-      parseTimestamp,
-    );
-    this.loadedTimestamp = file;
+  async acceptTimestamp(bytes: Uint8Array): Promise<void> {
+    const keys = this.root.metadata.roles.timestamp;
+    this.loadedTimestamp = await this.verify('timestamp', bytes, 'timestamp', keys, undefined);
   }
 
   /**
    * A snapshot also says which root it goes with; `isRootNamedBySnapshot` tells, and the caller heals or refuses: a
    * newer root may have to be fetched first (§7.2 step 3).
    */
-  acceptSnapshot(bytes: Uint8Array): void {
+  async acceptSnapshot(bytes: Uint8Array): Promise<void> {
     const { snapshot } = this.timestamp.metadata;
-    this.loadedSnapshot = this.verify(
-      bytes,
-      'snapshot',
-      this.root.metadata.roles.snapshot,
-      snapshot,
-      parseSnapshot,
-    );
+    const keys = this.root.metadata.roles.snapshot;
+    this.loadedSnapshot = await this.verify('snapshot', bytes, 'snapshot', keys, snapshot);
   }
 
   get isRootNamedBySnapshot(): boolean {
@@ -121,11 +120,9 @@ export class TrustedMetadata {
     return isNamedBy(meta, this.root.bytes, this.root.sha256);
   }
 
-  acceptTargets(bytes: Uint8Array): void {
+  async acceptTargets(bytes: Uint8Array): Promise<void> {
     const keys = this.root.metadata.roles.targets;
-    const file = this.verify(bytes, 'targets', keys, this.metaOf('targets'), (it) =>
-      parseTargets(it, 'targets'),
-    );
+    const file = await this.verify('targets', bytes, 'targets', keys, this.metaOf('targets'));
     this.loadedTargets = { ...file, paths: [''] };
   }
 
@@ -151,7 +148,10 @@ export class TrustedMetadata {
    * @returns the verified delegation, or undefined when it is expired or under-signed: such a role is passed over
    *   with its subtree, and the lookup goes on without it. Every other fault fails the update (§7.2 step 5).
    */
-  acceptDelegation(declared: DeclaredDelegation, bytes: Uint8Array): VerifiedDelegation | undefined {
+  async acceptDelegation(
+    declared: DeclaredDelegation,
+    bytes: Uint8Array,
+  ): Promise<VerifiedDelegation | undefined> {
     const { name } = declared;
     // A role that is passed over was fetched and verified all the same, so it counts.
     const followed = this.delegations.size + this.skipped.size;
@@ -165,11 +165,8 @@ export class TrustedMetadata {
     if (declared.meta?.sha256 === undefined) {
       throw invalid('hash_mismatch', name, `the snapshot gives no sha256 for ${name}`);
     }
-    requireStrongCertificates(declared);
     try {
-      const file = this.verify(bytes, name, declared, declared.meta, (envelope) =>
-        parseTargets(envelope, name),
-      );
+      const file = await this.verify('targets', bytes, name, declared, declared.meta);
       const verified = { ...file, paths: declared.paths };
       this.delegations.set(name, verified);
       return verified;
@@ -188,23 +185,18 @@ export class TrustedMetadata {
     return meta;
   }
 
-  private verify<M extends { readonly version: number; readonly expires: Date }>(
+  private async verify<K extends FileKind>(
+    kind: K,
     bytes: Uint8Array,
     role: RoleName,
-    keys: Role,
+    { keys, threshold }: Role,
     meta: FileMeta | undefined,
-    parse: (envelope: Envelope) => M,
-  ): Verified<M> {
-    const sha256 = sha256Hex(bytes);
-    if (meta !== undefined && !isNamedBy(meta, bytes, sha256)) {
-      throw invalid('hash_mismatch', role, `${role} is not the file its parent names`);
-    }
-    const envelope = parseEnvelope(bytes, role);
-    const metadata = parse(envelope);
-    const signers = verifyThreshold(keys, envelope.signatures, envelope.message, role);
-    this.requireFloor(role, keys, metadata.version, sha256);
+  ): Promise<Verified<MetadataOf[K]>> {
+    const checked = await this.check({ kind, role, bytes, keys: { keys, threshold }, meta });
+    const { metadata, sha256, signers } = checked;
+    this.requireFloor(role, { keys, threshold }, metadata.version, sha256);
     requireUnexpired(role, metadata.expires, this.now);
-    return { role, metadata, keys, bytes, sha256, signers };
+    return { role, metadata, keys: { keys, threshold }, bytes, sha256, signers };
   }
 
   /**
@@ -232,29 +224,6 @@ export class TrustedMetadata {
 /** The same test the file itself would face under today's keys. */
 function stillAuthorised(floor: RoleRecord, role: Role): boolean {
   return countSigners(role.keys.filter((key) => floor.signers.includes(key.id))) >= role.threshold;
-}
-
-/** Every hash given must match, over the bytes as served; honest lengths are exact (§7, §13 "mix-and-match"). */
-function isNamedBy(meta: FileMeta, bytes: Uint8Array, sha256: string): boolean {
-  return (
-    bytes.length === meta.length &&
-    sha256 === meta.sha256 &&
-    (meta.sha512 === undefined || bytesToHex(sha512(bytes)) === meta.sha512)
-  );
-}
-
-/**
- * A delegation's certificate may have expired, which its role's expiry covers, but one that is weak fails the whole
- * update as it does for Notary (§4.5).
- */
-function requireStrongCertificates({ name, keys }: DelegatedRole): void {
-  for (const { keytype, bytes } of keys) {
-    if (!keytype.endsWith('-x509')) continue;
-    const [leaf] = bundleIn(bytes) ?? [];
-    if (leaf !== undefined && !isStrongCertificate(leaf)) {
-      throw invalid('signature', name, `the certificate of a key of ${name} uses SHA-1 or too short a key`);
-    }
-  }
 }
 
 function required<T>(value: T | undefined, role: string): T {

@@ -103,4 +103,6 @@ export interface VerifiedTrust {
   target(tag: string, now: Date): TrustedTarget | undefined;
   /** Every signed tag, sorted by name. */
   tags(now: Date): readonly string[];
+  /** Signed tags next to this name, sorted: up to `each` names on either side are looked at, and no others. */
+  tagsNear(tag: string, now: Date, each: number): readonly string[];
 }

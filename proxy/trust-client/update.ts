@@ -5,7 +5,8 @@
  * before anything is answered from it, so that no later run can accept less than was ever served.
  */
 import type { Gun } from '../registry/reference.ts';
-import { sha256Hex } from './encoding.ts';
+import { checkAtOnce, type FileChecker } from './check-file.ts';
+import { sha256Hex, sha256OffThread } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import { createRepositoryFiles, type RepositoryFiles } from './fetch.ts';
 import { LIMITS } from './limits.ts';
@@ -21,10 +22,15 @@ import {
 } from './root-chain.ts';
 import type { RootPin } from './root-trust.ts';
 import { VerifiedRepository } from './targets.ts';
-import { TrustedMetadata } from './trusted-metadata.ts';
+import { type CheckFile, TrustedMetadata } from './trusted-metadata.ts';
 import type { RoleName, RoleRecord, StoredTrust, TrustSource, TrustState } from './types.ts';
 
-export type UpdateDeps = { readonly source: TrustSource; readonly state: TrustState };
+export type UpdateDeps = {
+  readonly source: TrustSource;
+  readonly state: TrustState;
+  /** Where files are checked; at once when absent. */
+  readonly check?: FileChecker | undefined;
+};
 
 export type UpdateRequest = {
   readonly gun: Gun;
@@ -41,6 +47,7 @@ type Pass = {
   readonly now: Date;
   readonly stored: StoredTrust;
   readonly files: RepositoryFiles;
+  readonly check: CheckFile;
 };
 
 type Proven = { readonly trusted: TrustedMetadata; readonly roots: RootChain };
@@ -67,7 +74,8 @@ export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Pro
   const keepRoots = (roots: RootChain) => saveNewerRoots(deps.state, gun, stored, roots);
   await keepRoots(chain);
   const freshFiles = () => createRepositoryFiles(deps.source, gun, signal);
-  const proven = await proveWithNewestRoot({ gun, now, stored, files }, chain, freshFiles, keepRoots);
+  const check = checkerFor(deps.check, gun, signal);
+  const proven = await proveWithNewestRoot({ gun, now, stored, files, check }, chain, freshFiles, keepRoots);
   await saveIfChanged(deps.state, gun, stored, proven);
   return new VerifiedRepository(gun, proven.trusted);
 }
@@ -82,7 +90,9 @@ export async function restoreTrust(
   gun: Gun,
   pin: RootPin,
   now: Date,
+  deadline: Pick<UpdateDeps, 'check'> & { readonly signal?: AbortSignal } = {},
 ): Promise<VerifiedRepository> {
+  const check = checkerFor(deadline.check, gun, deadline.signal);
   const stored = await state.load(gun);
   if (stored === undefined) throw noTrustData(gun);
   const lacking = (role: RoleName) =>
@@ -94,8 +104,15 @@ export async function restoreTrust(
       throw lacking(role);
     },
   };
-  const trusted = await proveAll({ gun, now, stored, files }, restoreRootChain(stored.roots, gun, pin));
+  const trusted = await proveAll(
+    { gun, now, stored, files, check },
+    restoreRootChain(stored.roots, gun, pin),
+  );
   return new VerifiedRepository(gun, trusted);
+}
+
+function checkerFor(check: FileChecker = checkAtOnce, gun: Gun, signal: AbortSignal | undefined): CheckFile {
+  return (file) => check(gun, file, signal);
 }
 
 /** The common case: no newer root, and the very timestamp that was verified before. */
@@ -143,9 +160,9 @@ function isHealedByNewerRoot(error: unknown): boolean {
 }
 
 async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMetadata> {
-  const trusted = new TrustedMetadata(newestOf(roots), pass.gun, pass.stored.floors, pass.now);
+  const trusted = new TrustedMetadata(newestOf(roots), pass.gun, pass.stored.floors, pass.now, pass.check);
   await proveTimestamp(trusted, pass);
-  trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
+  await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
   if (!trusted.isRootNamedBySnapshot) {
     throw invalid(
       'hash_mismatch',
@@ -162,13 +179,13 @@ async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): P
   const bytes = await files.current('timestamp');
   if (bytes === undefined) throw noTrustData(gun);
   try {
-    trusted.acceptTimestamp(bytes);
+    await trusted.acceptTimestamp(bytes);
   } catch (error) {
     const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
     // A server that then falls silent must not turn what it showed into an outage.
     const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
     if (again === undefined) throw error;
-    trusted.acceptTimestamp(again);
+    await trusted.acceptTimestamp(again);
   }
 }
 
@@ -192,7 +209,7 @@ async function proveTargets(trusted: TrustedMetadata, pass: Pass): Promise<void>
     early.set(name, bytes);
   }
   const bytesFor = (name: RoleName) => early.get(name) ?? fetchNamed(pass, name, meta);
-  trusted.acceptTargets(await bytesFor('targets'));
+  await trusted.acceptTargets(await bytesFor('targets'));
   const parents = [trusted.targets];
   for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
     for (const declared of trusted.declaredBy(parent)) {
@@ -200,7 +217,7 @@ async function proveTargets(trusted: TrustedMetadata, pass: Pass): Promise<void>
         trusted.skipAbsent(declared);
         continue;
       }
-      const verified = trusted.acceptDelegation(declared, await bytesFor(declared.name));
+      const verified = await trusted.acceptDelegation(declared, await bytesFor(declared.name));
       if (verified !== undefined) parents.push(verified);
     }
   }
@@ -219,7 +236,8 @@ async function fetchNamed(
 /** From what is remembered where that is the very file, otherwise from the server. */
 async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta): Promise<Uint8Array> {
   const remembered = stored.files.get(role);
-  if (remembered?.length === meta.length && sha256Hex(remembered) === meta.sha256) return remembered;
+  if (remembered?.length === meta.length && (await sha256OffThread(remembered)) === meta.sha256)
+    return remembered;
   return await files.named(role, meta);
 }
 

@@ -43,6 +43,7 @@ export function trust(
     firstToExpire: 'timestamp',
     target: (tag) => targets.find(({ name }) => name === tag),
     tags: () => targets.map(({ name }) => name).sort(),
+    tagsNear: () => targets.map(({ name }) => name).sort(),
     ...changes,
   };
 }

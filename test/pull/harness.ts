@@ -68,6 +68,7 @@ export function verified(gun: string, tags: Readonly<Record<string, Signed>>): T
       return signed && { ...signed, name, role: 'targets', signers: [], expires: EXPIRES };
     },
     tags: () => [...targets.keys()].sort(),
+    tagsNear: () => [...targets.keys()].sort(),
   };
   return { kind: 'verified', trust, path: 'cache' };
 }

@@ -20,29 +20,29 @@ function start({ repository } = world): TrustedMetadata {
 }
 
 /** Everything up to targets, as it is served. */
-function accept(served: World): TrustedMetadata {
+async function accept(served: World): Promise<TrustedMetadata> {
   const trusted = start(served);
-  trusted.acceptTimestamp(fileOf(served, 'timestamp'));
-  trusted.acceptSnapshot(fileOf(served, 'snapshot'));
-  trusted.acceptTargets(fileOf(served, 'targets'));
+  await trusted.acceptTimestamp(fileOf(served, 'timestamp'));
+  await trusted.acceptSnapshot(fileOf(served, 'snapshot'));
+  await trusted.acceptTargets(fileOf(served, 'targets'));
   return trusted;
 }
 
-test('another order than root, timestamp, snapshot, targets is our own mistake', () => {
+test('another order than root, timestamp, snapshot, targets is our own mistake', async () => {
   const trusted = start();
-  expect(() => trusted.acceptSnapshot(files.snapshot)).toThrow('timestamp is asked for before');
-  trusted.acceptTimestamp(files.timestamp);
-  expect(() => trusted.acceptTargets(files.targets)).toThrow('snapshot is asked for before');
-  trusted.acceptSnapshot(files.snapshot);
+  await expect(trusted.acceptSnapshot(files.snapshot)).rejects.toThrow('timestamp is asked for before');
+  await trusted.acceptTimestamp(files.timestamp);
+  await expect(trusted.acceptTargets(files.targets)).rejects.toThrow('snapshot is asked for before');
+  await trusted.acceptSnapshot(files.snapshot);
   expect(() => trusted.targets).toThrow('targets is asked for before');
-  trusted.acceptTargets(files.targets);
+  await trusted.acceptTargets(files.targets);
   expect(trusted.targets.metadata.targets.size).toBe(1);
 });
 
-test('a delegation without a hash is never looked at', () => {
+test('a delegation without a hash is never looked at', async () => {
   const trusted = start();
-  trusted.acceptTimestamp(files.timestamp);
-  trusted.acceptSnapshot(files.snapshot);
+  await trusted.acceptTimestamp(files.timestamp);
+  await trusted.acceptSnapshot(files.snapshot);
   const declared: DeclaredDelegation = {
     name: 'targets/qa',
     keys: [],
@@ -51,13 +51,13 @@ test('a delegation without a hash is never looked at', () => {
     meta: undefined,
   };
   for (const meta of [undefined, { sha256: undefined, sha512: undefined, length: 2 }]) {
-    expect(() => trusted.acceptDelegation({ ...declared, meta }, Buffer.from('{}'))).toThrow(
+    await expect(trusted.acceptDelegation({ ...declared, meta }, Buffer.from('{}'))).rejects.toThrow(
       expect.objectContaining({ code: 'metadata_invalid', fault: 'hash_mismatch', role: 'targets/qa' }),
     );
   }
 });
 
-describe('the file that is named: its length and every hash given must agree', () => {
+describe('the file that is named: its length and every hash given must agree', async () => {
   const other = { sha256: Buffer.alloc(32).toString('base64'), sha512: Buffer.alloc(64).toString('base64') };
   const changes: readonly (readonly [string, (meta: PlainMeta) => PlainMeta])[] = [
     ['a byte more', (meta) => ({ ...meta, length: meta.length + 1 })],
@@ -77,8 +77,8 @@ describe('the file that is named: its length and every hash given must agree', (
       meta.snapshot = change(meta.snapshot);
     });
     const trusted = start(served);
-    trusted.acceptTimestamp(fileOf(served, 'timestamp'));
-    expect(() => trusted.acceptSnapshot(fileOf(served, 'snapshot'))).toThrow(
+    await trusted.acceptTimestamp(fileOf(served, 'timestamp'));
+    await expect(trusted.acceptSnapshot(fileOf(served, 'snapshot'))).rejects.toThrow(
       expect.objectContaining({ code: 'metadata_invalid', fault: 'hash_mismatch', role: 'snapshot' }),
     );
   });
@@ -88,44 +88,44 @@ describe('the file that is named: its length and every hash given must agree', (
     served.repository.resign('snapshot', ({ meta }) => {
       meta.root = change(meta.root);
     });
-    expect(accept(served).isRootNamedBySnapshot).toBe(false);
+    expect(await accept(served).isRootNamedBySnapshot).toBe(false);
     const error = await refusal(served.resolve(), 'metadata_invalid', 'hash_mismatch');
     expect(error.role).toBe('root');
   });
 
-  test('a sha256 is enough', () => {
+  test('a sha256 is enough', async () => {
     const served = createWorld();
     served.repository.resign('snapshot', ({ meta }) => {
       for (const { hashes } of [meta.root, meta.targets]) delete hashes.sha512;
     });
-    expect(accept(served).isRootNamedBySnapshot).toBe(true);
+    expect(await accept(served).isRootNamedBySnapshot).toBe(true);
   });
 });
 
-describe('the delegations that are followed', () => {
-  test('those that are passed over count too, up to the last one and not one more', () => {
+describe('the delegations that are followed', async () => {
+  test('those that are passed over count too, up to the last one and not one more', async () => {
     const served = createWorld();
     for (const name of ['a', 'b', 'c']) {
       served.repository.addDelegation(name);
       served.repository.signAs(name, '1.0', digestOf('b'), 7);
     }
     served.repository.publish();
-    const trusted = accept(served);
+    const trusted = await accept(served);
     const [a, b, c] = trusted.declaredBy(trusted.targets);
     if (a === undefined || b === undefined || c === undefined) throw new Error('three are declared');
-    trusted.acceptDelegation(a, fileOf(served, 'targets/a'));
+    await trusted.acceptDelegation(a, fileOf(served, 'targets/a'));
     for (let i = 2; i < LIMITS.delegations; i += 1) trusted.skipAbsent({ ...b, name: `targets/none-${i}` });
-    trusted.acceptDelegation(b, fileOf(served, 'targets/b'));
-    expect(() => trusted.acceptDelegation(c, fileOf(served, 'targets/c'))).toThrow(
+    await trusted.acceptDelegation(b, fileOf(served, 'targets/b'));
+    await expect(trusted.acceptDelegation(c, fileOf(served, 'targets/c'))).rejects.toThrow(
       expect.objectContaining({ code: 'metadata_invalid', fault: 'size', role: 'targets/c' }),
     );
   });
 
-  test('one that the snapshot does not name may sign nothing', () => {
+  test('one that the snapshot does not name may sign nothing', async () => {
     const served = createWorld();
     served.repository.addDelegation('qa', { paths: ['', '1.'] });
     served.repository.publish();
-    const trusted = accept(served);
+    const trusted = await accept(served);
     expect(trusted.declaredBy(trusted.targets)).toMatchObject([
       { name: 'targets/qa', paths: [], meta: undefined },
     ]);
