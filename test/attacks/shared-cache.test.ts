@@ -3,6 +3,7 @@
  * particular is shown. The cache is as careless as RFC 9111 and common set-ups allow: it keeps answers to requests with
  * Authorization, and answers that say nothing about it.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createTrustFileCache } from '../../proxy/cache/trust-files.ts';
 import type { TrustFile } from '../../proxy/pull/types.ts';
@@ -18,7 +19,7 @@ import {
   sha256,
   startProxy,
 } from '../pull/harness.ts';
-import { type Handler, startUpstream } from '../registry/upstream.ts';
+import { startUpstream } from '../registry/upstream.ts';
 
 const PUBLIC = {
   'cache-control': 'public, max-age=2592000, s-maxage=2592000',
@@ -37,7 +38,7 @@ afterEach(async () => {
 });
 
 /** A registry that shows everything to alice, a refusal to others, and tells caches to keep it. */
-const registry: Handler = (req, res): unknown => {
+const registry = (req: IncomingMessage, res: ServerResponse): unknown => {
   const headers: Record<string, string> = { ...PUBLIC, 'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT' };
   const mayRead = req.headers.authorization === ALICE.authorization || isAccount(req.headers.authorization);
   if (!mayRead) return res.writeHead(401, { ...headers, 'www-authenticate': 'Basic realm="r"' }).end('{}');
@@ -53,7 +54,7 @@ const registry: Handler = (req, res): unknown => {
   if (path.includes('/manifests/') && !path.includes(`/manifests/${SIGNED.digest}`) && !path.includes('/any'))
     return res.writeHead(404, headers).end('{}');
   if (path === '/v2/') return res.writeHead(200, headers).end('{}');
-  res
+  return res
     .writeHead(200, { ...headers, 'content-type': 'application/vnd.docker.distribution.manifest.v2+json' })
     .end(SIGNED.bytes);
 };
@@ -93,9 +94,12 @@ function mayKeep({ headers }: Reply): boolean {
 }
 
 async function start(trust: ClientAuth, options: ProxyOptions = {}): Promise<RunningProxy> {
-  const notary = await startUpstream((req, res): unknown => {
+  const notary = await startUpstream((req, res) => {
     const isOpen = trust.kind === 'anonymous' || isAccount(req.headers.authorization);
-    if (!isOpen) return res.writeHead(401, { ...PUBLIC, 'www-authenticate': 'Basic realm="n"' }).end();
+    if (!isOpen) {
+      res.writeHead(401, { ...PUBLIC, 'www-authenticate': 'Basic realm="n"' }).end();
+      return;
+    }
     const isThere = !(req.url ?? '').endsWith('/absent.json');
     res.writeHead(isThere ? 200 : 404, { ...PUBLIC, 'content-type': 'application/json' }).end(ROOT);
   });
