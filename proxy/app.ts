@@ -4,6 +4,7 @@ import Koa, { type Context, type Middleware } from 'koa';
 import { peerOf } from './listen/peer.ts';
 import type { FinalAnswer, PullRequest } from './pull/types.ts';
 import type { Pull } from './pull.ts';
+import { CALLERS_OWN } from './registry/caching.ts';
 import type { Forwarder } from './registry/passthrough.ts';
 import { type RouteLabel, toRouteLabel } from './registry/route-label.ts';
 
@@ -45,6 +46,8 @@ function identify({ newRequestId }: AppDeps): Middleware {
     // Our own: an ID from outside could make two log lines look like one request.
     ctx.state['requestId'] = newRequestId();
     ctx.set('X-Request-Id', ctx.state['requestId']);
+    // First, so that no way of answering can leave it out.
+    ctx.set(CALLERS_OWN);
     return next();
   };
 }

@@ -2,6 +2,7 @@
  * `_trust/tuf` for clients that read signatures themselves (Docker CLI up to 28), with this proxy as their trust server
  * (registry-clients.md §3). The files prove themselves to such a client, so no rule is asked.
  */
+import { IMMUTABLE } from '../registry/caching.ts';
 import { hasDigest } from '../registry/digest.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import { pullScope } from '../registry/manifest.ts';
@@ -31,15 +32,24 @@ export function answerTrust(exchange: Exchange, registry: HttpClient | undefined
       response: refuse(exchange, { reason: 'no_trust_data', message }, { gun: route.gun }),
     };
   }
-  const kept = recall(exchange, route);
-  if (kept !== undefined) return { kind: 'respond', response: toResponse(kept) };
+  const kept = recall(exchange, server, route);
+  if (kept !== undefined) return { kind: 'respond', response: toResponse(kept, route, server) };
   return { kind: 'forward', forward: toForward(exchange, server, route) };
 }
 
 /** A file whose name fixes its bytes for good; any other one for no longer than verified trust counts as fresh. */
-function recall({ deps, config }: Exchange, { gun, file }: TrustRoute): TrustFile | undefined {
+function recall(
+  { deps, config }: Exchange,
+  server: HttpClient,
+  { gun, file }: TrustRoute,
+): TrustFile | undefined {
   const maxAgeMs = BY_HASH.test(file) ? Number.POSITIVE_INFINITY : config.trustRefreshMs;
-  return deps.trustFiles.get({ gun, file }, maxAgeMs);
+  return deps.trustFiles.get({ gun: ownerOf(server, gun), file }, maxAgeMs);
+}
+
+/** After a reload a file is not served as another server's, nor what an account read as anybody's. */
+function ownerOf({ auth, baseUrl }: HttpClient, gun: string): string {
+  return `${auth} ${baseUrl.href} ${gun}`;
 }
 
 function toForward(exchange: Exchange, client: HttpClient, { gun, file }: TrustRoute): Forward {
@@ -56,7 +66,8 @@ function toForward(exchange: Exchange, client: HttpClient, { gun, file }: TrustR
       maxBytes: MAX_KEPT_BYTES,
       onWhole: ({ bytes, contentType }) => {
         const isWhatItSays = hash === undefined || hasDigest(bytes, `sha256:${hash}`);
-        if (isWhatItSays) trustFiles.set({ gun, file }, { bytes, contentType }, askedAt);
+        if (isWhatItSays)
+          trustFiles.set({ gun: ownerOf(client, gun), file }, { bytes, contentType }, askedAt);
       },
     },
     onServed: () => undefined,
@@ -67,8 +78,11 @@ function toForward(exchange: Exchange, client: HttpClient, { gun, file }: TrustR
   };
 }
 
-function toResponse({ bytes, contentType }: TrustFile): Response {
+/** What everybody may read and never changes may be kept on the way; an account's files are their reader's alone. */
+function toResponse({ bytes, contentType }: TrustFile, { file }: TrustRoute, server: HttpClient): Response {
+  const isForAll = server.auth === 'anonymous' && BY_HASH.test(file);
   const headers = new Map([
+    ...(isForAll ? [['Cache-Control', IMMUTABLE] as const] : []),
     ['Content-Type', contentType ?? 'application/json'],
     ['Content-Length', String(bytes.length)],
     ['Docker-Distribution-Api-Version', 'registry/2.0'],

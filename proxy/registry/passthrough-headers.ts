@@ -1,5 +1,6 @@
 /** Which headers pass in either direction, and which answers do (registry-clients.md §3, §4.4). */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { NOBODYS } from './caching.ts';
 import type { Forward, ForwardFailure, ForwardKind } from './passthrough.ts';
 
 export type Verdict =
@@ -22,7 +23,6 @@ const REQUEST_HEADERS: Readonly<Record<ForwardKind, readonly string[]>> = {
 /** What goes back of an upstream's headers: never `Set-Cookie`, never a hop-by-hop header. */
 const RESPONSE_HEADERS = [
   'accept-ranges',
-  'cache-control',
   'content-length',
   'content-range',
   'content-type',
@@ -93,12 +93,31 @@ export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forwa
   res.setHeader('docker-distribution-api-version', 'registry/2.0');
   const { location, link } = answer.headers;
   const status = answer.statusCode ?? 0;
+  writeCaching(answer, status, res, forward);
   if (status >= 300 && status < 400 && location !== undefined) res.setHeader('location', location);
   const ownLink = typeof link === 'string' ? forward.toLink?.(link) : undefined;
   if (ownLink !== undefined) res.setHeader('link', ownLink);
   // Line by line and unchanged: clients compute their token request from it (§4.2).
   const challenges = answer.headersDistinct['www-authenticate'];
   if (status === 401 && challenges !== undefined) res.setHeader('www-authenticate', challenges);
+}
+
+/**
+ * The upstream's own word counts for one kind of answer: what a trust server gives to everybody. All others depend on
+ * the caller, or on an account that is not the caller's, which the upstream does not know.
+ */
+function writeCaching(
+  { headers }: IncomingMessage,
+  status: number,
+  res: ServerResponse,
+  { kind, client }: Forward,
+): void {
+  const cacheControl = headers['cache-control'];
+  if (status >= 300 && status !== 304) res.setHeader('cache-control', NOBODYS);
+  else if (kind === 'trust' && client.auth === 'anonymous' && cacheControl !== undefined) {
+    res.setHeader('cache-control', cacheControl);
+    res.removeHeader('vary');
+  }
 }
 
 function isAbsolute(location: string | undefined): boolean {
