@@ -72,6 +72,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'node:',
     ],
   ],
+  ['telemetry/log-writer.ts', ['pino', 'node:']],
   ['registry/room.ts', ['listen/limits.ts', 'node:']],
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
   ['registry/connections.ts', ['listen/public-address.ts', 'undici', 'node:']],

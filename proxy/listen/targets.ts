@@ -30,7 +30,15 @@ export function isTunnelPattern(text: string): boolean {
   const [, host = '', port] = PATTERN.exec(text) ?? [];
   if (host === '' || Number(port) > MAX_PORT) return false;
   // `*.` in front of an address, or of a whole top-level domain, is a mistake.
-  return !isWildcard(text) || (isIP(host.replace(/^\[|\]$/g, '')) === 0 && host.includes('.'));
+  return (
+    !isWildcard(text) ||
+    (isIP(host.replace(/^\[|\]$/g, '')) === 0 && host.includes('.') && !endsInNumber(host))
+  );
+}
+
+/** No name of a host does: what ends like that is an address in one of the spellings resolvers take (`127.1`, `0x7f.1`). */
+function endsInNumber(host: string): boolean {
+  return /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/.test(host);
 }
 
 export function isWildcard(pattern: string): boolean {
@@ -40,7 +48,7 @@ export function isWildcard(pattern: string): boolean {
 export function covers(pattern: string, { host, port }: Target): boolean {
   if (!isWildcard(pattern)) return pattern === `${host}:${port}`;
   const dot = host.indexOf('.');
-  return dot > 0 && `*${host.slice(dot)}:${port}` === pattern;
+  return dot > 0 && !endsInNumber(host) && `*${host.slice(dot)}:${port}` === pattern;
 }
 
 /** What is to be done with a target. */
