@@ -85,15 +85,17 @@ export function isSameKey(a: PublicKey, b: PublicKey): boolean {
 }
 
 /**
- * The numbers a key consists of, as text: DER may write one point of a curve in several ways. Undefined for what no
- * verifier here takes.
+ * The numbers a key consists of, as text: DER may write one point of a curve in several ways. Undefined for what may not
+ * verify.
  */
 function pairOf(key: KeyObject): string | undefined {
   try {
     const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' });
     return [kty, crv, x, y, n, e].join(' ');
   } catch {
-    return key.asymmetricKeyDetails?.namedCurve === 'secp224r1' ? pairOnP224(exportSpki(key)) : undefined;
+    const spki = exportSpki(key);
+    const isP224 = key.asymmetricKeyDetails?.namedCurve === 'secp224r1';
+    return isP224 ? pairOnP224(spki) : Buffer.from(spki).toString('hex');
   }
 }
 

@@ -71,9 +71,9 @@ describe('the file that is named: its length and every hash given must agree', a
     ['another sha512', ({ hashes, length }) => ({ hashes: { ...hashes, sha512: other.sha512 }, length })],
   ];
 
-  test.each(changes)('%s, of the snapshot', (_what, change) => {
+  test.each(changes)('%s, of the snapshot', async (_what, change) => {
     const served = createWorld();
-    served.repository.resign('timestamp', ({ meta }) => {
+    served.repository.resign('timestamp', async ({ meta }) => {
       meta.snapshot = change(meta.snapshot);
     });
     const trusted = start(served);
@@ -85,20 +85,20 @@ describe('the file that is named: its length and every hash given must agree', a
 
   test.each(changes)('%s, of the root', async (_what, change) => {
     const served = createWorld();
-    served.repository.resign('snapshot', ({ meta }) => {
+    served.repository.resign('snapshot', async ({ meta }) => {
       meta.root = change(meta.root);
     });
-    expect(await accept(served).isRootNamedBySnapshot).toBe(false);
+    expect((await accept(served)).isRootNamedBySnapshot).toBe(false);
     const error = await refusal(served.resolve(), 'metadata_invalid', 'hash_mismatch');
     expect(error.role).toBe('root');
   });
 
   test('a sha256 is enough', async () => {
     const served = createWorld();
-    served.repository.resign('snapshot', ({ meta }) => {
+    served.repository.resign('snapshot', async ({ meta }) => {
       for (const { hashes } of [meta.root, meta.targets]) delete hashes.sha512;
     });
-    expect(await accept(served).isRootNamedBySnapshot).toBe(true);
+    expect((await accept(served)).isRootNamedBySnapshot).toBe(true);
   });
 });
 
