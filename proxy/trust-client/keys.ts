@@ -68,6 +68,18 @@ export function isSameKey(a: PublicKey, b: PublicKey): boolean {
   return a.keyObject !== undefined && b.keyObject !== undefined && a.keyObject.equals(b.keyObject);
 }
 
+/** One name for a key pair, the same in every certificate and encoding; lower-case hex. */
+export function identityOf({ id, keyObject }: PublicKey): string {
+  if (keyObject === undefined) return id;
+  try {
+    const { kty, crv, x, y, n, e } = keyObject.export({ format: 'jwk' });
+    return sha256Hex(new TextEncoder().encode(JSON.stringify([kty, crv, x, y, n, e])));
+  } catch {
+    // A curve that has no name in JWK.
+    return sha256Hex(exportSpki(keyObject));
+  }
+}
+
 /** The literal text of §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
 export function toKeyId(keytype: string, bytes: Uint8Array): string {
   const quoted = keytype.replace(/[\\"]/g, '\\$&');

@@ -136,6 +136,18 @@ export function verifyRootIsCurrent(root: RootFile, gun: string, now: Date): Dat
   );
 }
 
+/** Whether a timestamp is one that this root's keys signed; nothing else of it is looked at. Never throws on bytes. */
+export function isTimestampUnder(root: RootFile, bytes: Uint8Array): boolean {
+  try {
+    const { signatures, message } = parseEnvelope(bytes, 'timestamp');
+    verifyThreshold(root.metadata.roles.timestamp, signatures, message, 'timestamp');
+    return true;
+  } catch (error) {
+    if (error instanceof TrustError) return false;
+    throw error;
+  }
+}
+
 /** A root stops verifying when fewer different signers than its threshold are left; in ms since the epoch. */
 function reachesUntil(signed: readonly RootKey[], threshold: number): number {
   const longest = [...signed].sort((a, b) => lifetimeOf(b) - lifetimeOf(a));
@@ -159,12 +171,12 @@ export function requireUnexpired(role: string, expires: Date, now: Date): void {
   });
 }
 
-export function rollback(role: string, got: number, least: number): TrustError {
+export function rollback(role: string, got: number, least: number, isLag = false): TrustError {
   return new TrustError(
     'metadata_rollback',
     'rollback',
     `${role} version ${got} is older than version ${least}, the least that may follow what was seen before`,
-    { role },
+    { role, isLag },
   );
 }
 

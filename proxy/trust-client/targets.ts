@@ -8,7 +8,7 @@ import type { TargetEntry } from './metadata.ts';
 import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
-import type { RoleName, RoleStatus, TrustedTarget, VerifiedTrust } from './types.ts';
+import type { RoleName, RoleStatus, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
 
 const RELEASES = 'targets/releases';
 const SHA256_BYTES = 32;
@@ -30,11 +30,14 @@ export class VerifiedRepository implements VerifiedTrust {
   readonly root: RootFile;
   /** SHA-256 of the timestamp file, hex: an equal one means that nothing changed. */
   readonly timestampSha256: string;
+  /** Of the remembered entry that holds this: while it is the same, nobody has seen anything newer. */
+  readonly stamp: StateStamp;
   private readonly top: TargetsRole;
   private readonly delegations: ReadonlyMap<RoleName, TargetsRole>;
 
-  constructor(gun: Gun, trusted: TrustedMetadata) {
+  constructor(gun: Gun, trusted: TrustedMetadata, stamp: StateStamp) {
     this.gun = gun;
+    this.stamp = stamp;
     this.root = trusted.root;
     this.timestampSha256 = trusted.timestamp.sha256;
     this.roles = describeRoles(trusted);
@@ -76,32 +79,37 @@ export class VerifiedRepository implements VerifiedTrust {
 
   /**
    * First the subtree of `targets/releases`, then `targets`. A hit below `targets/releases` is refused by Docker and
-   * hides an entry in `targets` (§8), so it ends the search here too.
+   * hides an entry in `targets` (§8), so it ends the search here too. So does a hit in a role that has expired since it
+   * was verified: Docker goes on to `targets`, where an older entry may be left from before there were signers.
    */
   private find(
     tag: string,
     now: Date,
   ): { readonly role: TargetsRole; readonly entry: TargetEntry } | undefined {
     const releases = this.delegations.get(RELEASES);
-    if (releases !== undefined && mayName(releases, tag, now)) {
+    if (releases !== undefined && isWithin(releases, tag)) {
       const entry = releases.targets.get(tag);
-      if (entry !== undefined) return { role: releases, entry };
-      if (this.isNamedBelow(RELEASES, tag, now)) return undefined;
+      if (entry !== undefined) return mayName(releases, tag, now) ? { role: releases, entry } : undefined;
+      if (this.isNamedBelow(RELEASES, tag)) return undefined;
     }
     const entry = this.top.targets.get(tag);
     return entry && { role: this.top, entry };
   }
 
-  private isNamedBelow(parent: RoleName, tag: string, now: Date): boolean {
+  private isNamedBelow(parent: RoleName, tag: string): boolean {
     return [...this.delegations.values()].some(
       (role) =>
-        role.role.startsWith(`${parent}/`) && this.isReachable(role, tag, now) && role.targets.has(tag),
+        role.role.startsWith(`${parent}/`) && this.isReachable(role, tag, undefined) && role.targets.has(tag),
     );
   }
 
-  /** Every role from `role` up to below `targets` may name the tag: a search stops at the first that may not. */
-  private isReachable(role: TargetsRole, tag: string, now: Date): boolean {
-    if (!mayName(role, tag, now)) return false;
+  /**
+   * Every role from `role` up to below `targets` may name the tag: a search stops at the first that may not.
+   *
+   * @param now undefined: whatever has expired.
+   */
+  private isReachable(role: TargetsRole, tag: string, now: Date | undefined): boolean {
+    if (!(now === undefined ? isWithin(role, tag) : mayName(role, tag, now))) return false;
     const parentName = role.role.slice(0, role.role.lastIndexOf('/'));
     if (parentName === 'targets') return true;
     const parent = this.delegations.get(parentName);
@@ -122,7 +130,11 @@ export class VerifiedRepository implements VerifiedTrust {
 }
 
 function mayName(role: TargetsRole, tag: string, now: Date): boolean {
-  return now <= role.expires && role.paths.some((path) => tag.startsWith(path));
+  return now <= role.expires && isWithin(role, tag);
+}
+
+function isWithin(role: TargetsRole, tag: string): boolean {
+  return role.paths.some((path) => tag.startsWith(path));
 }
 
 function toDigest(entry: TargetEntry): string | undefined {
@@ -138,9 +150,10 @@ function toTargetsRole({ role, metadata, paths }: VerifiedDelegation): TargetsRo
 function describeRoles(trusted: TrustedMetadata): readonly RoleStatus[] {
   const { root, timestamp, snapshot, targets } = trusted;
   const files = [timestamp, snapshot, targets, ...trusted.delegations.values()];
-  const statuses = files.map(({ role, metadata, keys }) =>
-    describe(role, metadata.version, metadata.expires, keys),
-  );
+  const statuses = files.map(({ role, metadata, keys }) => ({
+    ...describe(role, metadata.version, metadata.expires, keys),
+    skipped: trusted.expired.has(role) ? ('expired' as const) : undefined,
+  }));
   const skipped = [...trusted.skipped].map(([name, { reason, declared }]) => ({
     ...describe(name, 0, new Date(0), declared),
     skipped: reason,
