@@ -18,7 +18,8 @@ export function requireNotLower(
 ): void {
   for (const [index, root] of before.roots.entries()) {
     const kept = after.roots[index];
-    if (kept === undefined || !Buffer.from(kept).equals(root)) throw lowers(gun, `root ${index + 1} would go`);
+    if (kept === undefined || !Buffer.from(kept).equals(root))
+      throw lowers(gun, `root ${index + 1} would go`);
   }
   for (const [role, { version }] of before.floors) {
     const next = after.floors.get(role)?.version;

@@ -53,7 +53,11 @@ export async function recall(state: TrustState, gun: Gun): Promise<Memory> {
       // A timestamp names every other file through the snapshot, the root too: the same one is the same state.
       const isSame = stored.floors.get('timestamp')?.sha256 === trusted.timestamp.sha256;
       if (isSame && stored.files.has('timestamp')) return;
-      const trust = { roots: withNewer(roots, chain), files: filesToKeep(trusted), floors: floorsOf(stored, trusted) };
+      const trust = {
+        roots: withNewer(roots, chain),
+        files: filesToKeep(trusted),
+        floors: floorsOf(stored, trusted),
+      };
       await save(trust, trusted.fallen);
     },
   };
@@ -74,7 +78,8 @@ function withNewer(roots: readonly Uint8Array[], chain: RootChain): readonly Uin
 function floorsOf({ floors }: StoredTrust, trusted: TrustedMetadata): ReadonlyMap<RoleName, RoleRecord> {
   const { timestamp, snapshot, targets, delegations } = trusted;
   const raised = new Map(floors);
-  for (const file of [timestamp, snapshot, targets, ...delegations.values()]) raised.set(file.role, toFloor(file));
+  for (const file of [timestamp, snapshot, targets, ...delegations.values()])
+    raised.set(file.role, toFloor(file));
   return raised;
 }
 

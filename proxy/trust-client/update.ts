@@ -164,7 +164,8 @@ async function proveWithNewestRoot(
       throw failure instanceof TrustError && failure.isOutage ? error : failure;
     });
     const { stored } = pass;
-    const hasGrown = stored.roots.length > 0 && sha256Hex(stored.roots.at(-1) ?? NO_BYTES) !== newestOf(roots).sha256;
+    const hasGrown =
+      stored.roots.length > 0 && sha256Hex(stored.roots.at(-1) ?? NO_BYTES) !== newestOf(roots).sha256;
     if (roots.length === chain.length && !hasGrown) throw error;
     await keepRoots(roots);
     return { trusted: await proveAll({ ...pass, files }, roots), roots };
