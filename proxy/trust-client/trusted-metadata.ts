@@ -11,7 +11,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { bundleIn, isStrongCertificate } from './certificates.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
-import { identityOf, type PublicKey } from './keys.ts';
+import { signersIn, stillAuthorised } from './floors.ts';
 import { LIMITS } from './limits.ts';
 import {
   type DelegatedRole,
@@ -275,19 +275,6 @@ export class TrustedMetadata {
 
 /** Every date is later. */
 const ANY_AGE = new Date(-8.64e15);
-
-/** The keys of today that signed the floor, in whatever certificate or encoding they are declared now. */
-function signersIn(floor: RoleRecord, keys: readonly PublicKey[]): readonly PublicKey[] {
-  return keys.filter((key) => floor.signers.includes(key.id) || floor.signers.includes(identityOf(key)));
-}
-
-/**
- * Whether those of the floor's signers that are left could have set it then, or could set it now: a threshold that is
- * raised lets no floor fall. Where the threshold then is not known, one signer that is left keeps it.
- */
-function stillAuthorised(floor: RoleRecord, role: Role): boolean {
-  return countSigners(signersIn(floor, role.keys)) >= Math.min(floor.threshold ?? 1, role.threshold);
-}
 
 /** Every hash given must match, over the bytes as served; honest lengths are exact (§7, §13 "mix-and-match"). */
 function isNamedBy(meta: FileMeta, bytes: Uint8Array, sha256: string): boolean {

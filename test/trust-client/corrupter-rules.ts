@@ -124,7 +124,7 @@ function conclude(row: Row, { about, unsigned }: Finding): Outcome {
   const isHidden = role === 'targets/releases' && corruption.name === 'nothing said of the file';
   if (isHidden && state === 'same') return rollback(role);
   if (about === undefined) return { kind: 'accepted', unsigned };
-  return isSkipped(row, role, about) ? withoutDelegation() : invalid(about, role);
+  return isSkipped({ ...row, state: 'none' }, role, about) ? withoutDelegation() : invalid(about, role);
 }
 
 /** Content that changed without its key has a stale signature. */
