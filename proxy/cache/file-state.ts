@@ -1,67 +1,121 @@
 /**
  * Trust state in a folder: one file a repository, replaced by rename, so that a crash at any moment leaves the old
- * one or the new one. One proxy writes to one folder; a change by somebody else is noticed and refused.
+ * one or the new one. Several processes may write to one folder: a save counts only if it replaces what was loaded.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gun } from '../registry/reference.ts';
 import { TrustError } from '../trust-client/errors.ts';
-import type { StoredTrust, TrustState } from '../trust-client/types.ts';
-import { decodeStoredTrust, encodeStoredTrust, readStamp } from './stored-trust-codec.ts';
+import type {
+  LoadedTrust,
+  Replaces,
+  SaveResult,
+  StateStamp,
+  StoredTrust,
+  TrustState,
+} from '../trust-client/types.ts';
+import { hasCode, replaceIfUnchanged, UNFINISHED, writeSynced } from './claimed-write.ts';
+import { requireNotLower } from './raise-only.ts';
+import { decodeStoredTrust, encodeStoredTrust, readStamp, STAMP_BYTES } from './stored-trust-codec.ts';
 
 const SUFFIX = '.trust';
-const UNFINISHED = '.tmp';
+const FORGOTTEN = '.forgotten';
 /** A temporary file older than this was left by a crash, in milliseconds. */
 const ABANDONED_AFTER = 3_600_000;
+/** How long a caller of `probe` waits for a disk that does not answer; at the start, in milliseconds too. */
+const PROBE_MS = 2_000;
+const FIRST_PROBE_MS = 10_000;
 
 export type FileState = TrustState & {
-  /** Proves that the folder can be written to. @throws TrustError (`state`) when it cannot. */
+  /** Proves that the folder can be written to. @throws TrustError (`state`) when it cannot, or does not answer. */
   probe(): Promise<void>;
 };
 
+/** What this process knows of an entry it has read or written. Only stored repositories have one. */
+type Known = { readonly roots: number; readonly timestamp: number; readonly at: number };
+
 /** @throws TrustError (`state`) when the folder cannot be made or written to. */
 export async function openFileState(folder: string): Promise<FileState> {
-  const state = createFileState(folder);
   await guardState(folder, 'cannot be used', async () => {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await removeAbandoned(folder);
   });
-  await state.probe();
-  return state;
+  await createProbe(folder)(FIRST_PROBE_MS);
+  return createFileState(folder);
 }
 
 /** As `openFileState`, for commands that only read: the folder need not exist. */
 export function createFileState(folder: string): FileState {
-  /** What each repository's file looked like when it was last read or written here; undefined: it was not there. */
-  const seen = new Map<Gun, string | undefined>();
+  const known = new Map<Gun, Known>();
+  const know = (gun: Gun, { roots, floors }: StoredTrust) => {
+    known.set(gun, {
+      roots: roots.length,
+      timestamp: floors.get('timestamp')?.version ?? 0,
+      at: Date.now(),
+    });
+  };
+
+  const read = async (gun: Gun): Promise<LoadedTrust | undefined> => {
+    const path = stateFileOf(folder, gun);
+    const bytes = await readIfThere(path);
+    const entry = bytes && { ...decodeStoredTrust(gun, bytes), stamp: readStamp(bytes) };
+    const before = known.get(gun);
+    if (entry !== undefined && (before === undefined || !isOlder(entry, before))) return entry;
+    const forgottenAt = await whenForgotten(path);
+    if (before !== undefined && forgottenAt < before.at) throw new Error(entry === undefined ? GONE : OLDER);
+    return entry ?? (forgottenAt > 0 ? NOTHING_LEFT : undefined);
+  };
 
   const load = (gun: Gun) =>
     guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, async () => {
-      const bytes = await readIfThere(stateFileOf(folder, gun));
-      seen.set(gun, bytes && readStamp(bytes));
-      return bytes && decodeStoredTrust(gun, bytes);
+      // Twice: a save of this very process may fall between reading the file and looking at what is known.
+      const entry = await read(gun).catch(async (error: unknown) => {
+        if (known.has(gun)) return await read(gun);
+        throw error;
+      });
+      if (entry === undefined || entry === NOTHING_LEFT) known.delete(gun);
+      else know(gun, entry);
+      return entry;
     });
 
-  const save = (gun: Gun, trust: StoredTrust) =>
+  const stampOf = (gun: Gun) =>
+    guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, () =>
+      readStampOf(stateFileOf(folder, gun)),
+    );
+
+  const save = (gun: Gun, trust: StoredTrust, { stamp, fallen }: Replaces): Promise<SaveResult> =>
     guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be written`, async () => {
-      const current = await readIfThere(stateFileOf(folder, gun));
-      if ((current && readStamp(current)) !== seen.get(gun)) {
-        throw new Error('it was changed by another process since it was read');
-      }
+      const path = stateFileOf(folder, gun);
+      const current = await readIfThere(path);
+      if ((current ? readStamp(current) : await readStampOf(path)) !== stamp) return { kind: 'changed' };
+      if (current) requireNotLower(gun, decodeStoredTrust(gun, current), trust, fallen);
       const bytes = encodeStoredTrust(gun, trust);
-      await writeAtomically(folder, stateFileOf(folder, gun), bytes);
-      seen.set(gun, readStamp(bytes));
+      const isReplaced = await replaceIfUnchanged({
+        path,
+        bytes,
+        stamp,
+        stampNow: () => readStampOf(path),
+        isWhole: (left) => isWhole(gun, left),
+      });
+      if (!isReplaced) return { kind: 'changed' };
+      know(gun, trust);
+      return { kind: 'saved', stamp: readStamp(bytes) };
     });
 
-  const probe = () =>
-    guardState(folder, 'cannot be written to', async () => {
-      const path = join(folder, `probe-${randomUUID()}${UNFINISHED}`);
-      await writeSynced(path, Buffer.from('probe'));
-      await rm(path);
-    });
+  const probe = createProbe(folder);
+  return { load, stampOf, save, probe: () => probe(PROBE_MS) };
+}
 
-  return { load, save, probe };
+const GONE = 'it was there and is gone; a restart begins anew';
+const OLDER = 'it is older than what this process read or wrote there';
+/** What is left of an entry after `trust reset`: first contact may happen again. */
+const NOTHING_LEFT: LoadedTrust = { roots: [], files: new Map(), floors: new Map(), stamp: 'forgotten' };
+
+/** Of the same roots, as a version may go down only when its keys were replaced. */
+function isOlder({ roots, floors }: StoredTrust, known: Known): boolean {
+  if (roots.length !== known.roots) return roots.length < known.roots;
+  return (floors.get('timestamp')?.version ?? 0) < known.timestamp;
 }
 
 /** A hash, because a name from outside must never become a path (Cure53 TUF-01-004). */
@@ -69,47 +123,84 @@ export function stateFileOf(folder: string, gun: Gun): string {
   return join(folder, createHash('sha256').update(gun).digest('hex') + SUFFIX);
 }
 
+/** Beside the entry, its time says when the entry was last forgotten on purpose. */
+export function forgottenFileOf(path: string): string {
+  return path + FORGOTTEN;
+}
+
+/** @returns milliseconds since the epoch; 0: never. */
+async function whenForgotten(path: string): Promise<number> {
+  try {
+    return (await stat(forgottenFileOf(path))).mtimeMs;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}
+
+async function readStampOf(path: string): Promise<StateStamp> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(STAMP_BYTES), 0, STAMP_BYTES, 0);
+      return readStamp(buffer.subarray(0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    return (await whenForgotten(path)) > 0 ? NOTHING_LEFT.stamp : undefined;
+  }
+}
+
+function isWhole(gun: Gun, bytes: Buffer): boolean {
+  try {
+    decodeStoredTrust(gun, bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
 
-async function writeAtomically(folder: string, path: string, bytes: Buffer): Promise<void> {
-  const unfinished = `${path}.${randomUUID()}${UNFINISHED}`;
-  try {
-    await writeSynced(unfinished, bytes);
-    await rename(unfinished, path);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
-  }
-  const directory = await open(folder, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-async function writeSynced(path: string, bytes: Buffer): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+/** One write at a time, which later callers join: a disk that hangs is asked once, and nobody waits longer than said. */
+function createProbe(folder: string): (limitMs: number) => Promise<void> {
+  let running: Promise<void> | undefined;
+  const write = async () => {
+    const path = join(folder, `probe-${randomUUID()}${UNFINISHED}`);
+    try {
+      await writeSynced(path, Buffer.from('probe'));
+    } finally {
+      await rm(path, { force: true });
+    }
+  };
+  return (limitMs) =>
+    guardState(folder, 'cannot be written to', async () => {
+      running ??= write().finally(() => {
+        running = undefined;
+      });
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`the disk did not answer within ${limitMs} ms`)), limitMs);
+      });
+      await Promise.race([running, late]).finally(() => clearTimeout(timer));
+    });
 }
 
 async function removeAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith(UNFINISHED)) continue;
     const path = join(folder, name);
-    const { mtimeMs } = await stat(path);
+    // Another process may just have removed it.
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
     if (Date.now() - mtimeMs > ABANDONED_AFTER) await rm(path, { force: true });
   }
 }
@@ -119,6 +210,7 @@ export async function guardState<T>(path: string, what: string, work: () => Prom
   try {
     return await work();
   } catch (error) {
+    if (error instanceof TrustError) throw error;
     const why = String(error).split('\n', 1)[0];
     throw new TrustError(
       'trust_unreachable',
@@ -127,8 +219,4 @@ export async function guardState<T>(path: string, what: string, work: () => Prom
       { cause: error },
     );
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }

@@ -1,8 +1,8 @@
 /** Forgetting one repository on purpose: its file is moved aside, never removed, and the record says who lost what. */
-import { appendFile, rename } from 'node:fs/promises';
+import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gun } from '../registry/reference.ts';
-import { createFileState, guardState, stateFileOf } from './file-state.ts';
+import { createFileState, forgottenFileOf, guardState, stateFileOf } from './file-state.ts';
 
 const RECORD = 'resets.jsonl';
 
@@ -34,6 +34,8 @@ export async function resetFileState(
       mode: 0o600,
     });
     await rename(path, archive);
+    // A running proxy that knows the entry tells by this that it was not lost.
+    await writeFile(forgottenFileOf(path), `${at.toISOString()}\n`, { mode: 0o600 });
     return archive;
   });
 }

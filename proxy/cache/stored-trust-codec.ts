@@ -12,16 +12,23 @@ import type { StoredTrust } from '../trust-client/types.ts';
 
 const MAGIC = 'pullwarden-trust 1 ';
 const NEWLINE = 0x0a;
+/** Bytes of the first line: the magic, a SHA-256 in hex, a line break. */
+export const STAMP_BYTES = MAGIC.length + 65;
 
 const HEX = z.string().regex(/^[0-9a-f]{64}$/);
 const LENGTH = z.number().int().nonnegative();
+const FLOOR = z.strictObject({
+  version: LENGTH,
+  sha256: HEX,
+  signers: z.array(HEX),
+  // Absent in what was written before it was remembered.
+  threshold: LENGTH.min(1).optional(),
+});
 const INDEX = z.strictObject({
   gun: z.string(),
   roots: z.array(LENGTH).min(1),
   files: z.array(z.tuple([z.string(), LENGTH])),
-  floors: z.array(
-    z.tuple([z.string(), z.strictObject({ version: LENGTH, sha256: HEX, signers: z.array(HEX) })]),
-  ),
+  floors: z.array(z.tuple([z.string(), FLOOR])),
 });
 
 export function encodeStoredTrust(gun: Gun, trust: StoredTrust): Buffer {
@@ -60,7 +67,7 @@ export function decodeStoredTrust(gun: Gun, bytes: Buffer): StoredTrust {
 
 /** The first line: equal for equal content, so that a writer can see whether another one was there. */
 export function readStamp(bytes: Buffer): string {
-  return bytes.subarray(0, MAGIC.length + 65).toString('latin1');
+  return bytes.subarray(0, STAMP_BYTES).toString('latin1');
 }
 
 function checksum(bytes: Uint8Array): string {

@@ -2,7 +2,8 @@
  * Verified trust, kept fresh: one question to the trust server per repository and refresh interval, however many ask.
  *
  * An answer never outlives what proved it: the caller judges expiry by its own clock, and an earlier answer is used
- * only when the server could not be asked, never when it said something that does not verify.
+ * only when the server could not be asked, or showed nothing but what it said before; never when it said something that
+ * does not verify, and never under keys whose replacement was seen.
  */
 import { LRUCache } from 'lru-cache';
 import type { TrustOutcome } from '../policy/types.ts';
@@ -10,6 +11,7 @@ import { withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
 import { toTrustError } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
+import { inTime } from '../trust-client/memory.ts';
 import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustSource, TrustState } from '../trust-client/types.ts';
@@ -61,6 +63,10 @@ const MAX_BYTES = 256 * 1024 * 1024;
 const REFUSAL_MS = 5_000;
 /** How long an outage is believed before the server is asked again. */
 const OUTAGE_MS = 5_000;
+/** How long a pull waits for a renewal while something verified is there to answer with, in milliseconds. */
+const PATIENCE_MS = 2_000;
+/** How long the state is waited for when an earlier answer is to be used, in milliseconds. */
+const STATE_MS = 1_000;
 
 /** A repository that nobody asked for within this time is not in use, in milliseconds. */
 const IN_USE_MS = 600_000;
@@ -103,9 +109,9 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   const refresh = async (registry: string, gun: Gun, timeoutMs: number): Promise<TrustOutcome> => {
     const started = now();
     const previous = entries.peek(gun)?.trust;
-    const remember = (trust: VerifiedRepository | undefined, failure: TrustError | undefined) => {
+    const remember = (at: Date, trust: VerifiedRepository | undefined, failure: TrustError | undefined) => {
       const usedAt = entries.peek(gun)?.usedAt ?? started.getTime();
-      const entry = { registry, usedAt, trust, at: started.getTime(), failure };
+      const entry = { registry, usedAt, trust, at: at.getTime(), failure };
       const [to, from] = trust === undefined ? [refused, entries] : [entries, refused];
       from.delete(gun);
       to.set(gun, entry);
@@ -116,28 +122,57 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       const trust = await withDeadline(timeoutMs, undefined, (signal) =>
         updateTrust(deps, { gun, pin, now: started, signal, previous }),
       );
-      remember(trust, undefined);
+      remember(started, trust, undefined);
       observer?.updated(registry, trust, trust === previous ? 'unchanged' : 'updated');
       return { kind: 'verified', trust, path: 'cold' };
     } catch (caught) {
       // The one place where what nobody foresaw becomes a refusal: it is remembered, counted, and audit lets it pass.
       const error = toTrustError(caught, 'trust data');
       observer?.failed(registry, error);
-      const usable = error.isOutage ? (previous ?? (await restore(gun, started))) : undefined;
-      remember(usable, error);
-      return afterFailure(usable, error, started, 'cold');
+      const usable = isCarried(error) ? await carryOn(gun, previous) : undefined;
+      // From its end on: a server that answers nothing is known for it only then.
+      remember(now(), usable, error);
+      return afterFailure(usable, error, now(), 'cold');
     }
   };
 
-  /** What an earlier run verified, when the server has not been reached since this one started. */
-  const restore = async (gun: Gun, at: Date): Promise<VerifiedRepository | undefined> => {
+  /**
+   * What was verified before and is the newest that anybody verified, when the server cannot say more: the answer in
+   * memory if the state still holds just that, otherwise what the state holds. So keys that were replaced carry nothing.
+   */
+  const carryOn = async (
+    gun: Gun,
+    previous: VerifiedRepository | undefined,
+  ): Promise<VerifiedRepository | undefined> => {
     try {
-      return await restoreTrust(options.state, gun, options.pinFor(gun), at);
+      return await withDeadline(STATE_MS, undefined, async (signal) => {
+        const state = inTime(options.state, gun, signal);
+        if (previous !== undefined && (await state.stampOf(gun)) === previous.stamp) return previous;
+        return await restoreTrust(state, gun, options.pinFor(gun), now());
+      });
     } catch (error) {
-      // Nothing remembered, or no longer valid: the outage itself is the answer.
-      if (error instanceof TrustError) return undefined;
-      throw error;
+      if (!(error instanceof TrustError)) throw error;
+      // A disk that does not answer says nothing against what is in memory. Nothing remembered, or no longer valid: the
+      // failure itself is the answer.
+      return error.code === 'deadline_exceeded' ? previous : undefined;
     }
+  };
+
+  /**
+   * Waits for a question that is on its way, but not for long where something verified can be used meanwhile: at once
+   * when the last one failed, as a server that is silent is silent for the next pull too.
+   */
+  const wait = async (gun: Gun, flight: Promise<TrustOutcome>): Promise<TrustOutcome> => {
+    const known = entries.peek(gun) ?? refused.peek(gun);
+    if (known?.failure !== undefined && !isCarried(known.failure)) return await flight;
+    const patience = known?.failure === undefined ? Math.min(PATIENCE_MS, options.timeoutMs) : 0;
+    const answered = await settledWithin(flight, patience);
+    if (answered !== undefined) return answered;
+    const trust = await carryOn(gun, known?.trust);
+    if (trust === undefined || now() > trust.expires) return await flight;
+    // Its own failure is told to the observer, and to the next pull.
+    flight.catch(() => undefined);
+    return { kind: 'verified', trust, path: 'stale' };
   };
 
   /** One flight a repository, however many wait for it. */
@@ -150,7 +185,12 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   /** Nothing verified is in memory: in this client's turn, and within `timeoutMs` in all. */
   const flyCold = async (registry: string, gun: Gun, client: string): Promise<TrustOutcome> => {
     const since = monotonic();
-    const isStored = async () => (await options.state.load(gun)) !== undefined;
+    const isStored = (): Promise<boolean> =>
+      withDeadline(
+        STATE_MS,
+        undefined,
+        async (signal) => (await inTime(options.state, gun, signal).load(gun)) !== undefined,
+      );
     const work = async (): Promise<TrustOutcome> => {
       const left = options.timeoutMs - (monotonic() - since);
       if (left <= 0) throw tooLate(gun);
@@ -164,8 +204,7 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
       // Never asked: what an earlier run verified still counts.
-      const time = now();
-      return afterFailure(await restore(gun, time), error, time, 'cold');
+      return afterFailure(await carryOn(gun, undefined), error, now(), 'cold');
     }
   };
 
@@ -183,10 +222,11 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     const flight = flights.get(gun);
     if (flight !== undefined) {
       observer?.shared();
-      return await flight;
+      return await wait(gun, flight);
     }
     observer?.cache('miss');
-    return await (known?.trust === undefined ? flyCold(registry, gun, client) : fly(registry, gun));
+    const started = known?.trust === undefined ? flyCold(registry, gun, client) : fly(registry, gun);
+    return await wait(gun, started);
   };
 
   const inUse = (): readonly (readonly [Gun, Entry])[] => {
@@ -256,6 +296,24 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   };
 
   return { trustFor, changed, refreshDue };
+}
+
+/** After which an earlier answer may be used. */
+function isCarried(error: TrustError): boolean {
+  return error.isOutage || error.isLag;
+}
+
+/** What the work gives within this time, or undefined; no time at all: undefined, unless it is settled. */
+async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** What can be said without asking, or undefined. A clock that went back makes every answer old. */

@@ -31,17 +31,23 @@ export class TrustError extends Error {
   readonly code: TrustReason;
   readonly fault: TrustCause;
   readonly role: string | undefined;
+  /**
+   * True when the server showed only what it said before, validly signed in its time, and nothing newer: a replica that
+   * lags looks so. What it says is never accepted, and proves nothing against the newer trust that is remembered.
+   */
+  readonly isLag: boolean;
 
   constructor(
     code: TrustReason,
     fault: TrustCause,
     message: string,
-    context: { role?: string; cause?: unknown } = {},
+    context: { role?: string; cause?: unknown; isLag?: boolean } = {},
   ) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.code = code;
     this.fault = fault;
     this.role = context.role;
+    this.isLag = context.isLag ?? false;
   }
 
   /**

@@ -110,6 +110,11 @@ function pairOnP224(spki: Uint8Array): string | undefined {
   return `P-224 ${ECDH.convertKey(point, 'secp224r1', undefined, 'hex', 'uncompressed')}`;
 }
 
+/** `pair` as one short name, for what is remembered: lower-case hex. */
+export function identityOf({ pair }: Pick<PublicKey, 'pair'>): string {
+  return sha256Hex(new TextEncoder().encode(pair));
+}
+
 /** The literal text of §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
 export function toKeyId(keytype: string, bytes: Uint8Array): string {
   const quoted = keytype.replace(/[\\"]/g, '\\$&');

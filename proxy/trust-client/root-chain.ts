@@ -117,19 +117,31 @@ function isVouchedFor(root: RootFile, gun: Gun, pin: RootPin): boolean {
  * Follows version by version to the newest root (TUF 5.3.3). After a first hit the next ones are asked for together,
  * as a server with one more root may have many.
  *
+ * @param keep told of what was followed when a later root fails: what was vouched for counts all the same.
  * @throws TrustError `root_rotation_refused`, `metadata_invalid`, or an outage.
  */
-export async function followRoots(files: RepositoryFiles, gun: Gun, chain: RootChain): Promise<RootChain> {
+export async function followRoots(
+  files: RepositoryFiles,
+  gun: Gun,
+  chain: RootChain,
+  keep: (followed: RootChain) => Promise<unknown> = async () => undefined,
+): Promise<RootChain> {
   let followed = chain;
   let ahead = 1;
   while (followed.length - chain.length < LIMITS.rootsPerUpdate) {
     const from = newestOf(followed).metadata.version + 1;
-    const batch = await Promise.all(
-      range(from, from + ahead - 1).map((version) => files.rootVersion(version)),
-    );
-    for (const bytes of batch) {
-      if (bytes === undefined) return followed;
-      followed = appendRoot(followed, bytes, gun, 'exactlyNext');
+    const batch = range(from, from + ahead - 1).map((version) => files.rootVersion(version));
+    // Each is awaited in its turn; one behind the last must not fail unseen.
+    for (const root of batch) root.catch(() => undefined);
+    try {
+      for (const root of batch) {
+        const bytes = await root;
+        if (bytes === undefined) return followed;
+        followed = appendRoot(followed, bytes, gun, 'exactlyNext');
+      }
+    } catch (error) {
+      await keep(followed);
+      throw error;
     }
     ahead = LIMITS.parallelFetches;
   }

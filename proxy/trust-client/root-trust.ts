@@ -159,12 +159,12 @@ export function requireUnexpired(role: string, expires: Date, now: Date): void {
   });
 }
 
-export function rollback(role: string, got: number, least: number): TrustError {
+export function rollback(role: string, got: number, least: number, isLag = false): TrustError {
   return new TrustError(
     'metadata_rollback',
     'rollback',
     `${role} version ${got} is older than version ${least}, the least that may follow what was seen before`,
-    { role },
+    { role, isLag },
   );
 }
 

@@ -8,7 +8,7 @@ import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import type { TargetTable } from './target-table.ts';
 import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
-import type { RoleName, RoleStatus, TrustedTarget, VerifiedTrust } from './types.ts';
+import type { RoleName, RoleStatus, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
 
 const RELEASES = 'targets/releases';
 /** Roles asked in one search for signed names near another: bounds the work of one refusal. */
@@ -44,15 +44,18 @@ export class VerifiedRepository implements VerifiedTrust {
   readonly root: KnownRoot;
   /** SHA-256 of the timestamp file, hex: an equal one means that nothing changed. */
   readonly timestampSha256: string;
+  /** Of the remembered entry that holds this: while it is the same, nobody has seen anything newer. */
+  readonly stamp: StateStamp;
   private readonly top: TargetsRole;
   private readonly delegations: ReadonlyMap<RoleName, TargetsRole>;
   private readonly belowReleases: readonly TargetsRole[];
 
-  constructor(gun: Gun, trusted: TrustedMetadata) {
+  constructor(gun: Gun, trusted: TrustedMetadata, stamp: StateStamp) {
     this.gun = gun;
     const { version, expires } = trusted.root.metadata;
     const { bytes, sha256 } = trusted.root;
     this.root = { bytes: Uint8Array.from(bytes), sha256, metadata: { version, expires } };
+    this.stamp = stamp;
     this.timestampSha256 = trusted.timestamp.sha256;
     this.roles = describeRoles(trusted);
     const first = this.roles.slice(0, 4).reduce((a, b) => (b.expires < a.expires ? b : a));
@@ -129,28 +132,34 @@ export class VerifiedRepository implements VerifiedTrust {
 
   /**
    * First the subtree of `targets/releases`, then `targets`. A hit below `targets/releases` is refused by Docker and
-   * hides an entry in `targets` (§8), so it ends the search here too.
+   * hides an entry in `targets` (§8), so it ends the search here too. So does a hit in a role that has expired since it
+   * was verified: Docker goes on to `targets`, where an older entry may be left from before there were signers.
    */
   private find(asked: Asked, now: Date): Found | undefined {
     const releases = this.delegations.get(RELEASES);
-    if (releases !== undefined && mayName(releases, asked.tag, now)) {
+    if (releases?.paths.covers(asked.tag) === true) {
       const at = releases.targets.find(asked.name);
-      if (at !== undefined) return { role: releases, at };
-      if (this.belowReleases.some((role) => this.holds(role, asked, now) !== undefined)) return undefined;
+      if (at !== undefined) return mayName(releases, asked.tag, now) ? { role: releases, at } : undefined;
+      if (this.belowReleases.some((role) => this.holds(role, asked, undefined) !== undefined))
+        return undefined;
     }
     const at = this.top.targets.find(asked.name);
     return at === undefined ? undefined : { role: this.top, at };
   }
 
   /** Where a role that may name the tag has it. Whether it has it is asked first: that costs less. */
-  private holds(role: TargetsRole, { tag, name }: Asked, now: Date): number | undefined {
+  private holds(role: TargetsRole, { tag, name }: Asked, now: Date | undefined): number | undefined {
     const at = role.targets.find(name);
     return at !== undefined && this.isReachable(role, tag, now) ? at : undefined;
   }
 
-  /** Every role from `role` up to below `targets` may name the tag: a search stops at the first that may not. */
-  private isReachable(role: TargetsRole, tag: string, now: Date): boolean {
-    if (!mayName(role, tag, now)) return false;
+  /**
+   * Every role from `role` up to below `targets` may name the tag: a search stops at the first that may not.
+   *
+   * @param now undefined: whatever has expired.
+   */
+  private isReachable(role: TargetsRole, tag: string, now: Date | undefined): boolean {
+    if (!(now === undefined ? role.paths.covers(tag) : mayName(role, tag, now))) return false;
     const parentName = role.role.slice(0, role.role.lastIndexOf('/'));
     if (parentName === 'targets') return true;
     const parent = this.delegations.get(parentName);
@@ -197,9 +206,10 @@ function detached(text: string): string {
 function describeRoles(trusted: TrustedMetadata): readonly RoleStatus[] {
   const { root, timestamp, snapshot, targets } = trusted;
   const files = [timestamp, snapshot, targets, ...trusted.delegations.values()];
-  const statuses = files.map(({ role, metadata, keys }) =>
-    describe(role, metadata.version, metadata.expires, keys),
-  );
+  const statuses = files.map(({ role, metadata, keys }) => ({
+    ...describe(role, metadata.version, metadata.expires, keys),
+    skipped: trusted.expired.has(role) ? ('expired' as const) : undefined,
+  }));
   const skipped = [...trusted.skipped].map(([name, { reason, declared }]) => ({
     ...describe(name, 0, new Date(0), declared),
     skipped: reason,

@@ -15,6 +15,7 @@ import {
   type MetadataOf,
 } from './check-file.ts';
 import { invalid, TrustError } from './errors.ts';
+import { signersIn, stillAuthorised } from './floors.ts';
 import { LIMITS } from './limits.ts';
 import type {
   DelegatedRole,
@@ -62,9 +63,14 @@ export class TrustedMetadata {
   readonly rootValidUntil: Date;
   readonly delegations = new Map<RoleName, VerifiedDelegation>();
   readonly skipped = new Map<RoleName, SkippedDelegation>();
+  /** Delegations among the verified ones that have expired: they prove nothing, but what they name is not taken elsewhere. */
+  readonly expired = new Set<RoleName>();
+  /** Roles whose floor fell with the keys that set it. */
+  readonly fallen = new Set<RoleName>();
   private readonly now: Date;
   private readonly floors: ReadonlyMap<RoleName, RoleRecord>;
   private readonly check: CheckFile;
+  private readonly held: ReadonlySet<RoleName>;
   private loadedTimestamp: Verified<TimestampMetadata> | undefined;
   private loadedSnapshot: Verified<SnapshotMetadata> | undefined;
   private loadedTargets: VerifiedDelegation | undefined;
@@ -72,6 +78,7 @@ export class TrustedMetadata {
   /**
    * @param root the newest root of a chain that root-trust.ts verified.
    * @param floors what was verified before; no file may be older (§7.5, §13).
+   * @param held delegations whose floor's very file is remembered: while `targets` declares them, they must be there.
    * @throws TrustError when the root is not valid at `now`.
    */
   constructor(
@@ -80,10 +87,12 @@ export class TrustedMetadata {
     floors: ReadonlyMap<RoleName, RoleRecord>,
     now: Date,
     check: CheckFile = (file) => checkAtOnce(gun, file, undefined),
+    held: ReadonlySet<RoleName> = new Set(),
   ) {
     this.check = check;
     this.root = root;
     this.floors = floors;
+    this.held = held;
     this.now = now;
     this.rootValidUntil = verifyRootIsCurrent(root, gun, now);
   }
@@ -116,8 +125,11 @@ export class TrustedMetadata {
   }
 
   get isRootNamedBySnapshot(): boolean {
-    const meta = this.metaOf('root');
-    return isNamedBy(meta, this.root.bytes, this.root.sha256);
+    return this.isNamedBySnapshot(this.root);
+  }
+
+  isNamedBySnapshot({ bytes, sha256 }: RootFile): boolean {
+    return isNamedBy(this.metaOf('root'), bytes, sha256);
   }
 
   async acceptTargets(bytes: Uint8Array): Promise<void> {
@@ -139,14 +151,29 @@ export class TrustedMetadata {
     });
   }
 
-  /** Passes over a declared delegation that has no metadata, with its whole subtree. */
+  /**
+   * Passes over a declared delegation that has no metadata, with its whole subtree.
+   *
+   * @throws TrustError `metadata_rollback` for one that was there: an honest removal changes `targets`, which the
+   *   holder of the online keys cannot (TUF client workflow 5.5.5).
+   */
   skipAbsent(declared: DeclaredDelegation): void {
+    if (this.mustBeThere(declared)) {
+      throw new TrustError(
+        'metadata_rollback',
+        'rollback',
+        `${declared.name} was verified before and is declared as it was, but the snapshot does not name it`,
+        { role: declared.name },
+      );
+    }
     this.skipped.set(declared.name, { reason: 'absent', declared, bytes: undefined });
   }
 
   /**
    * @returns the verified delegation, or undefined when it is expired or under-signed: such a role is passed over
-   *   with its subtree, and the lookup goes on without it. Every other fault fails the update (§7.2 step 5).
+   *   with its subtree, and the lookup goes on without it. Every other fault fails the update (§7.2 step 5). One that
+   *   was verified before is not passed over: under-signed it fails the update, and expired it is kept, so that what
+   *   it names is not taken from an older `targets` (targets.ts).
    */
   async acceptDelegation(
     declared: DeclaredDelegation,
@@ -165,14 +192,17 @@ export class TrustedMetadata {
     if (declared.meta?.sha256 === undefined) {
       throw invalid('hash_mismatch', name, `the snapshot gives no sha256 for ${name}`);
     }
+    const isKnown = this.mustBeThere(declared);
     try {
-      const file = await this.verify('targets', bytes, name, declared, declared.meta);
+      const validAt = isKnown ? ANY_AGE : this.now;
+      const file = await this.verify('targets', bytes, name, declared, declared.meta, validAt);
       const verified = { ...file, paths: declared.paths };
       this.delegations.set(name, verified);
+      if (file.metadata.expires < this.now) this.expired.add(name);
       return verified;
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
-      if (error.fault !== 'expired' && error.fault !== 'threshold') throw error;
+      if (isKnown || (error.fault !== 'expired' && error.fault !== 'threshold')) throw error;
       this.skipped.set(name, { reason: error.fault, declared, bytes });
       return undefined;
     }
@@ -191,12 +221,19 @@ export class TrustedMetadata {
     role: RoleName,
     { keys, threshold }: Role,
     meta: FileMeta | undefined,
+    validAt = this.now,
   ): Promise<Verified<MetadataOf[K]>> {
     const checked = await this.check({ kind, role, bytes, keys: { keys, threshold }, meta });
     const { metadata, sha256, signers } = checked;
     this.requireFloor(role, { keys, threshold }, metadata.version, sha256);
-    requireUnexpired(role, metadata.expires, this.now);
+    requireUnexpired(role, metadata.expires, validAt);
     return { role, metadata, keys: { keys, threshold }, bytes, sha256, signers };
+  }
+
+  /** Declared under keys and a threshold that the floor's own file, which is remembered, still meets. */
+  private mustBeThere({ name, keys, threshold }: DeclaredDelegation): boolean {
+    const floor = this.floors.get(name);
+    return floor !== undefined && this.held.has(name) && countSigners(signersIn(floor, keys)) >= threshold;
   }
 
   /**
@@ -206,25 +243,27 @@ export class TrustedMetadata {
    */
   private requireFloor(role: RoleName, keys: Role, version: number, sha256: string): void {
     const floor = this.floors.get(role);
-    if (floor === undefined || !stillAuthorised(floor, keys)) return;
-    if (version < floor.version) throw rollback(role, version, floor.version);
+    if (floor === undefined) return;
+    if (!stillAuthorised(floor, keys)) {
+      this.fallen.add(role);
+      return;
+    }
+    // An older timestamp than one that was verified says nothing new: a lagging replica offers it in good faith.
+    const isLag = role === 'timestamp';
+    if (version < floor.version) throw rollback(role, version, floor.version, isLag);
     if (role === 'timestamp' && version === floor.version && sha256 !== floor.sha256) {
       throw new TrustError(
         'metadata_rollback',
         'rollback',
         `timestamp version ${version} was seen with other content`,
-        {
-          role,
-        },
+        { role, isLag },
       );
     }
   }
 }
 
-/** The same test the file itself would face under today's keys. */
-function stillAuthorised(floor: RoleRecord, role: Role): boolean {
-  return countSigners(role.keys.filter((key) => floor.signers.includes(key.id))) >= role.threshold;
-}
+/** Every date is later. */
+const ANY_AGE = new Date(-8.64e15);
 
 function required<T>(value: T | undefined, role: string): T {
   if (value === undefined) throw new Error(`${role} is asked for before it was accepted`);

@@ -38,8 +38,13 @@ export type RoleRecord = {
   readonly version: number;
   /** SHA-256 of the file that set the version, lower-case hex. */
   readonly sha256: string;
-  /** IDs of the keys whose signatures on that file were valid: a floor falls only when they lose the role. */
+  /**
+   * The keys whose signatures on that file were valid, each by its key ID and by what the key is in whatever
+   * certificate or encoding (`identityOf`): a floor falls only when they lose the role.
+   */
   readonly signers: readonly string[];
+  /** How many of them the role asked for then; absent in what was written before this was remembered. */
+  readonly threshold?: number | undefined;
 };
 
 /** All that is remembered of one repository between two runs. */
@@ -51,18 +56,47 @@ export type StoredTrust = {
   readonly floors: ReadonlyMap<RoleName, RoleRecord>;
 };
 
+/** Which content an entry had, opaque to all but the state that gave it; undefined: there was no entry. */
+export type StateStamp = string | undefined;
+
+/** An entry, with the stamp that `save` must be given to replace exactly this one. */
+export type LoadedTrust = StoredTrust & { readonly stamp: StateStamp };
+
+export type SaveResult =
+  | { readonly kind: 'saved'; readonly stamp: StateStamp }
+  /** The entry is not the one that was loaded any more: nothing was written, load again and judge again. */
+  | { readonly kind: 'changed' };
+
+/** What a save replaces. */
+export type Replaces = {
+  /** Of the entry this update loaded; undefined: it found none. */
+  readonly stamp: StateStamp;
+  /** Roles whose floor may go down, because the keys that set it have lost the role. Nothing else may. */
+  readonly fallen?: ReadonlySet<RoleName>;
+};
+
 /**
  * Where it is remembered. Losing it loses rollback protection, so an implementation never drops an entry, and
- * never answers "nothing stored" for an entry it cannot read.
+ * never answers "nothing stored" for an entry it cannot read, or that went away while this process knew it.
+ *
+ * `save` is a compare-and-set, whoever else writes meanwhile: another update in this process (a reload makes new
+ * parts over the same state) or another process. Entries only rise: roots are only added, and no role's version goes
+ * down but for `fallen`.
  */
 export interface TrustState {
   /**
-   * @returns undefined only when nothing was ever stored.
-   * @throws TrustError (`state`) when what was stored cannot be read.
+   * @returns undefined only when nothing was ever stored. An entry without roots was forgotten on purpose.
+   * @throws TrustError (`state`) when what was stored cannot be read, or is gone.
    */
-  load(gun: Gun): Promise<StoredTrust | undefined>;
-  /** Replaces the entry as a whole, atomically. @throws TrustError (`state`) when it cannot be written. */
-  save(gun: Gun, trust: StoredTrust): Promise<void>;
+  load(gun: Gun): Promise<LoadedTrust | undefined>;
+  /** The stamp `load` would give, without reading the rest. @throws TrustError (`state`) */
+  stampOf(gun: Gun): Promise<StateStamp>;
+  /**
+   * Replaces the entry as a whole, atomically, if it is still the one that `replaces` names.
+   *
+   * @throws TrustError (`state`) when it cannot be written, or when it would lower what is there.
+   */
+  save(gun: Gun, trust: StoredTrust, replaces: Replaces): Promise<SaveResult>;
 }
 
 /** A tag as its signers signed it. */

@@ -7,9 +7,10 @@
 import type { Gun } from '../registry/reference.ts';
 import { checkAtOnce, type FileChecker } from './check-file.ts';
 import { sha256Hex, sha256OffThread } from './encoding.ts';
-import { invalid, TrustError } from './errors.ts';
+import { TrustError } from './errors.ts';
 import { createRepositoryFiles, type RepositoryFiles } from './fetch.ts';
 import { LIMITS } from './limits.ts';
+import { inTime, LostRace, type Proven, recall } from './memory.ts';
 import type { FileMeta } from './metadata.ts';
 import {
   catchUpRoots,
@@ -20,10 +21,10 @@ import {
   type RootChain,
   restoreRootChain,
 } from './root-chain.ts';
-import type { RootPin } from './root-trust.ts';
+import type { RootFile, RootPin } from './root-trust.ts';
 import { VerifiedRepository } from './targets.ts';
 import { type CheckFile, TrustedMetadata } from './trusted-metadata.ts';
-import type { RoleName, RoleRecord, StoredTrust, TrustSource, TrustState } from './types.ts';
+import type { RoleName, StoredTrust, TrustSource, TrustState } from './types.ts';
 
 export type UpdateDeps = {
   readonly source: TrustSource;
@@ -48,36 +49,61 @@ type Pass = {
   readonly stored: StoredTrust;
   readonly files: RepositoryFiles;
   readonly check: CheckFile;
+  /** From the state alone: a root that was seen since may be newer than the rest. */
+  readonly isRestored?: true;
 };
 
-type Proven = { readonly trusted: TrustedMetadata; readonly roots: RootChain };
-
-const NOTHING_STORED: StoredTrust = { roots: [], files: new Map(), floors: new Map() };
+/** How often an update is judged again because another one was saved before it. */
+const ATTEMPTS = 4;
 
 /**
  * Asks the trust server and verifies everything it says.
  *
- * @throws TrustError; `isOutage` tells whether an earlier answer may be used instead.
+ * @throws TrustError; `isOutage` and `isLag` tell whether an earlier answer may be used instead.
  */
 export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
-  const { gun, pin, now, signal, previous } = request;
+  const { gun, now, signal, previous } = request;
+  const timely = { source: deps.source, state: inTime(deps.state, gun, signal) };
   const files = createRepositoryFiles(deps.source, gun, signal);
-  if (previous !== undefined && now <= previous.expires && (await isUnchanged(files, previous)))
+  if (previous !== undefined && now <= previous.expires && (await isUnchanged(timely.state, files, previous)))
     return previous;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const asked = attempt === 1 ? files : createRepositoryFiles(deps.source, gun, signal);
+    try {
+      return await updateOnce(timely, request, asked);
+    } catch (error) {
+      // What the other update saved may be newer than what this one read: it is judged by that now.
+      if (!(error instanceof LostRace)) throw error;
+    }
+  }
+  throw new TrustError(
+    'trust_unreachable',
+    'state',
+    `the trust state of ${gun} was changed by others ${ATTEMPTS} times while it was updated; try again`,
+  );
+}
+
+/** @throws LostRace when another update was saved since this one loaded. */
+async function updateOnce(
+  deps: UpdateDeps,
+  { gun, pin, now, signal }: UpdateRequest,
+  files: RepositoryFiles,
+): Promise<VerifiedRepository> {
   // Asked for early, so that it travels beside the root; a failure is met where it is awaited.
   files.current('timestamp').catch(() => undefined);
-  const stored = (await deps.state.load(gun)) ?? NOTHING_STORED;
+  const memory = await recall(deps.state, gun);
+  const { stored } = memory;
   const chain =
     stored.roots.length > 0
-      ? await followRoots(files, gun, restoreRootChain(stored.roots, gun, pin))
+      ? await followRoots(files, gun, restoreRootChain(stored.roots, gun, pin), memory.keepRoots)
       : await findFirstRoot(files, gun, pin, now);
-  const keepRoots = (roots: RootChain) => saveNewerRoots(deps.state, gun, stored, roots);
-  await keepRoots(chain);
+  await memory.keepRoots(chain);
   const freshFiles = () => createRepositoryFiles(deps.source, gun, signal);
   const check = checkerFor(deps.check, gun, signal);
-  const proven = await proveWithNewestRoot({ gun, now, stored, files, check }, chain, freshFiles, keepRoots);
-  await saveIfChanged(deps.state, gun, stored, proven);
-  return new VerifiedRepository(gun, proven.trusted);
+  const pass: Pass = { gun, now, stored, files, check };
+  const proven = await proveWithNewestRoot(pass, chain, freshFiles, memory.keepRoots);
+  await memory.keep(proven);
+  return new VerifiedRepository(gun, proven.trusted, memory.stamp());
 }
 
 /**
@@ -94,7 +120,7 @@ export async function restoreTrust(
 ): Promise<VerifiedRepository> {
   const check = checkerFor(deadline.check, gun, deadline.signal);
   const stored = await state.load(gun);
-  if (stored === undefined) throw noTrustData(gun);
+  if (stored === undefined || stored.roots.length === 0) throw noTrustData(gun);
   const lacking = (role: RoleName) =>
     new TrustError('trust_unreachable', 'state', `the stored trust state of ${gun} lacks ${role}`, { role });
   const files: RepositoryFiles = {
@@ -104,30 +130,39 @@ export async function restoreTrust(
       throw lacking(role);
     },
   };
-  const trusted = await proveAll(
-    { gun, now, stored, files, check },
-    restoreRootChain(stored.roots, gun, pin),
-  );
-  return new VerifiedRepository(gun, trusted);
+  const pass: Pass = { gun, now, stored, files, check, isRestored: true };
+  const trusted = await proveAll(pass, restoreRootChain(stored.roots, gun, pin));
+  return new VerifiedRepository(gun, trusted, stored.stamp);
 }
 
 function checkerFor(check: FileChecker = checkAtOnce, gun: Gun, signal: AbortSignal | undefined): CheckFile {
   return (file) => check(gun, file, signal);
 }
 
-/** The common case: no newer root, and the very timestamp that was verified before. */
-async function isUnchanged(files: RepositoryFiles, previous: VerifiedRepository): Promise<boolean> {
-  const [timestamp, newerRoot] = await Promise.all([
-    files.current('timestamp'),
-    files.rootVersion(previous.root.metadata.version + 1),
-  ]);
-  if (timestamp === undefined) throw noTrustData(previous.gun);
-  return newerRoot === undefined && sha256Hex(timestamp) === previous.timestampSha256;
+/**
+ * The common case: no newer root, the very timestamp that was verified before, and nobody saved anything since. A newer
+ * root comes first, whatever the timestamp says or whether it is there: it must be kept.
+ */
+async function isUnchanged(
+  state: TrustState,
+  files: RepositoryFiles,
+  previous: VerifiedRepository,
+): Promise<boolean> {
+  const timestamp = files.current('timestamp');
+  const stamp = state.stampOf(previous.gun);
+  // Each is awaited below; what fails earlier must not fail unseen.
+  for (const early of [timestamp, stamp]) early.catch(() => undefined);
+  if ((await files.rootVersion(previous.root.metadata.version + 1)) !== undefined) return false;
+  if ((await stamp) !== previous.stamp) return false;
+  const bytes = await timestamp;
+  if (bytes === undefined) throw noTrustData(previous.gun);
+  return sha256Hex(bytes) === previous.timestampSha256;
 }
 
 /**
  * A file that does not verify may only mean that the root changed while we read, or that a version between is
- * missing; so once, and only if a newer root is found, everything is asked for again (notary-semantics.md §7.3).
+ * missing; so once, and only if a newer root is found now or was in this update, everything is asked for again: it may
+ * have come from a replica that lags (notary-semantics.md §7.3).
  */
 async function proveWithNewestRoot(
   pass: Pass,
@@ -143,7 +178,10 @@ async function proveWithNewestRoot(
     const roots = await catchUpRoots(files, pass.gun, chain).catch((failure: unknown) => {
       throw failure instanceof TrustError && failure.isOutage ? error : failure;
     });
-    if (roots.length === chain.length) throw error;
+    const { stored } = pass;
+    const hasGrown =
+      stored.roots.length > 0 && sha256Hex(stored.roots.at(-1) ?? NO_BYTES) !== newestOf(roots).sha256;
+    if (roots.length === chain.length && !hasGrown) throw error;
     await keepRoots(roots);
     return { trusted: await proveAll({ ...pass, files }, roots), roots };
   }
@@ -159,34 +197,95 @@ function isHealedByNewerRoot(error: unknown): boolean {
   );
 }
 
+const NO_BYTES = new Uint8Array();
+
 async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMetadata> {
-  const trusted = new TrustedMetadata(newestOf(roots), pass.gun, pass.stored.floors, pass.now, pass.check);
-  await proveTimestamp(trusted, pass);
+  const { gun, stored, now, check } = pass;
+  const held = await heldIn(stored);
+  const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
+  await proveTimestamp(trusted, pass, roots);
   await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
   if (!trusted.isRootNamedBySnapshot) {
-    throw invalid(
-      'hash_mismatch',
-      'root',
-      `the snapshot of ${pass.gun} names another root than the trusted one`,
-    );
+    const isEarlier = roots.some((root) => trusted.isNamedBySnapshot(root));
+    if (!(isEarlier && pass.isRestored)) {
+      throw new TrustError(
+        'metadata_invalid',
+        'hash_mismatch',
+        `the snapshot of ${gun} names another root than the trusted one`,
+        { role: 'root', isLag: isEarlier },
+      );
+    }
   }
   await proveTargets(trusted, pass);
   return trusted;
 }
 
+/** Delegations whose remembered file is the one that set their floor. */
+async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleName>> {
+  const held = new Set<RoleName>();
+  for (const [role, bytes] of files) {
+    const floor = role.startsWith('targets/') ? floors.get(role) : undefined;
+    if (floor !== undefined && (await sha256OffThread(bytes)) === floor.sha256) held.add(role);
+  }
+  return held;
+}
+
 /** A cache on the way may lawfully hand out a timestamp a few minutes old, so a stale one is asked for once more (§1.2). */
-async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): Promise<void> {
+async function proveTimestamp(
+  trusted: TrustedMetadata,
+  { files, gun, check }: Pass,
+  roots: RootChain,
+): Promise<void> {
   const bytes = await files.current('timestamp');
   if (bytes === undefined) throw noTrustData(gun);
+  const accept = (candidate: Uint8Array) => acceptTimestamp(trusted, candidate, roots, check);
   try {
-    await trusted.acceptTimestamp(bytes);
+    await accept(bytes);
   } catch (error) {
     const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
     // A server that then falls silent must not turn what it showed into an outage.
     const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
     if (again === undefined) throw error;
-    await trusted.acceptTimestamp(again);
+    await accept(again);
   }
+}
+
+/** One that an earlier root's keys signed is refused like any that too few signed, but it is what a lagging replica has. */
+async function acceptTimestamp(
+  trusted: TrustedMetadata,
+  bytes: Uint8Array,
+  roots: RootChain,
+  check: CheckFile,
+): Promise<void> {
+  try {
+    await trusted.acceptTimestamp(bytes);
+  } catch (error) {
+    if (!(error instanceof TrustError) || error.fault !== 'threshold') throw error;
+    const isLag = await isSignedUnder(roots.slice(0, -1).slice(-EARLIER_ROOTS), bytes, check);
+    const { code, fault, message, role } = error;
+    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag });
+  }
+}
+
+/** How far a replica may lag and still be known for one. */
+const EARLIER_ROOTS = 8;
+
+async function isSignedUnder(
+  roots: readonly RootFile[],
+  bytes: Uint8Array,
+  check: CheckFile,
+): Promise<boolean> {
+  for (const { metadata } of roots) {
+    const keys = metadata.roles.timestamp;
+    const signed = check({ kind: 'timestamp', role: 'timestamp', bytes, keys, meta: undefined });
+    if (await signed.then(() => true, isNotSigned)) return true;
+  }
+  return false;
+}
+
+function isNotSigned(error: unknown): false {
+  if (error instanceof TrustError && !error.isOutage) return false;
+  throw error;
 }
 
 function undefinedOnOutage(failure: unknown): undefined {
@@ -239,47 +338,4 @@ async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta):
   if (remembered?.length === meta.length && (await sha256OffThread(remembered)) === meta.sha256)
     return remembered;
   return await files.named(role, meta);
-}
-
-/**
- * A root that its predecessor vouches for counts from then on, whatever becomes of the rest of the update (TUF 5.3.8):
- * a server that showed it once cannot take it back, and with it the keys it replaced. Not at first contact: what is
- * pinned then must have proved itself as a whole.
- */
-async function saveNewerRoots(
-  state: TrustState,
-  gun: Gun,
-  stored: StoredTrust,
-  chain: RootChain,
-): Promise<void> {
-  const known = stored.roots.at(-1);
-  if (known === undefined || sha256Hex(known) === newestOf(chain).sha256) return;
-  await state.save(gun, { ...stored, roots: chain.map(({ bytes }) => bytes) });
-}
-
-/** A timestamp names every other file through the snapshot, the root too: the same one is the same state. */
-async function saveIfChanged(
-  state: TrustState,
-  gun: Gun,
-  stored: StoredTrust,
-  proven: Proven,
-): Promise<void> {
-  const { trusted, roots } = proven;
-  if (stored.floors.get('timestamp')?.sha256 === trusted.timestamp.sha256) return;
-  const verified = [trusted.timestamp, trusted.snapshot, trusted.targets, ...trusted.delegations.values()];
-  const floors = new Map<RoleName, RoleRecord>(stored.floors);
-  for (const { role, metadata, sha256, signers } of verified) {
-    floors.set(role, { version: metadata.version, sha256, signers });
-  }
-  await state.save(gun, { roots: roots.map(({ bytes }) => bytes), files: filesToKeep(trusted), floors });
-}
-
-/** Also those that were passed over: without them `restoreTrust` could not tell that they are to be. */
-function filesToKeep(trusted: TrustedMetadata): ReadonlyMap<RoleName, Uint8Array> {
-  const { timestamp, snapshot, targets, delegations, skipped } = trusted;
-  const files = new Map<RoleName, Uint8Array>();
-  for (const { role, bytes } of [timestamp, snapshot, targets, ...delegations.values()])
-    files.set(role, bytes);
-  for (const [role, { bytes }] of skipped) if (bytes !== undefined) files.set(role, bytes);
-  return files;
 }

@@ -1,8 +1,9 @@
 /** notation-go GHSA-qjh3-4j3h-vmwp: an error while writing the cache crashed the verifier. Here it is a refusal. */
 import { expect, test } from '@jest/globals';
+import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
-import { createWorld, FIRST_USE, refusal } from '../trust-client/kit.ts';
+import { createWorld, FIRST_USE, GUN, refusal } from '../trust-client/kit.ts';
 
 function damaged(message: string): TrustError {
   return new TrustError('trust_unreachable', 'state', message);
@@ -17,7 +18,7 @@ function resolveWith(state: Parameters<typeof updateTrust>[0]['state']): Promise
 test('a state that cannot be written: nothing is answered from what could not be remembered', async () => {
   const save = () => Promise.reject(damaged('the disk is full'));
   const error = await refusal(
-    resolveWith({ load: async () => undefined, save }),
+    resolveWith({ load: async () => undefined, stampOf: async () => undefined, save }),
     'trust_unreachable',
     'state',
   );
@@ -26,24 +27,21 @@ test('a state that cannot be written: nothing is answered from what could not be
 
 test('a state that cannot be read is not the same as no state', async () => {
   const load = () => Promise.reject(damaged('the file is cut short'));
-  const save = async () => undefined;
-  await refusal(resolveWith({ load, save }), 'trust_unreachable', 'state');
+  const save = () => Promise.reject(new Error('never reached'));
+  await refusal(resolveWith({ load, stampOf: async () => undefined, save }), 'trust_unreachable', 'state');
 });
 
-test('a state without a root is damaged', async () => {
-  const load = async () => ({ roots: [], files: new Map(), floors: new Map() });
-  const { state, repository } = createWorld();
-  await state.save(repository.gun, await load());
+test('a state without a root, as a reset leaves it, carries nothing', async () => {
   const world = createWorld();
-  await world.state.save(repository.gun, await load());
-  const error = await refusal(world.restore(), 'trust_unreachable', 'state');
+  world.state = createMemoryState([[GUN, { roots: [], files: new Map(), floors: new Map() }]]);
+  const error = await refusal(world.restore(), 'no_trust_data');
   expect(error.isOutage).toBe(false);
 });
 
 test.each(['', '{}', '{"signed":{},"signatures":[]}'])('a remembered root that reads %j', async (text) => {
   const world = createWorld();
   const roots = [Buffer.from(text)];
-  await world.state.save(world.repository.gun, { roots, files: new Map(), floors: new Map() });
+  world.state = createMemoryState([[GUN, { roots, files: new Map(), floors: new Map() }]]);
   await refusal(world.resolve(), 'trust_unreachable', 'state');
   await refusal(world.restore(), 'trust_unreachable', 'state');
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createFileState, openFileState } from '../../proxy/cache/file-state.ts';
 import { createOverlayState } from '../../proxy/cache/memory-state.ts';
-import type { StoredTrust } from '../../proxy/trust-client/types.ts';
+import type { Gun } from '../../proxy/registry/reference.ts';
+import type { StoredTrust, TrustState } from '../../proxy/trust-client/types.ts';
 import { GUN, refusal } from '../trust-client/kit.ts';
 
 let folder: string;
@@ -33,6 +34,12 @@ function trustAt(version: number): StoredTrust {
   };
 }
 
+/** Saves over whatever is there. */
+async function put(state: TrustState, gun: Gun, trust: StoredTrust): Promise<void> {
+  const stamp = (await state.load(gun))?.stamp;
+  expect(await state.save(gun, trust, { stamp })).toMatchObject({ kind: 'saved' });
+}
+
 function plain(trust: StoredTrust | undefined) {
   return (
     trust && {
@@ -52,15 +59,14 @@ describe('what was saved', () => {
   test('is read back exactly, by another process too', async () => {
     const state = await openFileState(folder);
     expect(await state.load(GUN)).toBeUndefined();
-    await state.save(GUN, trustAt(7));
+    await put(state, GUN, trustAt(7));
     expect(plain(await createFileState(folder).load(GUN))).toEqual(plain(trustAt(7)));
   });
 
   test('is replaced as a whole, and no other file is left', async () => {
     const state = await openFileState(folder);
     for (const version of [1, 2, 3]) {
-      await state.load(GUN);
-      await state.save(GUN, trustAt(version));
+      await put(state, GUN, trustAt(version));
     }
     expect((await state.load(GUN))?.floors.get('timestamp')?.version).toBe(3);
     expect(await readdir(folder)).toHaveLength(1);
@@ -68,8 +74,7 @@ describe('what was saved', () => {
 
   test('is kept under a name that no repository can choose (Cure53 TUF-01-004)', async () => {
     const state = await openFileState(folder);
-    await state.load('../../etc/passwd');
-    await state.save('../../etc/passwd', trustAt(1));
+    await put(state, '../../etc/passwd', trustAt(1));
     expect(await readdir(folder)).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.trust$/)]);
   });
 });
@@ -77,8 +82,7 @@ describe('what was saved', () => {
 describe('damage is refused, never taken for "nothing stored"', () => {
   test('each single byte', async () => {
     const state = await openFileState(folder);
-    await state.load(GUN);
-    await state.save(GUN, trustAt(7));
+    await put(state, GUN, trustAt(7));
     const path = await onlyFile();
     const good = await readFile(path);
     for (let at = 0; at < good.length; at += 1) {
@@ -91,8 +95,7 @@ describe('damage is refused, never taken for "nothing stored"', () => {
 
   test.each([0, 1, 80, 90, 200])('a file cut to %s bytes', async (length) => {
     const state = await openFileState(folder);
-    await state.load(GUN);
-    await state.save(GUN, trustAt(7));
+    await put(state, GUN, trustAt(7));
     const path = await onlyFile();
     await writeFile(path, (await readFile(path)).subarray(0, length));
     const error = await refusal(createFileState(folder).load(GUN), 'trust_unreachable', 'state');
@@ -103,12 +106,10 @@ describe('damage is refused, never taken for "nothing stored"', () => {
 
   test("another repository's file", async () => {
     const state = await openFileState(folder);
-    await state.load('docker.io/library/debian');
-    await state.save('docker.io/library/debian', trustAt(7));
+    await put(state, 'docker.io/library/debian', trustAt(7));
     const bytes = await readFile(await onlyFile());
     await rm(await onlyFile());
-    await state.load(GUN);
-    await state.save(GUN, trustAt(1));
+    await put(state, GUN, trustAt(1));
     await writeFile(await onlyFile(), bytes);
     await refusal(state.load(GUN), 'trust_unreachable', 'state');
   });
@@ -117,10 +118,9 @@ describe('damage is refused, never taken for "nothing stored"', () => {
 describe('writing that cannot be trusted is refused', () => {
   test('a change by another process since it was read', async () => {
     const [ours, theirs] = [await openFileState(folder), await openFileState(folder)];
-    await ours.load(GUN);
-    await theirs.load(GUN);
-    await theirs.save(GUN, trustAt(9));
-    await refusal(ours.save(GUN, trustAt(8)), 'trust_unreachable', 'state');
+    const stamp = (await ours.load(GUN))?.stamp;
+    await put(theirs, GUN, trustAt(9));
+    expect(await ours.save(GUN, trustAt(8), { stamp })).toEqual({ kind: 'changed' });
     expect((await ours.load(GUN))?.floors.get('timestamp')?.version).toBe(9);
   });
 
@@ -133,14 +133,13 @@ describe('writing that cannot be trusted is refused', () => {
     const state = await openFileState(folder);
     await state.load(GUN);
     await rm(folder, { recursive: true });
-    await refusal(state.save(GUN, trustAt(1)), 'trust_unreachable', 'state');
+    await refusal(put(state, GUN, trustAt(1)), 'trust_unreachable', 'state');
     await refusal(state.probe(), 'trust_unreachable', 'state');
   });
 
   test('files are readable by their owner alone', async () => {
     const state = await openFileState(join(folder, 'new'));
-    await state.load(GUN);
-    await state.save(GUN, trustAt(1));
+    await put(state, GUN, trustAt(1));
     await chmod(folder, 0o755);
     const { statSync } = await import('node:fs');
     const [name] = await readdir(join(folder, 'new'));
@@ -151,7 +150,7 @@ describe('writing that cannot be trusted is refused', () => {
 
 test('a command that only looks saves nothing to the folder', async () => {
   const overlay = createOverlayState(createFileState(folder));
-  await overlay.save(GUN, trustAt(1));
+  await put(overlay, GUN, trustAt(1));
   expect((await overlay.load(GUN))?.floors.get('timestamp')?.version).toBe(1);
   expect(await readdir(folder)).toEqual([]);
 });

@@ -95,10 +95,10 @@ export class FuzzTarget {
 
   async run(input: Input): Promise<Verdict> {
     this.#restore();
-    const state = createMemoryState();
-    if (input.known || input.mode === 'state') await state.save(GUN, this.#stored);
+    const isKnown = input.known || input.mode === 'state';
+    const state = createMemoryState(isKnown ? [[GUN, this.#stored]] : []);
     try {
-      if (input.mode === 'state') return judge(input, await this.#runOnState(input, state));
+      if (input.mode === 'state') return judge(input, await this.#runOnState(input));
       this.#serve(input);
       return judge(input, await resolve(this.repository, state));
     } catch (error) {
@@ -138,13 +138,10 @@ export class FuzzTarget {
     }
   }
 
-  async #runOnState(
-    { role, bytes }: Input,
-    state: ReturnType<typeof createMemoryState>,
-  ): Promise<VerifiedRepository> {
+  async #runOnState({ role, bytes }: Input): Promise<VerifiedRepository> {
     const files = new Map([...this.#stored.files, [role, bytes] as const]);
     const roots = role === 'root' ? [bytes] : this.#stored.roots;
-    await state.save(GUN, { ...this.#stored, roots, files });
+    const state = createMemoryState([[GUN, { ...this.#stored, roots, files }]]);
     return await restoreTrust(state, GUN, PIN, NOW);
   }
 }

@@ -103,9 +103,9 @@ function timestamp(row: Row, finding: Finding): Outcome {
 function believedHash(row: Row, file: CorruptibleRole, finding: Finding): Outcome {
   if (finding.form !== undefined) return invalid(finding.form, file);
   const proof = proofOf(row, finding);
-  if (proof !== undefined) return isSkipped(file, proof) ? withoutDelegation() : invalid(proof, file);
+  if (proof !== undefined) return isSkipped(row, file, proof) ? withoutDelegation() : invalid(proof, file);
   if (row.state === 'same' && finding.version === 'lower') return rollback(file);
-  if (finding.expired) return isSkipped(file, 'expired') ? withoutDelegation() : expired(file);
+  if (finding.expired) return isSkipped(row, file, 'expired') ? withoutDelegation() : expired(file);
   return conclude(row, finding);
 }
 
@@ -118,9 +118,13 @@ function brokenHash(row: Row, file: CorruptibleRole, lengths: { honest: number; 
 }
 
 /** The altered file is believed; what it says of the attacked role decides. */
-function conclude({ role }: Row, { about, unsigned }: Finding): Outcome {
+function conclude(row: Row, { about, unsigned }: Finding): Outcome {
+  const { role, state, corruption } = row;
+  // What was verified before and is still declared must be there (TUF 5.5.5).
+  const isHidden = role === 'targets/releases' && corruption.name === 'nothing said of the file';
+  if (isHidden && state === 'same') return rollback(role);
   if (about === undefined) return { kind: 'accepted', unsigned };
-  return isSkipped(role, about) ? withoutDelegation() : invalid(about, role);
+  return isSkipped({ ...row, state: 'none' }, role, about) ? withoutDelegation() : invalid(about, role);
 }
 
 /** Content that changed without its key has a stale signature. */
@@ -129,8 +133,12 @@ function proofOf({ corruption, attacker }: Row, { proof }: Finding): 'signature'
   return attacker !== 'keyHolder' && corruption.content !== undefined ? 'threshold' : undefined;
 }
 
-/** §7.2 step 5, §8: an expired or under-signed delegation is passed over; any other fault fails the update. */
-function isSkipped(role: CorruptibleRole, fault: TrustCause): boolean {
+/**
+ * §7.2 step 5, §8: an expired or under-signed delegation is passed over; any other fault fails the update. One that was
+ * verified before must be signed.
+ */
+function isSkipped({ state }: Row, role: CorruptibleRole, fault: TrustCause): boolean {
+  if (fault === 'threshold' && state === 'same') return false;
   return role === 'targets/releases' && (fault === 'threshold' || fault === 'expired');
 }
 

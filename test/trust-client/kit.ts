@@ -23,7 +23,7 @@ export function digestOf(letter: string): `sha256:${string}` {
 export type World = {
   readonly repository: SimulatedRepository;
   readonly source: SimulatedSource;
-  readonly state: TrustState;
+  state: TrustState;
   now: Date;
   pin: RootPin;
   /** One update against the simulated server, from the state alone (as after a restart). */
@@ -47,10 +47,13 @@ export function createWorld(options: RepositoryOptions = {}, gun: Gun = GUN): Wo
     pin: FIRST_USE,
     resolve(this: World, previous?: VerifiedRepository) {
       const signal = new AbortController().signal;
-      return updateTrust({ source, state }, { gun, pin: this.pin, now: this.now, signal, previous });
+      return updateTrust(
+        { source, state: this.state },
+        { gun, pin: this.pin, now: this.now, signal, previous },
+      );
     },
     restore(this: World) {
-      return restoreTrust(state, gun, this.pin, this.now);
+      return restoreTrust(this.state, gun, this.pin, this.now);
     },
   });
 }

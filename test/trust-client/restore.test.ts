@@ -1,5 +1,6 @@
 /** What is remembered, without a server: complete and unexpired, or nothing (notary-semantics.md §7.4). */
 import { describe, expect, test } from '@jest/globals';
+import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { createWorld, digestIn, digestOf, GUN, refusal, type World } from './kit.ts';
 
@@ -15,7 +16,7 @@ async function createKnownWorld(): Promise<World> {
 async function change(world: World, by: (stored: StoredTrust) => Partial<StoredTrust>): Promise<void> {
   const stored = await world.state.load(GUN);
   if (stored === undefined) throw new Error('something is stored');
-  await world.state.save(GUN, { ...stored, ...by(stored) });
+  world.state = createMemoryState([[GUN, { ...stored, ...by(stored) }]]);
 }
 
 test('answers what the last update answered', async () => {

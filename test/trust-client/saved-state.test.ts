@@ -1,5 +1,6 @@
 /** What an update leaves behind for the next one: all it proved, nothing else, and nothing when nothing is new. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { unreachable } from '../../proxy/demo/simulated-source.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { createWorld, digestIn, digestOf, fileOf, GUN, record, refusal, type World } from './kit.ts';
@@ -13,7 +14,7 @@ beforeEach(() => {
   const save = world.state.save.bind(world.state);
   world.state.save = async (...entry) => {
     saves += 1;
-    await save(...entry);
+    return await save(...entry);
   };
 });
 
@@ -62,7 +63,7 @@ describe('a successful update', () => {
 
   test('a state without floors, as after a change by hand, gets them again', async () => {
     await world.resolve();
-    await world.state.save(GUN, { ...(await stored()), floors: new Map() });
+    world.state = createMemoryState([[GUN, { ...(await stored()), floors: new Map() }]]);
     await world.resolve();
     expect((await stored()).floors.get('targets')?.version).toBe(world.repository.version('targets'));
   });
@@ -77,7 +78,7 @@ describe('an update that failed', () => {
     world.source.fault('snapshot', { error: unreachable() });
     await refusal(world.resolve(), 'trust_unreachable');
     const roots = [1, 2, 3].map((version) => fileOf(world, `${version}.root`));
-    expect(await stored()).toEqual({ ...before, roots });
+    expect(await stored()).toEqual({ ...before, roots, stamp: expect.any(String) });
     world.source.clearFaults();
     expect(digestIn(await world.resolve(), '3.20')).toBe(digestOf('a'));
   });

@@ -73,7 +73,7 @@ describe('the file that is named: its length and every hash given must agree', a
 
   test.each(changes)('%s, of the snapshot', async (_what, change) => {
     const served = createWorld();
-    served.repository.resign('timestamp', async ({ meta }) => {
+    served.repository.resign('timestamp', ({ meta }) => {
       meta.snapshot = change(meta.snapshot);
     });
     const trusted = start(served);
@@ -85,7 +85,7 @@ describe('the file that is named: its length and every hash given must agree', a
 
   test.each(changes)('%s, of the root', async (_what, change) => {
     const served = createWorld();
-    served.repository.resign('snapshot', async ({ meta }) => {
+    served.repository.resign('snapshot', ({ meta }) => {
       meta.root = change(meta.root);
     });
     expect((await accept(served)).isRootNamedBySnapshot).toBe(false);
@@ -95,7 +95,7 @@ describe('the file that is named: its length and every hash given must agree', a
 
   test('a sha256 is enough', async () => {
     const served = createWorld();
-    served.repository.resign('snapshot', async ({ meta }) => {
+    served.repository.resign('snapshot', ({ meta }) => {
       for (const { hashes } of [meta.root, meta.targets]) delete hashes.sha512;
     });
     expect((await accept(served)).isRootNamedBySnapshot).toBe(true);

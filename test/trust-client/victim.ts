@@ -54,8 +54,7 @@ export async function resolveVictim(
   repository: SimulatedRepository,
   stored?: StoredTrust,
 ): Promise<Resolved> {
-  const state = createMemoryState();
-  if (stored !== undefined) await state.save(GUN, stored);
+  const state = createMemoryState(stored === undefined ? [] : [[GUN, stored]]);
   const request = { gun: GUN, pin: FIRST_USE, now: NOW, signal: new AbortController().signal };
   const trust = await updateTrust({ source: new SimulatedSource(repository), state }, request);
   return { trust, stored: await state.load(GUN) };

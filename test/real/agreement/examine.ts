@@ -104,10 +104,8 @@ async function resolveWarm(
 }
 
 async function copyState(gun: Gun, state: TrustState): Promise<TrustState> {
-  const copy = createMemoryState();
   const stored = await state.load(gun);
-  if (stored !== undefined) await copy.save(gun, stored);
-  return copy;
+  return createMemoryState(stored === undefined ? [] : [[gun, stored]]);
 }
 
 async function requirePin(subject: Subject, findings: Findings): Promise<void> {
