@@ -222,14 +222,15 @@ export class Owner {
   }
 
   #recordRole(name: string, by: readonly SigningKey[]): void {
-    const signed: unknown = this.repository.signed(name);
     const key = `${name}:${this.repository.version(name)}`;
     const known = this.#signed.get(key) ?? [];
+    // A role that is signed again by fewer keys, or that was not signed at all this time, was recorded already.
+    if (known.length > 0 && !name.includes('/')) return;
+    const signed: unknown = this.repository.signed(name);
     const targets = (signed as Partial<SignedTargets> | undefined)?.targets ?? {};
     const tags = new Map(Object.entries(targets).map(([tag, { hashes }]) => [tag, toDigest(hashes.sha256)]));
-    // A role that is signed again by fewer keys, or that was not signed at all this time, was recorded already.
-    if (known.length === 0) this.#signed.set(key, [{ tags, signerIds: by.map(({ id }) => id) }]);
-    else if (name.includes('/')) known.push({ tags, signerIds: by.map(({ id }) => id) });
+    known.push({ tags, signerIds: by.map(({ id }) => id) });
+    this.#signed.set(key, known);
   }
 
   #has(role: string): boolean {
