@@ -17,6 +17,8 @@ const SEED = WANTED_SEED === 'random' ? Date.now() % 2 ** 31 : Number(WANTED_SEE
 const ONLY = process.env['PULLWARDEN_MIX'];
 /** `PULLWARDEN_JUDGED`: only these promises of run.ts, with commas. */
 const JUDGED = process.env['PULLWARDEN_JUDGED']?.split(',');
+/** `PULLWARDEN_VIOLATION`: only what says this counts, to look for one flaw among others. */
+const WANTED = process.env['PULLWARDEN_VIOLATION'] ?? '';
 const LIMIT_MS = 600_000;
 const MEMORY_DISK = '/dev/shm';
 
@@ -45,12 +47,13 @@ async function checkSuite(suite: Suite, newStore: () => Store, runs: number): Pr
   const attempt = async (steps: readonly Step[]): Promise<Finding | undefined> => {
     const store = newStore();
     try {
-      return await play(steps, store, judged);
+      const finding = await play(steps, store, judged);
+      return finding?.violation.includes(WANTED) ? finding : undefined;
     } finally {
       if (store !== 'memory') rmSync(store.folder, { recursive: true, force: true });
     }
   };
-  const property = fc.asyncProperty(sequences(suite.weights), async (steps) => {
+  const property = fc.asyncProperty(sequences(suite.weights, suite.isAlone), async (steps) => {
     return (await attempt(steps)) === undefined;
   });
   const details = await fc.check(property, { seed: SEED, numRuns: runs });

@@ -91,13 +91,15 @@ export class Owner {
     this.#record();
   }
 
-  /** One more key, and all of them must sign. */
+  /** One more key; with `threshold` one more must sign, which needs no new key where there are enough. */
   raise(role: RoleKey, threshold: boolean): void {
     if (!this.#has(role)) return;
     const keys = this.repository.keys(nameOf(role));
-    if (keys.length >= MAX_KEYS) return;
-    const least = threshold ? keys.length + 1 : (this.#thresholds.get(nameOf(role)) ?? 1);
-    this.#setKeys(role, [...keys, this.#newKey(role)], least);
+    const least = this.#thresholds.get(nameOf(role)) ?? 1;
+    const isEnough = threshold && keys.length > least;
+    if (!isEnough && keys.length >= MAX_KEYS) return;
+    const next = isEnough ? keys : [...keys, this.#newKey(role)];
+    this.#setKeys(role, next, threshold ? least + 1 : least);
   }
 
   /** The role's last key in another certificate. */

@@ -127,12 +127,15 @@ export const ALL: Weights = {
 
 export const MOST_STEPS = 30;
 
-export function sequences(weights: Weights): fc.Arbitrary<readonly Step[]> {
+/** @param isAlone one process only */
+export function sequences(weights: Weights, isAlone = false): fc.Arbitrary<readonly Step[]> {
   const kinds = (Object.keys(weights) as Name[]).map((name) => ({
     weight: weights[name] ?? 0,
     arbitrary: KINDS[name],
   }));
-  return fc.array(fc.oneof(...kinds), { minLength: 1, maxLength: MOST_STEPS, size: 'max' });
+  const toAlone = (step: Step): Step => ('by' in step ? { ...step, by: 'A' } : step);
+  const step = isAlone ? fc.oneof(...kinds).map(toAlone) : fc.oneof(...kinds);
+  return fc.array(step, { minLength: 1, maxLength: MOST_STEPS, size: 'max' });
 }
 
 /** One line for a person. */
