@@ -196,7 +196,7 @@ class Run {
       this.#violate('less', by, `serves less than it verified: ${less}`);
       return;
     }
-    // A state that was taken away may be missed until something is saved again: that is no fault of the server.
+    // A state that was taken away may be missed from then on: that is not the server's fault.
     const isHonest = !this.#server.wasForged && !isHeld && !this.#isRemoved;
     if (outcome.kind === 'failed' && isHonest && mustBeServed(seen, this.#now, this.#owner)) {
       this.#violate(
@@ -296,7 +296,7 @@ class Run {
           this.#busy += 1;
           try {
             const result: unknown = await member.apply(target, given);
-            if (name === 'save' && !isConflict(result)) [this.#isStored, this.#isRemoved] = [true, false];
+            if (name === 'save' && !isConflict(result)) this.#isStored = true;
             return result;
           } finally {
             this.#busy -= 1;
