@@ -12,20 +12,14 @@ export function inForm(request: PullRequest, routed: RouteResult | undefined, an
   const image = toSubject(routed);
   const dress = (response: Response): Response => toForm(response, asker, image);
   if (answer.kind === 'respond') return { kind: 'respond', namespace, response: dress(answer.response) };
-  const { onFailed, onRefused, onConfirmed, ...forward } = answer.forward;
+  const { onFailed, onRefused, ...forward } = answer.forward;
   const isDressed = onRefused !== undefined || formFor(asker) !== 'plain';
   return {
     kind: 'forward',
     namespace,
     forward: {
       ...forward,
-      onFailed: (reason, what) => dress(onFailed(reason, what)),
-      ...(onConfirmed && {
-        onConfirmed: async (body) => {
-          const refusal = await onConfirmed(body);
-          return refusal && dress(refusal);
-        },
-      }),
+      onFailed: (...failure) => dress(onFailed(...failure)),
       // Without a form of its own, an upstream's refusal streams like everything else.
       ...(isDressed ? { onRefused: async (refusal) => dress((await onRefused?.(refusal)) ?? refusal) } : {}),
     },

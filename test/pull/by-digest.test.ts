@@ -182,10 +182,14 @@ describe('what was seen once', () => {
     expect((await ask(port, PATH, { headers: { accept } })).status).toBe(404);
   });
 
-  test('is not kept when its type and its content disagree', async () => {
+  test('goes out as what the bytes say they are, and is refused under a type they contradict', async () => {
     const { port, upstream } = await start(serve(ONE.bytes, 'text/html'));
-    for (let i = 0; i < 2; i += 1) expect((await ask(port, PATH)).headers['content-type']).toBe('text/html');
-    expect(upstream.received).toHaveLength(2);
+    for (let i = 0; i < 2; i += 1)
+      expect((await ask(port, PATH)).headers['content-type']).toBe(MANIFEST_TYPE);
+    expect(upstream.received).toHaveLength(1);
+    upstream.answer(serve(ONE.bytes, 'application/vnd.oci.image.index.v1+json'));
+    const reply = await ask(port, PATH.replace('app', 'other'));
+    expect([reply.status, errorOf(reply).detail['reason']]).toEqual([502, 'digest_mismatch']);
   });
 
   test('is not served where a rule denies the repository meanwhile', async () => {
