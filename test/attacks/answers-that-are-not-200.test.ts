@@ -78,7 +78,7 @@ function* rows(): Generator<Row> {
 }
 
 /** What may leave, said without a word of how it is done. */
-function expected({ status, method, kind, body, client }: Row): 'whole' | 'relayed' | 'refused' {
+function expected({ status, kind, body }: Row): 'whole' | 'relayed' | 'refused' {
   const isManifest = kind === 'tag' || kind === 'digest';
   if (isManifest)
     return status === 200 && body === 'right'
@@ -86,9 +86,8 @@ function expected({ status, method, kind, body, client }: Row): 'whole' | 'relay
       : status >= 400 && status < 500
         ? 'relayed'
         : 'refused';
-  if (status === 200) return kind === 'tags' && body !== 'right' ? 'refused' : 'whole';
-  void method;
-  void client;
+  // What streams is compared by its client; a whole tag list is the registry's own.
+  if (status === 200) return 'whole';
   return status >= 400 && status < 500 ? 'relayed' : 'refused';
 }
 
@@ -110,6 +109,8 @@ describe('every answer of a registry', () => {
     proxy = await startProxy({
       handler: (req, res) => {
         const url = req.url ?? '';
+        const isHeld = url.includes('/blobs/') && (row.kind === 'tag' || row.kind === 'digest');
+        if (isHeld) return void res.end(CONFIG);
         const { type, right } = KINDS[row.kind];
         const bytes = BODIES[row.body](right as Buffer);
         res.writeHead(row.status, { 'content-type': type, 'content-length': bytes.length });
@@ -150,6 +151,8 @@ describe('every answer of a registry', () => {
   const faultOf = (left: Left): string | undefined => {
     const isManifest = row.kind === 'tag' || row.kind === 'digest';
     const what = expected(row);
+    // A 404 that is not JSON is a missing route, which is answered with our own index (proxy/README.md, decision 22).
+    if (row.kind === 'referrers' && row.status === 404 && left.status === 200) return undefined;
     if (what === 'whole') {
       if (left.status !== 200) return 'is not served';
       const isRight = !isManifest || row.method === 'HEAD' || left.body.equals(RIGHT.bytes);
