@@ -11,8 +11,8 @@ import { type Exchange, elapsed, record, refuse, type Subject } from './pull/exc
 import { inForm } from './pull/form.ts';
 import { toForward } from './pull/forward.ts';
 import { holdConfig, recallConfig } from './pull/image-config.ts';
-import { recallManifest, toManifestResponse } from './pull/manifest-answer.ts';
-import { toSentence } from './pull/sentences.ts';
+import { passManifest, toManifestResponse } from './pull/manifest-answer.ts';
+import { toRefusal } from './pull/sentences.ts';
 import { referenceOf, toImage } from './pull/subject.ts';
 import { listTags } from './pull/tag-list.ts';
 import { answerTrust } from './pull/trust-files.ts';
@@ -91,9 +91,8 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
       return deny(exchange, route, decision, outcome);
     case 'pass': {
       const passing = { ...decision, reason: decision.why, outcome };
-      const recalled =
-        recallConfig(exchange, client, route) ?? (await recallManifest(exchange, client, route, passing));
-      return recalled ?? toForward(exchange, client, route, passing);
+      if (route.kind === 'manifest') return passManifest(exchange, client, route, passing);
+      return recallConfig(exchange, client, route) ?? toForward(exchange, client, route, passing);
     }
     case 'pin':
       return serveSigned(exchange, client, route, decision, outcome);
@@ -128,19 +127,16 @@ async function serveSigned(
   if (result.kind === 'relayed') return respond(result.response);
   const verdict = { ...decision, outcome, target, durationMs };
   if (result.kind === 'failed') {
-    const { reason, what } = result;
+    const { reason } = result;
     record(exchange, toSubject(route), { ...verdict, reason });
-    return respond(
-      refuse(
-        exchange,
-        { reason, message: toSentence(toImage(route), reason, what) },
-        { rule, gun: route.gun },
-      ),
-    );
+    return respond(refuse(exchange, toRefusal(toImage(route), result), { rule, gun: route.gun }));
   }
   const { manifest } = result;
   const isTaken = accepts(request.accept, manifest.mediaType);
-  record(exchange, toSubject(route), { ...verdict, reason: isTaken ? 'signed' : 'signed_digest_missing' });
+  const said = isTaken
+    ? ({ reason: 'signed', compared: true } as const)
+    : ({ reason: 'signed_digest_missing' } as const);
+  record(exchange, toSubject(route), { ...verdict, ...said });
   if (!isTaken) return respond(notAcceptable(exchange, route, manifest, rule));
   return respond(toManifestResponse(manifest, request.ifNoneMatch));
 }

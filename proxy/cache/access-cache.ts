@@ -20,6 +20,8 @@ export interface AccessCache {
   grant(access: Access, askedAt: number): void;
   /** A remembered grant, or the answer of `check`. Callers with the same question share one check. */
   verify(access: Access, digest: string, check: () => Promise<boolean>): Promise<boolean>;
+  /** The same text for the same question; nothing can be learnt from it about the credentials. */
+  keyOf(access: Access): string;
   /** Milliseconds since some fixed moment. */
   now(): number;
   size(): { readonly entries: number };
@@ -81,6 +83,7 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
       flights.set(flightKey, flight);
       return flight;
     },
+    keyOf: toKey,
     now,
     size: () => ({ entries: grants.size }),
   };

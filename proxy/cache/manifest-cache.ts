@@ -3,12 +3,20 @@
  * another repository is another right to read (registry-clients.md §4.3). Whoever asks has checked that right.
  */
 import { LRUCache } from 'lru-cache';
+import { createReserve, type ReserveOptions } from './reserve.ts';
 
 export type ManifestKey = { readonly registry: string; readonly repository: string; readonly digest: string };
 
 export interface ManifestCache<Manifest> {
   get(key: ManifestKey): Manifest | undefined;
   set(key: ManifestKey, manifest: Manifest): void;
+  /**
+   * Keeps it out of reach of `set` for a while: what a tag just resolved to is still there when its client asks for it by
+   * digest. When the reserve is full, those who hold the most lose their oldest.
+   *
+   * @param holder whose request it was: the client's address.
+   */
+  hold(key: ManifestKey, manifest: Manifest, holder: string): void;
   size(): { readonly entries: number; readonly bytes: number };
 }
 
@@ -17,9 +25,15 @@ export const MANIFEST_CACHE_BYTES = 64 * 1024 * 1024;
 /** What an entry costs besides its bytes, roughly. */
 const OVERHEAD_BYTES = 512;
 
+export type ManifestCacheOptions = {
+  readonly reserve?: Omit<ReserveOptions, 'overheadBytes'>;
+};
+
 export function createManifestCache<Manifest extends { readonly bytes: Uint8Array }>(
   maxBytes = MANIFEST_CACHE_BYTES,
+  options: ManifestCacheOptions = {},
 ): ManifestCache<Manifest> {
+  const reserve = createReserve<Manifest>({ ...options.reserve, overheadBytes: OVERHEAD_BYTES });
   const cache = new LRUCache<string, Manifest>({
     maxSize: maxBytes,
     sizeCalculation: ({ bytes }) => bytes.length + OVERHEAD_BYTES,
@@ -28,8 +42,15 @@ export function createManifestCache<Manifest extends { readonly bytes: Uint8Arra
   const toText = ({ registry, repository, digest }: ManifestKey): string =>
     `${registry}|${repository}|${digest}`;
   return {
-    get: (key) => cache.get(toText(key)),
+    get(key) {
+      const text = toText(key);
+      return cache.get(text) ?? reserve.get(text);
+    },
     set: (key, manifest) => void cache.set(toText(key), manifest),
-    size: () => ({ entries: cache.size, bytes: cache.calculatedSize }),
+    hold: (key, manifest, holder) => reserve.hold(toText(key), manifest, holder),
+    size: () => {
+      const held = reserve.size();
+      return { entries: cache.size + held.entries, bytes: cache.calculatedSize + held.bytes };
+    },
   };
 }

@@ -36,6 +36,8 @@ export type Verdict = Ruled & {
   readonly would?: 'signed' | DenyReason;
   readonly outcome?: TrustOutcome | undefined;
   readonly target?: TrustedTarget;
+  /** Of what was served: whether its bytes were compared with the digest that was signed or asked for. */
+  readonly compared?: boolean;
   /** Time until the decision, in milliseconds. */
   readonly durationMs: number;
 };
@@ -68,7 +70,7 @@ export function record(exchange: Exchange, subject: Subject, verdict: Verdict): 
 
 function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Verdict): DecisionRecord {
   const { registry, repository, reference } = subject;
-  const { rule, mode, reason, would, outcome, target, durationMs } = verdict;
+  const { rule, mode, reason, would, outcome, target, compared, durationMs } = verdict;
   const trust = outcome?.kind === 'verified' ? outcome.trust : undefined;
   const digest = reference.kind === 'digest' ? reference.digest : target?.digest;
   return {
@@ -83,6 +85,7 @@ function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Verdic
     result: resultOf(reason),
     reason,
     ...(would === undefined ? {} : { would }),
+    ...(compared === undefined ? {} : { compared }),
     path: outcome?.path ?? 'none',
     durationMs,
     client: request.client,

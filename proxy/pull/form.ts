@@ -19,7 +19,7 @@ export function inForm(request: PullRequest, routed: RouteResult | undefined, an
     );
   if (answer.kind === 'respond')
     return { kind: 'respond', namespace, busy, response: dress(answer.response) };
-  const { onFailed, onRefused, onConfirmed, ...forward } = answer.forward;
+  const { onFailed, onRefused, ...forward } = answer.forward;
   const isDressed = onRefused !== undefined || formFor(asker) !== 'plain';
   return {
     kind: 'forward',
@@ -27,13 +27,7 @@ export function inForm(request: PullRequest, routed: RouteResult | undefined, an
     busy,
     forward: {
       ...forward,
-      onFailed: (reason, what) => dress(onFailed(reason, what)),
-      ...(onConfirmed && {
-        onConfirmed: async (body) => {
-          const refusal = await onConfirmed(body);
-          return refusal && dress(refusal);
-        },
-      }),
+      onFailed: (...failure) => dress(onFailed(...failure)),
       // Without a form of its own, an upstream's refusal streams like everything else.
       ...(isDressed ? { onRefused: async (refusal) => dress((await onRefused?.(refusal)) ?? refusal) } : {}),
     },

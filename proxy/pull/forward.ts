@@ -2,7 +2,7 @@
 import { withDeadline } from '../registry/deadline.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import { parseNextQuery } from '../registry/link.ts';
-import { manifestPath, pullScope } from '../registry/manifest.ts';
+import { pullScope } from '../registry/manifest.ts';
 import type { Forward, ForwardFailure } from '../registry/passthrough.ts';
 import {
   fetchTaggedReferrers,
@@ -17,13 +17,12 @@ import {
 import { listPath, type TagListRoute, toLink } from '../registry/tags.ts';
 import type { Response } from '../registry/types.ts';
 import { type Exchange, elapsed, type Passing, type RepositoryRoute, record, refuse } from './exchange.ts';
-import { holdConfig } from './image-config.ts';
-import { refuseManifest } from './manifest-answer.ts';
 import { toSentence } from './sentences.ts';
 import { ANY_TAG, referenceOf, toImage } from './subject.ts';
 import type { Answer } from './types.ts';
 
-type ForwardedRoute = Exclude<RepositoryRoute, { kind: 'trust' }>;
+/** Manifests are read and compared (manifest-answer.ts); none is handed on. */
+type ForwardedRoute = Exclude<RepositoryRoute, { kind: 'trust' | 'manifest' }>;
 
 /** Hands a request on to its registry. */
 export function toForward(
@@ -40,44 +39,24 @@ export function toForward(
     client,
     scope: pullScope(repository),
     ...target(exchange, route, client, passing),
-    onServed: (status) => {
-      // Manifests are the decision; their blobs would only repeat it, and a 401 comes before there is a pull.
-      if (route.kind === 'manifest' && status !== 401) record(exchange, subject, { ...passing, durationMs });
-    },
-    onFailed: (reason: ForwardFailure, what) => {
+    // Manifests are the decision; what follows them would only repeat it.
+    onServed: () => undefined,
+    onFailed: (reason: ForwardFailure, what, retryAfter) => {
       record(exchange, subject, { ...passing, reason, durationMs });
       const message = toSentence(toImage(route), reason, what);
-      return refuse(exchange, { reason, message }, { rule: passing.rule, gun });
+      return refuse(exchange, { reason, message, retryAfter }, { rule: passing.rule, gun });
     },
   };
   return { kind: 'forward', forward };
 }
 
-type Target = Pick<Forward, 'kind' | 'path' | 'digest' | 'toLink' | 'onConfirmed' | 'onRefused'>;
+type Target = Pick<Forward, 'kind' | 'path' | 'digest' | 'toLink' | 'onRefused'>;
 
 function target(exchange: Exchange, route: ForwardedRoute, client: HttpClient, passing: Passing): Target {
   const { repository } = route;
   switch (route.kind) {
-    case 'manifest': {
-      const { reference } = route;
-      if (reference.kind === 'tag')
-        return { kind: route.kind, path: manifestPath(repository, reference.tag) };
-      const { digest } = reference;
-      const { manifests } = exchange.deps;
-      const askedAt = manifests.now();
-      return {
-        kind: route.kind,
-        path: manifestPath(repository, digest),
-        digest,
-        onConfirmed: async (body) => {
-          manifests.keep(client, repository, { ...body, digest, askedAt }, exchange.request);
-          const failure = await holdConfig(exchange, client, route, body);
-          return failure && refuseManifest(exchange, route, failure, passing);
-        },
-      };
-    }
     case 'blob':
-      return { kind: route.kind, path: `/v2/${repository}/blobs/${route.digest}` };
+      return { kind: route.kind, path: `/v2/${repository}/blobs/${route.digest}`, digest: route.digest };
     case 'referrers':
       return {
         kind: route.kind,

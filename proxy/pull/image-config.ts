@@ -34,7 +34,8 @@ export function recallConfig(
   return bytes && { kind: 'respond', response: toBlobResponse(route.digest, bytes) };
 }
 
-function goesElsewhere({ request }: Pick<Exchange, 'request'>, route: NamedRoute): boolean {
+/** Whether what this asker cannot have from us it asks of the public registry. */
+export function goesElsewhere({ request }: Pick<Exchange, 'request'>, route: NamedRoute): boolean {
   return formFor(toAsker(request, { kind: 'route', route })) === 'stop_esrch';
 }
 

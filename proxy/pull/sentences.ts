@@ -1,5 +1,6 @@
 /** What a person is told when the registry, not policy, is why a pull fails: the cause, then what to do next. */
 import type { DenyReason } from '../reason.ts';
+import type { Refusal } from '../registry/types.ts';
 
 export type FailureReason = Extract<
   DenyReason,
@@ -21,4 +22,14 @@ const NEXT_STEPS = {
 /** @param what in our own words, with nothing in it that an upstream wrote. */
 export function toSentence(image: string, reason: FailureReason, what: string): string {
   return `${image} cannot be served: ${what}; ${NEXT_STEPS[reason]}`;
+}
+
+export type Failed = {
+  readonly reason: FailureReason;
+  readonly what: string;
+  readonly retryAfter?: string | undefined;
+};
+
+export function toRefusal(image: string, { reason, what, retryAfter }: Failed): Refusal {
+  return { reason, message: toSentence(image, reason, what), retryAfter };
 }

@@ -1,7 +1,8 @@
 /** `/v2/`: where dockerd and containers/image learn which credentials are wanted (registry-clients.md §3). */
 import { withDeadline } from './deadline.ts';
 import { UpstreamError } from './errors.ts';
-import type { HttpClient, UpstreamResponse } from './http-client.ts';
+import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
+import { isHtml } from './media-type.ts';
 import { toRelayed } from './relay.ts';
 import type { Refusal, Response } from './types.ts';
 
@@ -33,6 +34,8 @@ async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise
   const { status } = response;
   if (status === 401 || status === 429) return { kind: 'respond', response: await toRelayed(response) };
   response.body.destroy();
+  // Any page answers 200; only a registry's own word opens the door.
+  if (isHtml(headerOf(response.headers, 'content-type'))) return unreachable(client, 'sent a page of HTML');
   return status === 200 ? OPEN : unreachable(client, `answered ${status}`);
 }
 

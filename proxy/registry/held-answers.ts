@@ -2,7 +2,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { clientKey } from './client-key.ts';
-import { MAX_MANIFEST_BYTES } from './manifest.ts';
 import type { Lease, Room } from './room.ts';
 import { sendResponse } from './send-response.ts';
 import type { Response } from './types.ts';
@@ -29,12 +28,6 @@ export async function admit(
   if (res.destroyed) lease?.end();
   else if (lease !== undefined) res.once('close', () => lease.end());
   return lease;
-}
-
-/** What a manifest by digest takes while it is read and compared, and until its client has it. */
-export function manifestBytes({ headers }: IncomingMessage): number {
-  const announced = Number(headers['content-length'] ?? Number.NaN);
-  return Number.isSafeInteger(announced) ? Math.min(announced, MAX_MANIFEST_BYTES) : MAX_MANIFEST_BYTES;
 }
 
 /** Sends a complete answer, and counts what the client does not take of it at once. */

@@ -7,8 +7,10 @@ import { readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { hasDigest } from './digest.ts';
 import { UpstreamError } from './errors.ts';
-import type { HttpClient } from './http-client.ts';
+import { type HttpClient, headerOf } from './http-client.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
+import { isHtml } from './media-type.ts';
+import { isAbsolute, isRedirect } from './passthrough-headers.ts';
 import { type Digest, isDigest } from './reference.ts';
 import { toRelayed } from './relay.ts';
 import type { SignedManifest } from './types.ts';
@@ -20,6 +22,8 @@ type ConfigKey = { readonly registry: string; readonly repository: string; reado
 export interface ConfigStore {
   get(key: ConfigKey): HeldConfig | undefined;
   set(key: ConfigKey, config: HeldConfig): void;
+  /** Out of reach of what others have kept, for a while. @param holder who asked for it. */
+  hold(key: ConfigKey, config: HeldConfig, holder: string): void;
 }
 
 export interface ImageConfigs {
@@ -28,7 +32,7 @@ export interface ImageConfigs {
     client: HttpClient,
     repository: string,
     manifest: Pick<SignedManifest, 'bytes'>,
-    caller: Caller,
+    caller: Caller & { readonly client?: string },
   ): Promise<ConfigFailure | undefined>;
   /** A configuration that is held. The caller's right to read was checked. */
   recall(client: HttpClient, repository: string, digest: Digest): Uint8Array | undefined;
@@ -45,13 +49,20 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
       const config = configOf(bytes);
       if (config === undefined) return undefined;
       const key = { registry: client.upstream, repository, digest: config.digest };
-      if (store.get(key) !== undefined) return undefined;
+      const holder = caller.client ?? '';
+      const kept = store.get(key);
+      if (kept !== undefined) {
+        store.hold(key, kept, holder);
+        return undefined;
+      }
       try {
         const result = await withDeadline(DEADLINE_MS, caller.signal, (signal) =>
           fetchConfig(client, repository, config, { authorization: caller.authorization, signal }),
         );
-        if (result instanceof Uint8Array) store.set(key, { bytes: result });
-        return result instanceof Uint8Array ? undefined : result;
+        if (!(result instanceof Uint8Array)) return result;
+        store.set(key, { bytes: result });
+        store.hold(key, { bytes: result }, holder);
+        return undefined;
       } catch (error) {
         if (error instanceof UpstreamError)
           return failed(
@@ -77,7 +88,7 @@ async function fetchConfig(
 ): Promise<Uint8Array | ConfigFailure | undefined> {
   const options = { scope: pullScope(repository), ...caller };
   const response = await client.get(`/v2/${repository}/blobs/${digest}`, options);
-  const { status, body } = response;
+  const { status, headers, body } = response;
   if (status === 200 && size <= MAX_CONFIG_BYTES) {
     const bytes = await readBody(body, size + 1, caller.signal);
     return hasDigest(bytes, digest)
@@ -88,7 +99,9 @@ async function fetchConfig(
     return { kind: 'relayed', response: await toRelayed(response) };
   body.destroy();
   // Where the registry sends clients elsewhere for blobs, the daemon goes there itself.
-  if (status === 200 || (status >= 300 && status < 400)) return undefined;
+  const isElsewhere = isRedirect(status) && isAbsolute(headerOf(headers, 'location'));
+  const isThere = status === 200 && !isHtml(headerOf(headers, 'content-type'));
+  if (isThere || isElsewhere) return undefined;
   if (status === 404)
     return failed('signed_digest_missing', 'the registry does not have its configuration (any more)');
   return failed('registry_unreachable', `the registry answered ${status} for its configuration`);

@@ -1,16 +1,26 @@
 /**
- * The signed manifest, fetched by its digest and compared with what was signed before a byte of it goes anywhere
- * (product.md, "Serving a signed tag"; house.md, steps 8 and 9).
+ * Manifests, fetched as a whole and compared before a byte of them goes anywhere (product.md, "Serving a signed tag";
+ * house.md, steps 8 and 9). Of a registry's answers there are three: 200 with the bytes asked for, a refusal of 400 and
+ * above, and everything else, which is no answer.
  */
 import type { DenyReason } from '../reason.ts';
-import { readBody } from './body.ts';
-import { hasDigest } from './digest.ts';
+import { discard, readBody } from './body.ts';
+import {
+  type Confirmed,
+  confirmAnnounced,
+  confirmDigest,
+  confirmSigned,
+  isConfirmed,
+  type Unconfirmed,
+  type WholeAnswer,
+} from './confirmed.ts';
 import { UpstreamError } from './errors.ts';
-import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
-import { MANIFEST_ACCEPT, toMediaType } from './media-type.ts';
-import type { Digest } from './reference.ts';
-import { toRelayed } from './relay.ts';
-import type { Response, SignedManifest } from './types.ts';
+import { type HttpClient, headerOf, type UpstreamAnswer, type UpstreamResponse } from './http-client.ts';
+import { isImageType, MANIFEST_ACCEPT } from './media-type.ts';
+import { type Digest, isDigest } from './reference.ts';
+import { retryAfterOf, toRelayed } from './relay.ts';
+import { isSchema1 } from './schema1.ts';
+import type { Response } from './types.ts';
 
 /** What the signers signed. */
 export type SignedTarget = { readonly digest: Digest; readonly length: number };
@@ -27,10 +37,27 @@ export type FetchFailure = Extract<
 >;
 
 export type ManifestResult =
-  | { readonly kind: 'manifest'; readonly manifest: SignedManifest }
-  /** The registry's own word to the caller: 429, or 401 and 403 where it saw the caller's credentials. */
+  | { readonly kind: 'manifest'; readonly manifest: Confirmed }
+  /** The registry's own word to the caller, 400 and above. */
   | { readonly kind: 'relayed'; readonly response: Response }
-  | { readonly kind: 'failed'; readonly reason: FetchFailure; readonly what: string };
+  | {
+      readonly kind: 'failed';
+      readonly reason: FetchFailure;
+      readonly what: string;
+      /** The registry's own Retry-After. */
+      readonly retryAfter?: string | undefined;
+    };
+
+/** The caller has the digest and asked whether it still stands. */
+export type Unmodified = { readonly kind: 'unmodified' };
+
+/** What a registry says of a tag no rule judges, without its manifest. */
+export type Announced = {
+  readonly kind: 'announced';
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly length: string;
+};
 
 /** Longest manifest served, in bytes: what clients accept (registry-clients.md §2.1, §2.4). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -42,24 +69,77 @@ export async function fetchSignedManifest(
   target: SignedTarget,
   caller: Caller = {},
 ): Promise<ManifestResult> {
-  if (target.length > MAX_MANIFEST_BYTES) {
-    return failed(
-      'digest_mismatch',
-      `the signed manifest is ${target.length} bytes long, more than ${MAX_MANIFEST_BYTES}`,
-    );
+  const { digest, length } = target;
+  if (length > MAX_MANIFEST_BYTES) {
+    const what = `the signed manifest is ${length} bytes long, more than ${MAX_MANIFEST_BYTES}`;
+    return failed('digest_mismatch', what);
   }
-  try {
-    const response = await client.get(manifestPath(repository, target.digest), {
-      headers: { accept: MANIFEST_ACCEPT },
-      scope: pullScope(repository),
-      ...caller,
-    });
-    if (response.status === 200) return await confirm(response, target, caller.signal);
-    return await toRefusal(client, response);
-  } catch (error) {
-    if (error instanceof UpstreamError) return toFailure(error);
-    throw error;
-  }
+  return guarded('the registry sent more bytes than were signed', async () => {
+    const response = await get(client, repository, digest, { accept: MANIFEST_ACCEPT }, caller);
+    if (response.status !== 200) return await toSignedRefusal(client, response);
+    // One byte more than was signed is enough to know that it is something else.
+    return toResult(confirmSigned(await readWhole(response, length + 1, caller.signal), target));
+  });
+}
+
+export type DigestQuestion = {
+  readonly digest: Digest;
+  /** The client's own. */
+  readonly accept: string | undefined;
+  /** The client has it, and named this very digest. */
+  readonly isKnown: boolean;
+};
+
+/** A manifest by the digest the client asked for. Throws nothing an upstream can cause. */
+export async function fetchManifest(
+  client: HttpClient,
+  repository: string,
+  { digest, accept, isKnown }: DigestQuestion,
+  caller: Caller = {},
+): Promise<ManifestResult | Unmodified> {
+  return guarded<Unmodified>(TOO_LONG, async () => {
+    const headers = {
+      ...(accept === undefined ? {} : { accept }),
+      ...(isKnown ? { 'if-none-match': `"${digest}"` } : {}),
+    };
+    const response = await get(client, repository, digest, headers, caller);
+    if (response.status === 304 && isKnown) {
+      await discard(response.body);
+      return { kind: 'unmodified' };
+    }
+    if (response.status !== 200) return await toRefusal(client, response);
+    return toResult(confirmDigest(await readWhole(response, MAX_MANIFEST_BYTES, caller.signal), digest));
+  });
+}
+
+export type TagQuestion = {
+  readonly tag: string;
+  readonly method: string;
+  readonly accept: string | undefined;
+};
+
+/**
+ * A tag no rule judges. HEAD stays HEAD, which registries do not count as a pull, where the registry says all that a
+ * client needs to know; where it does not, the manifest itself says it.
+ */
+export async function fetchTag(
+  client: HttpClient,
+  repository: string,
+  { tag, method, accept }: TagQuestion,
+  caller: Caller = {},
+): Promise<ManifestResult | Announced> {
+  const headers: Record<string, string> = accept === undefined ? {} : { accept };
+  return guarded<Announced>(TOO_LONG, async () => {
+    if (method === 'HEAD') {
+      const options = { headers, scope: pullScope(repository), ...caller };
+      const answer = await client.head(manifestPath(repository, tag), options);
+      const announced = answer.status === 200 ? toAnnounced(answer) : undefined;
+      if (announced !== undefined) return announced;
+    }
+    const response = await get(client, repository, tag, headers, caller);
+    if (response.status !== 200) return await toRefusal(client, response);
+    return toResult(confirmAnnounced(await readWhole(response, MAX_MANIFEST_BYTES, caller.signal), isDigest));
+  });
 }
 
 export function manifestPath(repository: string, reference: string): string {
@@ -70,53 +150,93 @@ export function pullScope(repository: string): string {
   return `repository:${repository}:pull`;
 }
 
-async function confirm(
-  response: UpstreamResponse,
-  { digest, length }: SignedTarget,
-  signal: AbortSignal | undefined,
-): Promise<ManifestResult> {
-  // One byte more than was signed is enough to know that it is something else.
-  const bytes = await readBody(response.body, Math.min(MAX_MANIFEST_BYTES, length + 1), signal);
-  if (bytes.length !== length) {
-    return failed('digest_mismatch', `the registry sent ${bytes.length} bytes where ${length} were signed`);
-  }
-  if (!hasDigest(bytes, digest))
-    return failed('digest_mismatch', 'the registry sent other bytes than were signed');
-  const announced = headerOf(response.headers, 'docker-content-digest');
-  if (announced !== undefined && announced !== digest) {
-    return failed('digest_mismatch', 'the registry announced another digest than was asked for');
-  }
-  const mediaType = toMediaType(bytes, headerOf(response.headers, 'content-type'));
-  if (mediaType === undefined) {
-    return failed(
-      'digest_mismatch',
-      'the registry sent the signed bytes under a media type they do not have',
-    );
-  }
-  return { kind: 'manifest', manifest: { digest, mediaType, bytes } };
+const TOO_LONG = `the registry sent more than ${MAX_MANIFEST_BYTES} bytes`;
+
+function get(
+  client: HttpClient,
+  repository: string,
+  reference: string,
+  headers: Readonly<Record<string, string>>,
+  { authorization, signal }: Caller,
+): Promise<UpstreamResponse> {
+  const options = { headers, scope: pullScope(repository), authorization };
+  return client.get(
+    manifestPath(repository, reference),
+    signal === undefined ? options : { ...options, signal },
+  );
 }
 
+async function readWhole(
+  { headers, body }: UpstreamResponse,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<WholeAnswer> {
+  const bytes = await readBody(body, Math.min(MAX_MANIFEST_BYTES, maxBytes), signal);
+  return {
+    bytes,
+    contentType: headerOf(headers, 'content-type'),
+    announced: headerOf(headers, 'docker-content-digest'),
+  };
+}
+
+function toAnnounced({ headers }: UpstreamAnswer): Announced | undefined {
+  const digest = headerOf(headers, 'docker-content-digest');
+  const mediaType = headerOf(headers, 'content-type');
+  const length = headerOf(headers, 'content-length');
+  const isTyped = isImageType(mediaType) || isSchema1(mediaType);
+  if (digest === undefined || !isDigest(digest) || mediaType === undefined || !isTyped) return undefined;
+  return /^[1-9][0-9]{0,7}$/.test(length ?? '')
+    ? { kind: 'announced', digest, mediaType, length: String(length) }
+    : undefined;
+}
+
+function toResult(result: Confirmed | Unconfirmed): ManifestResult {
+  return isConfirmed(result)
+    ? { kind: 'manifest', manifest: result }
+    : failed('digest_mismatch', result.what);
+}
+
+/** For a signed tag the registry's word counts less: what is missing is what was signed. */
+async function toSignedRefusal(client: HttpClient, response: UpstreamResponse): Promise<ManifestResult> {
+  const { status } = response;
+  const isTheCallers = [401, 403, 404, 429].includes(status);
+  if (!isTheCallers) return unreachable(response);
+  if (status !== 404) return toRefusal(client, response);
+  response.body.destroy();
+  return failed('signed_digest_missing', 'the registry does not have the signed manifest (any more)');
+}
+
+/** The registry's no, to the caller whose credentials it judged; any answer that is neither yes nor no is none. */
 async function toRefusal(client: HttpClient, response: UpstreamResponse): Promise<ManifestResult> {
   const { status } = response;
-  const isOurs = client.auth !== 'passthrough';
-  // "Later" is for the caller too, whoever asked too often; what our account may not is nobody else's business.
-  if (status === 429 || (!isOurs && (status === 401 || status === 403))) {
-    return { kind: 'relayed', response: await toRelayed(response) };
+  // What our account may not is nobody else's business.
+  const isOurs = client.auth !== 'passthrough' && (status === 401 || status === 403);
+  if (isOurs || status < 400 || status >= 500) return unreachable(response);
+  return { kind: 'relayed', response: await toRelayed(response) };
+}
+
+/** A redirect is an answer like any other that is not the manifest (registry-clients.md §6.2). */
+function unreachable({ status, headers, body }: UpstreamResponse): ManifestResult {
+  body.destroy();
+  const what = `the registry answered ${status}`;
+  return { ...failed('registry_unreachable', what), retryAfter: retryAfterOf(headers) };
+}
+
+/** Everything an upstream can throw, as a result. */
+async function guarded<Extra = never>(
+  tooLong: string,
+  work: () => Promise<ManifestResult | Extra>,
+): Promise<ManifestResult | Extra> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    // Longer than it may be: an answer came, and it was not the one asked for.
+    if (error.kind === 'too_large') return failed('digest_mismatch', tooLong);
+    return failed('registry_unreachable', `the registry did not give an answer (${error.kind})`);
   }
-  response.body.destroy();
-  if (status === 404)
-    return failed('signed_digest_missing', 'the registry does not have the signed manifest (any more)');
-  // A redirect is an answer like any other that is not the manifest (registry-clients.md §6.2).
-  return failed('registry_unreachable', `the registry answered ${status}`);
 }
 
-function toFailure(error: UpstreamError): ManifestResult {
-  // Longer than signed, or compressed: an answer came, and it was not the signed one.
-  if (error.kind === 'too_large')
-    return failed('digest_mismatch', 'the registry sent more bytes than were signed');
-  return failed('registry_unreachable', `the registry did not give an answer (${error.kind})`);
-}
-
-function failed(reason: FetchFailure, what: string): ManifestResult {
+function failed(reason: FetchFailure, what: string): Extract<ManifestResult, { kind: 'failed' }> {
   return { kind: 'failed', reason, what };
 }

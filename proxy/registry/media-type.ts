@@ -3,6 +3,7 @@
  * that two clients cannot read the same signed bytes as two different things (OCI image-spec, "mediaType"; the
  * ambiguity of CVE-2021-41190).
  */
+import { parseMembers } from './json-members.ts';
 
 const MANIFEST_V2 = 'application/vnd.docker.distribution.manifest.v2+json';
 const MANIFEST_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
@@ -30,12 +31,32 @@ export const MANIFEST_ACCEPT = [MANIFEST_V2, MANIFEST_LIST, OCI_MANIFEST, OCI_IN
 export function toMediaType(bytes: Uint8Array, contentType: string | undefined): string | undefined {
   const claimed = stripParameters(contentType ?? '');
   const shape = SHAPES.get(claimed);
-  const fields = parseObject(bytes);
-  if (shape === undefined || fields === undefined) return undefined;
-  if (fields.get('schemaVersion') !== 2 || shapeOf(fields) !== shape) return undefined;
+  const fields = shape === undefined ? undefined : parseMembers(bytes);
+  if (fields === undefined || shapeOf(fields) !== shape) return undefined;
   const own = fields.get('mediaType');
   // OCI allows the field to be absent; Docker's types always carry it, but old writers of lists did not.
   return own === undefined || own === claimed ? claimed : undefined;
+}
+
+/** One of the four, whether the bytes agree with it or not. */
+export function isImageType(contentType: string | undefined): boolean {
+  return SHAPES.has(stripParameters(contentType ?? ''));
+}
+
+/** What the bytes say they are without any header: their `mediaType` where they have one; else their structure. */
+export function ownMediaType(bytes: Uint8Array): string | undefined {
+  const fields = parseMembers(bytes);
+  const shape = fields && shapeOf(fields);
+  if (shape === undefined) return undefined;
+  const own = fields?.get('mediaType');
+  // Docker's types always carry the field.
+  if (own === undefined) return shape === 'index' ? OCI_INDEX : OCI_MANIFEST;
+  return typeof own === 'string' && SHAPES.get(own) === shape ? own : undefined;
+}
+
+/** An error page or a login page: no registry says anything in HTML. */
+export function isHtml(contentType: string | undefined): boolean {
+  return /^(text\/html|application\/xhtml\+xml)$/.test(stripParameters(contentType ?? ''));
 }
 
 /** Whether a client that sent this Accept header can take the type; without one, it takes anything. */
@@ -48,22 +69,13 @@ export function accepts(accept: string | undefined, mediaType: string): boolean 
 }
 
 function shapeOf(fields: ReadonlyMap<string, unknown>): Shape | undefined {
+  if (fields.get('schemaVersion') !== 2) return undefined;
   const isIndex = fields.has('manifests');
   const isManifest = fields.has('config') || fields.has('layers');
   // schema1 bodies have these two; together with anything else they are ambiguous.
   if (isIndex === isManifest || fields.has('fsLayers') || fields.has('signatures')) return undefined;
   if (isIndex) return Array.isArray(fields.get('manifests')) ? 'index' : undefined;
   return isObject(fields.get('config')) && Array.isArray(fields.get('layers')) ? 'manifest' : undefined;
-}
-
-/** The top-level fields in a Map: the names come from outside. */
-function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    return isObject(parsed) && !Array.isArray(parsed) ? new Map(Object.entries(parsed)) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isObject(value: unknown): value is object {

@@ -1,19 +1,25 @@
 /** Which headers pass in either direction, and which answers do (registry-clients.md §3, §4.4). */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { NOBODYS } from './caching.ts';
+import { isHtml } from './media-type.ts';
 import type { Forward, ForwardFailure, ForwardKind } from './passthrough.ts';
+import type { Digest } from './reference.ts';
+import { retryAfterOf } from './relay.ts';
 
 export type Verdict =
   | { readonly kind: 'passes' }
-  | { readonly kind: 'failed'; readonly reason: ForwardFailure; readonly what: string };
+  | {
+      readonly kind: 'failed';
+      readonly reason: ForwardFailure;
+      readonly what: string;
+      readonly retryAfter?: string | undefined;
+    };
 
 /**
  * What goes upstream of a client's headers. Everything else stays here: cookies, `Forwarded` and `X-Forwarded-*`
  * (which registries build URLs from), method and URL overrides, and every hop-by-hop header.
  */
 const REQUEST_HEADERS: Readonly<Record<ForwardKind, readonly string[]>> = {
-  // A tag's conditional request would be answered from the registry's view of the tag; a digest has only one.
-  manifest: ['accept', 'user-agent'],
   blob: ['accept', 'user-agent', 'range', 'if-range', 'if-none-match'],
   referrers: ['accept', 'user-agent'],
   tags: ['accept', 'user-agent'],
@@ -39,12 +45,11 @@ const RESPONSE_HEADERS = [
 
 export function toRequestHeaders(
   req: IncomingMessage,
-  { kind, client, digest }: Forward,
+  { kind, client }: Forward,
   authorization: string | undefined,
 ): IncomingHttpHeaders {
   const headers: IncomingHttpHeaders = { host: client.baseUrl.host, 'accept-encoding': 'identity' };
-  const names = digest === undefined ? REQUEST_HEADERS[kind] : [...REQUEST_HEADERS[kind], 'if-none-match'];
-  for (const name of names) {
+  for (const name of REQUEST_HEADERS[kind]) {
     const value = req.headers[name];
     if (value !== undefined) headers[name] = value;
   }
@@ -52,35 +57,54 @@ export function toRequestHeaders(
   return headers;
 }
 
-/** Whether an upstream's answer may go on at all. */
-export function verdictOn(answer: IncomingMessage, { kind, client, digest }: Forward): Verdict {
+/** What of the client's request decides which answers it asked for. */
+type Asked = Pick<IncomingMessage, 'headers'>;
+
+/**
+ * Whether an upstream's answer may go on at all. There are four that may: 200, a refusal from 400 to 499, and of a blob
+ * what was asked for with the right header, or a redirect. Everything else is no answer, whatever it is.
+ */
+export function verdictOn(answer: IncomingMessage, forward: Forward, asked: Asked): Verdict {
+  const { kind, client, digest } = forward;
   const status = answer.statusCode ?? 0;
-  const bad = (what: string): Verdict => ({
-    kind: 'failed',
-    reason: 'registry_unreachable',
-    what: `the upstream ${what}`,
-  });
   const isOurs = client.auth !== 'passthrough';
   if (isOurs && (status === 401 || status === 403)) return bad(`refused our account (${status})`);
-  if (status < 200 || status >= 500) return bad(`answered ${status}`);
-  if (status >= 300 && status < 400 && status !== 304) {
-    // Blobs may live elsewhere: the client goes there without our credentials and checks the digest (§3). Nothing
-    // else may, because we would be sending clients past the proxy.
-    return kind === 'blob' && isAbsolute(answer.headers.location)
-      ? PASSES
-      : bad(`answered ${status}, a redirect`);
+  if (status >= 500) {
+    const { 'retry-after': retryAfter } = answer.headersDistinct;
+    return bad(`answered ${status}`, retryAfterOf(new Map([['retry-after', retryAfter ?? []]])));
   }
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return bad('sent a compressed answer');
-  const announced = answer.headers['docker-content-digest'];
-  if (digest !== undefined && status === 200 && announced !== undefined && announced !== digest) {
-    return {
-      kind: 'failed',
-      reason: 'digest_mismatch',
-      what: 'the registry announced another digest than was asked for',
-    };
-  }
-  return PASSES;
+  if (status >= 400) return PASSES;
+  const isAsked = status === 200 || (kind === 'blob' && isBlobAnswer(status, answer, asked));
+  if (!isAsked) return bad(`answered ${status}${status >= 300 && status < 400 ? ', a redirect' : ''}`);
+  if (isHtml(answer.headers['content-type']) && kind !== 'blob') return bad('sent a page of HTML');
+  const announced = answer.headersDistinct['docker-content-digest']?.join();
+  if (digest === undefined || !isOther(announced, digest)) return PASSES;
+  const what = 'the registry announced another digest than was asked for';
+  return { kind: 'failed', reason: 'digest_mismatch', what };
+}
+
+function bad(what: string, retryAfter?: string): Verdict {
+  return { kind: 'failed', reason: 'registry_unreachable', what: `the upstream ${what}`, retryAfter };
+}
+
+/**
+ * A part that was asked for, "not modified" to a client that asked, or another place: blobs may live elsewhere, and the
+ * client goes there without our credentials and checks the digest (§3). Nothing else may redirect, because we would be
+ * sending clients past the proxy.
+ */
+function isBlobAnswer(status: number, { headers }: IncomingMessage, asked: Asked): boolean {
+  if (status === 206)
+    return asked.headers.range !== undefined && /^bytes \d+-\d+\//.test(headers['content-range'] ?? '');
+  if (status === 304) return asked.headers['if-none-match'] !== undefined;
+  return isRedirect(status) && isAbsolute(headers.location);
+}
+
+/** Registries announce SHA-256 also of what was asked for by another algorithm, which says nothing. */
+function isOther(announced: string | undefined, digest: Digest): boolean {
+  const algorithm = `${digest.split(':', 1)[0]}:`;
+  return announced?.startsWith(algorithm) === true && announced !== digest;
 }
 
 const PASSES: Verdict = { kind: 'passes' };
@@ -88,13 +112,15 @@ const PASSES: Verdict = { kind: 'passes' };
 export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forward: Forward): void {
   for (const name of RESPONSE_HEADERS) {
     const value = answer.headers[name];
-    if (value !== undefined) res.setHeader(name, value);
+    // Of an answer that is no blob the registry's word on a digest means nothing.
+    const isMeant = name !== 'docker-content-digest' || forward.digest !== undefined;
+    if (value !== undefined && isMeant) res.setHeader(name, value);
   }
   res.setHeader('docker-distribution-api-version', 'registry/2.0');
   const { location, link } = answer.headers;
   const status = answer.statusCode ?? 0;
   writeCaching(answer, status, res, forward);
-  if (status >= 300 && status < 400 && location !== undefined) res.setHeader('location', location);
+  if (isRedirect(status) && location !== undefined) res.setHeader('location', location);
   const ownLink = typeof link === 'string' ? forward.toLink?.(link) : undefined;
   if (ownLink !== undefined) res.setHeader('link', ownLink);
   // Line by line and unchanged: clients compute their token request from it (§4.2).
@@ -120,6 +146,11 @@ function writeCaching(
   }
 }
 
-function isAbsolute(location: string | undefined): boolean {
+/** The five that a client follows (RFC 9110 §15.4). */
+export function isRedirect(status: number): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
+}
+
+export function isAbsolute(location: string | undefined): boolean {
   return location !== undefined && /^https?:\/\//i.test(location);
 }

@@ -1,5 +1,5 @@
 /**
- * What passes: digests, blobs, referrers, and whatever a rule lets through unjudged, streamed by http-proxy.
+ * What streams by, through http-proxy: blobs, referrers, whole tag lists and trust files. No manifest does (manifest.ts).
  *
  * The path upstream is built from parsed parts. Of the client's headers only an allow-list goes on, and so it is the
  * other way (registry-clients.md §4.4). There is no limit on a whole transfer, only on silence (§0.10).
@@ -8,10 +8,10 @@ import type { ClientRequest, Agent as HttpAgent, IncomingMessage, ServerResponse
 import { Readable } from 'node:stream';
 import httpProxy from 'http-proxy';
 import { UpstreamError } from './errors.ts';
-import { admit, manifestBytes, NO_ROOM, sendHeld } from './held-answers.ts';
+import { admit, NO_ROOM, sendHeld } from './held-answers.ts';
 import type { HttpClient } from './http-client.ts';
 import { outcomeOfStatus } from './outcome.ts';
-import { keep, relayConfirmed, toRefusal } from './passthrough-bodies.ts';
+import { keep, toRefusal } from './passthrough-bodies.ts';
 import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './passthrough-headers.ts';
 import type { Digest } from './reference.ts';
 import { type Lease, Room } from './room.ts';
@@ -20,7 +20,7 @@ import { transfer } from './transfer.ts';
 import type { Response } from './types.ts';
 import { createAgent, readFor, retire } from './upstream-agent.ts';
 
-export type ForwardKind = 'manifest' | 'blob' | 'referrers' | 'tags' | 'trust';
+export type ForwardKind = 'blob' | 'referrers' | 'tags' | 'trust';
 /** `deadline_exceeded`: there was no room for its answer in time. */
 export type ForwardFailure = 'registry_unreachable' | 'digest_mismatch' | 'deadline_exceeded';
 /** The bytes of an answer, and the Content-Type they came under. */
@@ -33,10 +33,8 @@ export type Forward = {
   /** Built from the route's parts, with its query. */
   readonly path: string;
   readonly scope: string;
-  /** What a manifest asked for by digest must be announced as, and its bytes must have. */
+  /** Of a blob: what another announced digest is compared with. */
   readonly digest?: Digest;
-  /** Such a manifest was compared with its digest. Asked before its first byte leaves; a refusal goes on instead. */
-  readonly onConfirmed?: (body: ConfirmedBody) => Promise<Response | undefined>;
   /** A whole answer 200 of at most this many bytes went on. */
   readonly keep?: { readonly maxBytes: number; readonly onWhole: (body: ConfirmedBody) => void };
   /** Turns the upstream's `Link` into one that leads back to us; undefined: no `Link` goes on. */
@@ -44,7 +42,7 @@ export type Forward = {
   /** The upstream answered and its answer goes on: called once, before the first byte. */
   readonly onServed: (status: number) => void;
   /** Nothing can go on: called once, gives the refusal to send instead. */
-  readonly onFailed: (reason: ForwardFailure, what: string) => Response;
+  readonly onFailed: (reason: ForwardFailure, what: string, retryAfter?: string) => Response;
   /** What goes on in place of an upstream's answer of 400 and above; absent: that answer itself. */
   readonly onRefused?: (refusal: Response) => Promise<Response>;
 };
@@ -262,22 +260,15 @@ function isReset(error: Error | undefined): boolean {
 }
 
 async function relay(answer: IncomingMessage, res: ServerResponse, forward: Admitted): Promise<void> {
-  const verdict: Verdict = verdictOn(answer, forward);
+  const verdict: Verdict = verdictOn(answer, forward, res.req);
   if (verdict.kind === 'failed') {
     answer.destroy();
-    return sendResponse(res, forward.onFailed(verdict.reason, verdict.what));
+    return sendResponse(res, forward.onFailed(verdict.reason, verdict.what, verdict.retryAfter));
   }
   const status = answer.statusCode ?? 502;
   if (status >= 400 && forward.onRefused !== undefined) {
     forward.onServed(status);
     return sendResponse(res, await forward.onRefused(await toRefusal(answer)));
-  }
-  if (status === 200 && forward.digest !== undefined && res.req.method === 'GET') {
-    if (!(await forward.lease.grow(manifestBytes(answer)))) {
-      answer.destroy();
-      return sendResponse(res, forward.onFailed('deadline_exceeded', NO_ROOM));
-    }
-    return relayConfirmed(answer, res, { ...forward, digest: forward.digest });
   }
   forward.onServed(status);
   writeHeaders(answer, res, forward);

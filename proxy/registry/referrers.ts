@@ -7,8 +7,8 @@ import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
 import { parsePage, toPage } from './link.ts';
-import { type Caller, MAX_MANIFEST_BYTES, manifestPath, pullScope } from './manifest.ts';
-import { MANIFEST_ACCEPT, OCI_INDEX, toMediaType } from './media-type.ts';
+import { type Caller, fetchManifest, MAX_MANIFEST_BYTES, manifestPath, pullScope } from './manifest.ts';
+import { isHtml, MANIFEST_ACCEPT, OCI_INDEX, toMediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
 import { toRelayed } from './relay.ts';
 import type { Response, Route } from './types.ts';
@@ -80,10 +80,19 @@ export async function refuseSubject(
       scope: pullScope(repository),
       ...caller,
     });
-    // A subject that is not there has no referrers, which an index says too.
-    if (status === 200 || status === 404) return undefined;
     const isItsWord = status === 401 || status === 403 || status === 429;
-    return isItsWord ? await toRelayed({ status, headers, body: Readable.from([]) }) : refusal;
+    if (isItsWord) return await toRelayed({ status, headers, body: Readable.from([]) });
+    if (isHtml(headerOf(headers, 'content-type'))) return refusal;
+    // A subject that is not there has no referrers, which an index says too.
+    if (status === 404) return undefined;
+    const announced = headerOf(headers, 'docker-content-digest');
+    if (status !== 200 || (announced !== undefined && announced !== digest)) return refusal;
+    if (announced === digest) return undefined;
+    // A yes that does not name the digest is any page's: the bytes say it.
+    const question = { digest, accept: `${MANIFEST_ACCEPT}, */*`, isKnown: false };
+    const fetched = await fetchManifest(client, repository, question, caller);
+    if (fetched.kind === 'manifest') return undefined;
+    return fetched.kind === 'relayed' ? fetched.response : refusal;
   } catch (error) {
     if (error instanceof UpstreamError) return refusal;
     throw error;

@@ -1,7 +1,7 @@
 /** An upstream's own refusal, handed on to the caller whose credentials it judged. */
 import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
-import { headerOf, type UpstreamResponse } from './http-client.ts';
+import { headerOf, type UpstreamHeaders, type UpstreamResponse } from './http-client.ts';
 import type { Response } from './types.ts';
 
 /** Longest error body handed on, in bytes; a longer one is left out. */
@@ -20,7 +20,9 @@ const RELAYED_HEADERS = [
   ['content-type', 'Content-Type'],
 ] as const;
 
+/** @throws RangeError for what is no refusal: nothing but errors is ever relayed. */
 export async function toRelayed(response: UpstreamResponse): Promise<Response> {
+  if (response.status < 400) throw new RangeError(`an answer ${response.status} is no refusal to relay`);
   const headers = new Map<string, string | readonly string[]>([
     ['Docker-Distribution-Api-Version', 'registry/2.0'],
   ]);
@@ -46,4 +48,12 @@ async function readSmall(response: UpstreamResponse): Promise<Uint8Array> {
     if (error instanceof UpstreamError) return NONE;
     throw error;
   }
+}
+
+/** The upstream's own word on when to ask again: seconds or a date, nothing else. */
+export function retryAfterOf(headers: UpstreamHeaders): string | undefined {
+  const value = headerOf(headers, 'retry-after');
+  return value !== undefined && /^([0-9]{1,6}|[A-Z][a-z]{2}, [0-9A-Za-z: ]{10,24})$/.test(value)
+    ? value
+    : undefined;
 }

@@ -1,8 +1,9 @@
 /**
  * Docker's first manifest schema, for pulls by digest of very old images. Its digest is that of the signed payload:
  * the body without the signatures that were put into it (registry-clients.md §5; libtrust's JSON signatures).
- * Never served under a tag.
+ * Never served under a signed tag.
  */
+import { parseMembers } from './json-members.ts';
 
 const SCHEMA1 = new Set([
   'application/vnd.docker.distribution.manifest.v1+json',
@@ -10,22 +11,60 @@ const SCHEMA1 = new Set([
 ]);
 /** Longest end of a payload, in bytes; it is the closing brace with white space. */
 const MAX_TAIL = 64;
+/** What the signatures are put in as, between the payload's last member and its closing brace. */
+const SIGNATURES = /^\s*,\s*"signatures"\s*:/;
 
 export function isSchema1(contentType: string | undefined): boolean {
   return SCHEMA1.has((contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '');
 }
 
-/** The first `formatLength` bytes and then `formatTail`, as the first signature's protected header has them. */
-export function signedPayload(bytes: Uint8Array): Uint8Array | undefined {
-  const body = field(parse(Buffer.from(bytes).toString('utf8')), 'signatures');
-  const protectedHeader = Array.isArray(body) ? field(body[0], 'protected') : undefined;
-  const header = parse(decode(protectedHeader)?.toString('utf8') ?? '');
+/**
+ * What the digest of such a body is over: the body itself where nothing was put into it; else what is left without the
+ * signatures. The registry chooses the type and with it this check, so the body has to be a manifest of schema 1, and
+ * nothing but signatures may stand outside what is compared.
+ *
+ * @returns undefined when it is no such manifest.
+ */
+export function schema1Payload(bytes: Uint8Array): Uint8Array | undefined {
+  const members = parseMembers(bytes);
+  if (members === undefined || members.get('schemaVersion') !== 1) return undefined;
+  if (!members.has('signatures')) return bytes;
+  const format = formatOf(members.get('signatures'));
+  if (format === undefined || format.length + format.tail.length > bytes.length) return undefined;
+  const payload = Buffer.concat([bytes.subarray(0, format.length), format.tail]);
+  const inside = parseMembers(payload);
+  const isWhole = inside?.get('schemaVersion') === 1 && !inside.has('signatures');
+  return isWhole && isOnlySignatures(bytes, format) ? payload : undefined;
+}
+
+type Format = { readonly length: number; readonly tail: Buffer };
+
+/** The body ends with the tail, and between payload and tail there is one member: an array of signatures. */
+function isOnlySignatures(bytes: Uint8Array, { length, tail }: Format): boolean {
+  const end = bytes.length - tail.length;
+  if (!tail.equals(bytes.subarray(end))) return false;
+  const between = Buffer.from(bytes.subarray(length, end)).toString('utf8');
+  const [member = ''] = SIGNATURES.exec(between) ?? [];
+  return member !== '' && Array.isArray(parse(between.slice(member.length)));
+}
+
+/** The first `formatLength` bytes and then `formatTail`; every signature's protected header must say the same. */
+function formatOf(signatures: unknown): Format | undefined {
+  if (!Array.isArray(signatures)) return undefined;
+  const headers = signatures.map((signature) => toHeader(field(signature, 'protected')));
+  const [first, ...others] = headers;
+  if (first === undefined) return undefined;
+  return others.every((one) => one?.length === first.length && one.tail.equals(first.tail))
+    ? first
+    : undefined;
+}
+
+function toHeader(text: unknown): Format | undefined {
+  const header = parse(decode(text)?.toString('utf8') ?? '');
   const length = field(header, 'formatLength');
   const tail = decode(field(header, 'formatTail'));
-  if (typeof length !== 'number' || !Number.isInteger(length) || length < 0 || length > bytes.length)
-    return undefined;
-  if (tail === undefined || tail.length > MAX_TAIL) return undefined;
-  return Buffer.concat([bytes.subarray(0, length), tail]);
+  if (typeof length !== 'number' || !Number.isInteger(length) || length < 0) return undefined;
+  return tail === undefined || tail.length === 0 || tail.length > MAX_TAIL ? undefined : { length, tail };
 }
 
 function parse(text: string): unknown {

@@ -1,19 +1,34 @@
 /**
- * Signed manifests from memory or from the registry, and never one to a caller whose right to read the repository
- * was not checked (registry-clients.md §4.3).
+ * Manifests from memory or from the registry, and never one to a caller whose right to read the repository was not
+ * checked (registry-clients.md §4.3).
  */
+import type { Confirmed } from './confirmed.ts';
 import { isLate, withDeadline } from './deadline.ts';
+import { createFlights } from './flights.ts';
 import type { HttpClient } from './http-client.ts';
-import type { ManifestResult } from './manifest.ts';
-import { type Caller, fetchSignedManifest, manifestPath, pullScope, type SignedTarget } from './manifest.ts';
-import { MANIFEST_ACCEPT, toMediaType } from './media-type.ts';
+import {
+  type Announced,
+  type Caller,
+  type DigestQuestion,
+  fetchManifest,
+  fetchSignedManifest,
+  fetchTag,
+  type ManifestResult,
+  manifestPath,
+  pullScope,
+  type SignedTarget,
+  type TagQuestion,
+  type Unmodified,
+} from './manifest.ts';
+import { isHtml, MANIFEST_ACCEPT } from './media-type.ts';
 import type { Digest } from './reference.ts';
-import type { SignedManifest } from './types.ts';
 
 /** Where verified manifests are kept. */
 export interface ManifestStore {
-  get(key: ManifestKey): SignedManifest | undefined;
-  set(key: ManifestKey, manifest: SignedManifest): void;
+  get(key: ManifestKey): Confirmed | undefined;
+  set(key: ManifestKey, manifest: Confirmed): void;
+  /** Keeps it for a while out of reach of what others have kept. @param holder who asked for it. */
+  hold(key: ManifestKey, manifest: Confirmed, holder: string): void;
 }
 type ManifestKey = { readonly registry: string; readonly repository: string; readonly digest: string };
 
@@ -22,6 +37,8 @@ export interface AccessStore {
   isGranted(access: Access): boolean;
   grant(access: Access, askedAt: number): void;
   verify(access: Access, digest: string, check: () => Promise<boolean>): Promise<boolean>;
+  /** The same text for the same caller and repository, and nothing of the credentials in it. */
+  keyOf(access: Access): string;
   now(): number;
 }
 type Access = {
@@ -30,10 +47,13 @@ type Access = {
   readonly authorization: string | undefined;
 };
 
+/** A caller, and the address it came from. */
+export type Asking = Caller & { readonly client?: string };
+
 export type SignedManifestsOptions = {
   readonly store: ManifestStore;
   readonly access: AccessStore;
-  /** For the registry's part of one pull, in milliseconds. */
+  /** For the registry's part of one pull, in milliseconds: the question for the right to read, and the fetch. */
   readonly deadlineMs?: number;
   readonly onCache?: (result: 'hit' | 'miss') => void;
   /** Told that a caller joined a fetch under way. */
@@ -41,77 +61,92 @@ export type SignedManifestsOptions = {
 };
 
 export interface SignedManifests {
-  fetch(client: HttpClient, repository: string, target: SignedTarget, caller: Caller): Promise<SignedResult>;
+  fetch(client: HttpClient, repository: string, target: SignedTarget, caller: Asking): Promise<SignedResult>;
   /** A manifest from memory, if the caller's right to read it is known; asks nobody. */
-  recall(client: HttpClient, repository: string, digest: Digest, caller: Caller): SignedManifest | undefined;
-  /** Keeps a manifest the registry gave this caller, whose bytes were compared with its digest. */
-  keep(client: HttpClient, repository: string, confirmed: Confirmed, caller: Caller): void;
-  /** Milliseconds since some fixed moment. */
-  now(): number;
+  recall(client: HttpClient, repository: string, digest: Digest, caller: Caller): Confirmed | undefined;
+  /** A manifest by digest from the registry, kept once it was compared. */
+  fetchByDigest(
+    client: HttpClient,
+    repository: string,
+    question: DigestQuestion,
+    caller: Caller,
+  ): Promise<SignedResult | Unmodified>;
+  /** A tag no rule judges; nothing of it is kept. */
+  fetchByTag(
+    client: HttpClient,
+    repository: string,
+    question: TagQuestion,
+    caller: Caller,
+  ): Promise<SignedResult | Announced>;
 }
-/** Bytes that have the digest, and the Content-Type they came under. */
-export type Confirmed = {
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
-  readonly contentType: string | undefined;
-  /** `now()` before the registry was asked. */
-  readonly askedAt: number;
-};
+
 export type SignedResult =
   | ManifestResult
   | { readonly kind: 'failed'; readonly reason: 'deadline_exceeded'; readonly what: string };
 
 /** Below the 30 s after which containerd gives up without headers (§0.10), beside the trust resolution before it. */
 const DEADLINE_MS = 15_000;
+const LATE = {
+  kind: 'failed',
+  reason: 'deadline_exceeded',
+  what: 'the registry did not answer in time',
+} as const satisfies SignedResult;
 
 export function createSignedManifests(options: SignedManifestsOptions): SignedManifests {
-  const { store, access } = options;
-  const flights = new Map<string, Promise<SignedResult>>();
+  const { store, access, deadlineMs = DEADLINE_MS } = options;
+  const flights = createFlights<SignedResult | Unmodified>(LATE, options.onShared);
 
-  const fetchAndKeep = (...[client, repository, target, caller]: FetchArguments): Promise<SignedResult> =>
-    withDeadline(options.deadlineMs ?? DEADLINE_MS, caller.signal, async (signal) => {
-      const askedAt = access.now();
-      const result = await fetchSignedManifest(client, repository, target, { ...caller, signal });
-      if (result.kind === 'manifest') {
-        store.set({ registry: client.upstream, repository, digest: target.digest }, result.manifest);
-        if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller), askedAt);
-      }
-      if (result.kind === 'failed' && result.reason === 'registry_unreachable' && isLate(signal)) {
-        return { kind: 'failed', reason: 'deadline_exceeded', what: 'the registry did not answer in time' };
-      }
-      return result;
-    });
+  /** Callers who are sent the same: with our own account all of them, else those with the same credentials. */
+  const join = <Result extends SignedResult | Unmodified>(
+    name: readonly unknown[],
+    { client, repository, caller, ms }: Joining,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> => {
+    const who = client.auth === 'passthrough' ? access.keyOf(toAccess(client, repository, caller)) : '';
+    const key = JSON.stringify([client.upstream, repository, who, ...name]);
+    // The name says which question it is, and with it which results there can be.
+    return flights.join(key, { signal: caller.signal, ms }, work) as Promise<Result>;
+  };
 
-  /** With our own account every caller is sent the same, so one request serves all who wait. */
-  const share = (...[client, repository, target]: FetchArguments): Promise<SignedResult> => {
-    const key = [client.upstream, repository, target.digest, target.length].join('|');
-    const running = flights.get(key);
-    if (running !== undefined) {
-      options.onShared?.();
-      return running;
+  /** Asks, and remembers what was given and to whom. */
+  const keeping = async <Result extends ManifestResult | Unmodified>(
+    { client, repository, caller }: Joining,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
+    const askedAt = access.now();
+    const result = await work();
+    if (result.kind === 'manifest') {
+      const { manifest } = result;
+      store.set({ registry: client.upstream, repository, digest: manifest.digest }, manifest);
+      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller), askedAt);
     }
-    // Nobody's signal: one caller going away must not take the answer from the others.
-    const flight = fetchAndKeep(client, repository, target, {}).finally(() => flights.delete(key));
-    flights.set(key, flight);
-    return flight;
+    return result;
   };
 
   return {
     async fetch(client, repository, target, caller) {
+      const started = performance.now();
       const key = { registry: client.upstream, repository, digest: target.digest };
+      const hold = (manifest: Confirmed): void => store.hold(key, manifest, caller.client ?? '');
       const kept = store.get(key);
       // A length signed differently from the bytes kept goes the long way and fails there.
       const hit = kept?.bytes.length === target.length ? kept : undefined;
-      const shared = client.auth !== 'passthrough';
-      if (hit !== undefined && (shared || (await mayRead(access, client, repository, target, caller)))) {
+      if (hit !== undefined && (await mayRead(access, deadlineMs, client, repository, target, caller))) {
         options.onCache?.('hit');
+        hold(hit);
         return { kind: 'manifest', manifest: hit };
       }
       options.onCache?.('miss');
+      const ms = deadlineMs - (performance.now() - started);
+      if (ms <= 0) return LATE;
       // A caller the registry did not let in goes to the registry itself, so the refusal is the registry's own.
-      return shared
-        ? share(client, repository, target, caller)
-        : fetchAndKeep(client, repository, target, caller);
+      const joining = { client, repository, caller, ms };
+      const result = await join(['signed', target.digest, target.length], joining, (signal) => {
+        const asked = { authorization: caller.authorization, signal };
+        return keeping(joining, () => fetchSignedManifest(client, repository, target, asked));
+      });
+      if (result.kind === 'manifest') hold(result.manifest);
+      return result;
     },
     recall(client, repository, digest, caller) {
       const isKnown = client.auth !== 'passthrough' || access.isGranted(toAccess(client, repository, caller));
@@ -119,40 +154,72 @@ export function createSignedManifests(options: SignedManifestsOptions): SignedMa
       options.onCache?.(kept === undefined ? 'miss' : 'hit');
       return kept;
     },
-    keep(client, repository, { digest, bytes, contentType, askedAt }, caller) {
-      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller), askedAt);
-      // Of another type than the four it is served to whoever asks the registry for it, and not from here.
-      const mediaType = toMediaType(bytes, contentType);
-      if (mediaType !== undefined)
-        store.set({ registry: client.upstream, repository, digest }, { digest, mediaType, bytes });
+    fetchByDigest(client, repository, question, caller) {
+      const joining = { client, repository, caller, ms: deadlineMs };
+      const { digest, accept, isKnown } = question;
+      return join(['digest', digest, accept ?? '', isKnown], joining, (signal) => {
+        const asked = { authorization: caller.authorization, signal };
+        return keeping(joining, () => fetchManifest(client, repository, question, asked));
+      });
     },
-    now: access.now,
+    fetchByTag: (client, repository, question, caller) =>
+      withDeadline(deadlineMs, caller.signal, async (signal) => {
+        const asked = { authorization: caller.authorization, signal };
+        const result = await fetchTag(client, repository, question, asked);
+        return result.kind === 'failed' && isLate(signal) ? LATE : result;
+      }),
   };
 }
 
-type FetchArguments = Parameters<SignedManifests['fetch']>;
+type Joining = {
+  readonly client: HttpClient;
+  readonly repository: string;
+  readonly caller: Caller;
+  /** How long the caller waits, in milliseconds. */
+  readonly ms: number;
+};
 
 function toAccess(client: HttpClient, repository: string, { authorization }: Caller): Access {
   return { registry: client.upstream, repository, authorization };
 }
 
 /** A remembered grant, or a HEAD of the manifest by digest with the caller's credentials. */
-function mayRead(
+async function mayRead(
   access: AccessStore,
-  ...[client, repository, target, caller]: FetchArguments
+  deadlineMs: number,
+  client: HttpClient,
+  repository: string,
+  { digest }: SignedTarget,
+  { authorization }: Caller,
 ): Promise<boolean> {
-  return access.verify(toAccess(client, repository, caller), target.digest, async () => {
+  if (client.auth !== 'passthrough') return true;
+  return access.verify({ registry: client.upstream, repository, authorization }, digest, async () => {
     try {
-      const { status } = await client.head(manifestPath(repository, target.digest), {
-        headers: { accept: MANIFEST_ACCEPT },
-        scope: pullScope(repository),
-        authorization: caller.authorization,
-        signal: AbortSignal.timeout(DEADLINE_MS),
-      });
-      return status === 200;
+      return await withDeadline(deadlineMs, undefined, (signal) =>
+        saysYes(client, repository, digest, { authorization, signal }),
+      );
     } catch {
       // Not a yes; the request that follows says what is wrong.
       return false;
     }
   });
+}
+
+/**
+ * A yes names the digest: any page answers 200. Where a registry leaves it out the manifest itself is asked for, and
+ * compared, by the fetch that follows.
+ */
+async function saysYes(
+  client: HttpClient,
+  repository: string,
+  digest: Digest,
+  caller: Caller,
+): Promise<boolean> {
+  const { status, headers } = await client.head(manifestPath(repository, digest), {
+    headers: { accept: MANIFEST_ACCEPT },
+    scope: pullScope(repository),
+    ...caller,
+  });
+  const isNamed = headers.get('docker-content-digest')?.join() === digest;
+  return status === 200 && isNamed && !isHtml(headers.get('content-type')?.join());
 }

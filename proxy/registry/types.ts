@@ -76,6 +76,8 @@ export type Refusal = {
   readonly message: string;
   /** Where the reason alone does not say it. */
   readonly code?: OciCode;
+  /** An upstream's own Retry-After, in place of ours. */
+  readonly retryAfter?: string | undefined;
 };
 
 /** What a request that names no configured registry asked for, for the record. */
@@ -104,9 +106,5 @@ export type Response = {
   readonly body: Uint8Array | undefined;
 };
 
-/** A manifest whose bytes were compared with the signed digest and length. */
-export type SignedManifest = {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly bytes: Uint8Array;
-};
+/** A manifest whose bytes were compared with the signed digest and length, or with the digest asked for. */
+export type { Confirmed as SignedManifest } from './confirmed.ts';

@@ -60,7 +60,8 @@ export function toErrorResponse(refusal: Refusal, context: RefusalContext): Resp
     JSON.stringify({ errors: [{ code: refusal.code ?? wire.code, message: refusal.message, detail }] }),
   );
   const headers = new Map([...errorHeaders(body)]);
-  if (wire.retryAfter !== undefined) headers.set('Retry-After', String(wire.retryAfter));
+  const retryAfter = refusal.retryAfter ?? wire.retryAfter;
+  if (retryAfter !== undefined) headers.set('Retry-After', String(retryAfter));
   if (refusal.reason === 'method_not_allowed') headers.set('Allow', 'GET, HEAD');
   return { status: wire.status, reasonPhrase: toReasonPhrase(refusal.message, wire), headers, body };
 }

@@ -31,6 +31,11 @@ export type DecisionRecord = {
   readonly reason: Reason;
   /** In audit mode, what enforcement would have said. */
   readonly would?: 'signed' | DenyReason;
+  /**
+   * Of what went on: whether its bytes were compared with the digest that was signed or asked for. False also of an
+   * upstream's own refusal; absent where we refused.
+   */
+  readonly compared?: boolean;
   readonly path: DecisionPath;
   readonly durationMs: number;
   readonly client: string;
@@ -156,6 +161,7 @@ export function toLogFields(record: DecisionRecord, policyHash?: string): Record
     result: record.result,
     reason: record.reason,
     would: record.would,
+    compared: record.compared,
     signer: record.signers,
     // fromEntries defines own properties only, so a role named `__proto__` is just a name.
     versions: versions && Object.fromEntries(versions.map(({ role, version }) => [role, version])),

@@ -84,7 +84,9 @@ describe('the bytes are compared with the digest before the first one leaves', (
   });
 
   test('a tag no rule judges has no digest to compare with', async () => {
-    const { port } = await start(serve(Buffer.from('any')), { rules: [rule({ mode: 'off' })] });
+    const { port } = await start(serve(Buffer.from('any'), 'application/vnd.example'), {
+      rules: [rule({ mode: 'off' })],
+    });
     expect((await ask(port, '/v2/library/app/manifests/t')).body.toString()).toBe('any');
   });
 });
@@ -119,7 +121,8 @@ describe('schema 1, by digest alone', () => {
       Buffer.from('not json'),
     ]) {
       upstream.answer(serve(bytes, type));
-      expect((await ask(port, path)).status).toBe(502);
+      // Another repository, where nothing is remembered.
+      expect((await ask(port, path.replace('app', 'other'))).status).toBe(502);
     }
   });
 
@@ -182,10 +185,14 @@ describe('what was seen once', () => {
     expect((await ask(port, PATH, { headers: { accept } })).status).toBe(404);
   });
 
-  test('is not kept when its type and its content disagree', async () => {
+  test('goes out as what the bytes say they are, and is refused under a type they contradict', async () => {
     const { port, upstream } = await start(serve(ONE.bytes, 'text/html'));
-    for (let i = 0; i < 2; i += 1) expect((await ask(port, PATH)).headers['content-type']).toBe('text/html');
-    expect(upstream.received).toHaveLength(2);
+    for (let i = 0; i < 2; i += 1)
+      expect((await ask(port, PATH)).headers['content-type']).toBe(MANIFEST_TYPE);
+    expect(upstream.received).toHaveLength(1);
+    upstream.answer(serve(ONE.bytes, 'application/vnd.oci.image.index.v1+json'));
+    const reply = await ask(port, PATH.replace('app', 'other'));
+    expect([reply.status, errorOf(reply).detail['reason']]).toEqual([502, 'digest_mismatch']);
   });
 
   test('is not served where a rule denies the repository meanwhile', async () => {

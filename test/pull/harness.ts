@@ -92,6 +92,8 @@ export type ProxyOptions = {
   readonly trustFiles?: PullDeps['trustFiles'];
   /** By which a right to read ages, in milliseconds. */
   readonly monotonic?: () => number;
+  /** Remembers nothing from one request to the next. */
+  readonly freshCaches?: boolean;
   /** How the pull port listens. */
   readonly server?: Omit<ServerOptions, 'newRequestId'>;
   readonly address?: string;
@@ -151,16 +153,18 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
   const errors: unknown[] = [];
   const answered: { route: string; code: number }[] = [];
   const access = createAccessCache(options.monotonic === undefined ? {} : { now: options.monotonic });
+  const cacheBytes = options.freshCaches === true ? 1 : undefined;
+  const reserve = options.freshCaches === true ? { maxBytes: 1 } : {};
   const pull = createPull({
     config: () => config,
     trustFor: options.trustFor ?? (async (_registry, gun) => verified(gun, options.signed ?? {})),
     manifests: createSignedManifests({
-      store: createManifestCache<SignedManifest>(),
+      store: createManifestCache<SignedManifest>(cacheBytes, { reserve }),
       access,
       ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     }),
     trustFiles: options.trustFiles ?? createTrustFileCache<TrustFile>(),
-    imageConfigs: createImageConfigs(createManifestCache<HeldConfig>()),
+    imageConfigs: createImageConfigs(createManifestCache<HeldConfig>(cacheBytes, { reserve })),
     isGranted: access.isGranted,
     record: options.record ?? ((entry) => records.push(entry)),
     now: () => new Date('2026-11-21T00:00:00Z'),

@@ -190,7 +190,8 @@ test('something malformed behind a request does not become part of its answer', 
     if (text === '') socket.write('GET x\r\n\r\n');
     text += chunk.toString('latin1');
   });
-  socket.write(get(''));
+  // A blob: manifests do not stream.
+  socket.write(get('').replace('manifests/t', `blobs/sha256:${'a'.repeat(64)}`));
   await once(socket, 'close');
   expect(text).toMatch(/^HTTP\/1\.1 200 [\s\S]*part$/);
   proxy.upstream.answer((_req, res) => res.end('forwarded'));

@@ -22,7 +22,8 @@ async function start(handler: Handler): Promise<RunningProxy> {
   return proxy;
 }
 
-const serve: Handler = (_req, res) => res.writeHead(200, { 'content-type': MANIFEST_TYPE }).end(ONE.bytes);
+const serve: Handler = (_req, res) =>
+  res.writeHead(200, { 'content-type': MANIFEST_TYPE, 'docker-content-digest': ONE.digest }).end(ONE.bytes);
 const refuse: Handler = (_req, res) => res.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end();
 const late: Handler = (req, res) => {
   time += 50_000;

@@ -377,8 +377,22 @@ describe('a private repository', () => {
     expect(records).toEqual([]);
   });
 
-  test('someone the registry let in is served from memory, and someone new after one HEAD', async () => {
+  test('a HEAD 200 that does not name the digest is no yes: a maintenance page lets nobody in', async () => {
     const { port, upstream } = await start({ handler: serve(SIGNED.bytes) });
+    const as = (who: string) => ask(port, TAG, { headers: { authorization: `Bearer ${who}` } });
+    expect((await as('alice')).status).toBe(200);
+    upstream.answer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<p>back soon'));
+    expect((await as('mallory')).status).toBe(502);
+    expect((await as('alice')).status).toBe(200);
+  });
+
+  test('someone the registry let in is served from memory, and someone new after one HEAD', async () => {
+    const { port, upstream } = await start({
+      handler: (_req, res) =>
+        res
+          .writeHead(200, { 'content-type': MANIFEST_TYPE, 'docker-content-digest': SIGNED.digest })
+          .end(SIGNED.bytes),
+    });
     const as = (who: string) => ask(port, TAG, { headers: { authorization: `Bearer ${who}` } });
     for (const who of ['alice', 'alice', 'bob', 'bob']) expect((await as(who)).status).toBe(200);
     expect(upstream.received.map(({ method, headers }) => `${method} ${headers.authorization}`)).toEqual([

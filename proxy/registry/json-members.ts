@@ -1,0 +1,59 @@
+/**
+ * The members of a JSON object from outside, refused where two readers could see two different objects: members said
+ * twice (Go takes the last one and does not tell upper from lower case), a byte order mark, bytes that are not UTF-8.
+ */
+
+/** The top level in a Map, because the names come from outside. @returns undefined when it is no such object. */
+export function parseMembers(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
+  try {
+    // `ignoreBOM` leaves the mark in the text, where the parser refuses it.
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
+    return isUnambiguous(text) ? new Map(Object.entries(parsed)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param text valid JSON, an object. */
+function isUnambiguous(text: string): boolean {
+  const seen = new Set<string>();
+  for (const name of topLevelNames(text)) {
+    const folded = name.toLowerCase();
+    if (seen.has(folded)) return false;
+    seen.add(folded);
+  }
+  return true;
+}
+
+/** Each string of the outermost object that a colon follows. */
+function* topLevelNames(text: string): Generator<string> {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '{' || character === '[') depth += 1;
+    else if (character === '}' || character === ']') depth -= 1;
+    else if (character === '"') {
+      const end = endOfString(text, at);
+      if (depth === 1 && isBeforeColon(text, end)) yield JSON.parse(text.slice(at, end));
+      at = end - 1;
+    }
+  }
+}
+
+/** Where the string that starts here is over. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text[at - 1 - backslashes] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return at + 1;
+  }
+  return text.length;
+}
+
+function isBeforeColon(text: string, from: number): boolean {
+  let at = from;
+  while (' \t\n\r'.includes(text[at] ?? ':')) at += 1;
+  return text[at] === ':';
+}
