@@ -66,10 +66,13 @@ export type FileChecker = <K extends FileKind>(
  */
 export const checkAtOnce: FileChecker = async (gun, check, signal) => {
   requireTime(gun, signal);
-  const checked = checkFile(check);
-  await new Promise((resolve) => setImmediate(resolve));
-  requireTime(gun, signal);
-  return checked;
+  try {
+    return checkFile(check);
+  } finally {
+    // Also when it is refused: an under-signed delegation is passed over, and the next one is checked.
+    await new Promise((resolve) => setImmediate(resolve));
+    requireTime(gun, signal);
+  }
 };
 
 /** @throws TrustError `deadline_exceeded` when time is up. */
