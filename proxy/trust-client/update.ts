@@ -63,7 +63,7 @@ const ATTEMPTS = 4;
  */
 export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
   const { gun, now, signal, previous } = request;
-  const timely = { source: deps.source, state: inTime(deps.state, gun, signal) };
+  const timely = { ...deps, state: inTime(deps.state, gun, signal) };
   const files = createRepositoryFiles(deps.source, gun, signal);
   if (previous !== undefined && now <= previous.expires && (await isUnchanged(timely.state, files, previous)))
     return previous;
