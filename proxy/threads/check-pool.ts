@@ -9,9 +9,9 @@ import {
   type FileCheck,
   type FileChecker,
   type FileKind,
-  requireTime,
   toTrustError,
 } from '../trust-client/check-file.ts';
+import { requireTime } from '../trust-client/deadline.ts';
 import { invalid, TrustError } from '../trust-client/errors.ts';
 import { type CheckAnswer, type CheckJob, readAnswer } from './check-job.ts';
 import { type CheckThread, startCheckThread } from './check-thread.ts';

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { bundleIn, isStrongCertificate } from './certificates.ts';
+import { requireTime } from './deadline.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import {
@@ -74,14 +75,6 @@ export const checkAtOnce: FileChecker = async (gun, check, signal) => {
     requireTime(gun, signal);
   }
 };
-
-/** @throws TrustError `deadline_exceeded` when time is up. */
-export function requireTime(gun: string, signal: AbortSignal | undefined, cause?: unknown): void {
-  if (signal?.aborted !== true) return;
-  throw new TrustError('deadline_exceeded', 'deadline', `trust data of ${gun} was not verified in time`, {
-    cause,
-  });
-}
 
 /** In the order size → hash → form → signatures (notary-semantics.md §14). @throws TrustError, and nothing else. */
 export function checkFile<K extends FileKind>(check: FileCheck<K>): CheckedFile<K> {

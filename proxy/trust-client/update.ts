@@ -95,7 +95,12 @@ async function updateOnce(
   const { stored } = memory;
   const chain =
     stored.roots.length > 0
-      ? await followRoots(files, gun, restoreRootChain(stored.roots, gun, pin), memory.keepRoots)
+      ? await followRoots(
+          files,
+          gun,
+          await restoreRootChain(stored.roots, gun, pin, signal),
+          memory.keepRoots,
+        )
       : await findFirstRoot(files, gun, pin, now);
   await memory.keepRoots(chain);
   const freshFiles = () => createRepositoryFiles(deps.source, gun, signal);
@@ -131,7 +136,7 @@ export async function restoreTrust(
     },
   };
   const pass: Pass = { gun, now, stored, files, check, isRestored: true };
-  const trusted = await proveAll(pass, restoreRootChain(stored.roots, gun, pin));
+  const trusted = await proveAll(pass, await restoreRootChain(stored.roots, gun, pin, deadline.signal));
   return new VerifiedRepository(gun, trusted, stored.stamp);
 }
 
