@@ -21,7 +21,7 @@ import {
   type RootChain,
   restoreRootChain,
 } from './root-chain.ts';
-import type { RootFile, RootPin } from './root-trust.ts';
+import type { RootPin } from './root-trust.ts';
 import { VerifiedRepository } from './targets.ts';
 import { type CheckFile, TrustedMetadata } from './trusted-metadata.ts';
 import type { RoleName, StoredTrust, TrustSource, TrustState } from './types.ts';
@@ -203,16 +203,17 @@ async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMetadata> 
   const { gun, stored, now, check } = pass;
   const held = await heldIn(stored);
   const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
-  await proveTimestamp(trusted, pass, roots);
+  await proveTimestamp(trusted, pass);
   await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
   if (!trusted.isRootNamedBySnapshot) {
     const isEarlier = roots.some((root) => trusted.isNamedBySnapshot(root));
+    // An earlier root: the snapshot lags. One that nobody showed: the root files do.
     if (!(isEarlier && pass.isRestored)) {
       throw new TrustError(
         'metadata_invalid',
         'hash_mismatch',
         `the snapshot of ${gun} names another root than the trusted one`,
-        { role: 'root', isLag: isEarlier },
+        { role: 'root', isLag: true },
       );
     }
   }
@@ -231,14 +232,10 @@ async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleN
 }
 
 /** A cache on the way may lawfully hand out a timestamp a few minutes old, so a stale one is asked for once more (§1.2). */
-async function proveTimestamp(
-  trusted: TrustedMetadata,
-  { files, gun, check }: Pass,
-  roots: RootChain,
-): Promise<void> {
+async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): Promise<void> {
   const bytes = await files.current('timestamp');
   if (bytes === undefined) throw noTrustData(gun);
-  const accept = (candidate: Uint8Array) => acceptTimestamp(trusted, candidate, roots, check);
+  const accept = (candidate: Uint8Array) => acceptTimestamp(trusted, candidate);
   try {
     await accept(bytes);
   } catch (error) {
@@ -250,42 +247,18 @@ async function proveTimestamp(
   }
 }
 
-/** One that an earlier root's keys signed is refused like any that too few signed, but it is what a lagging replica has. */
-async function acceptTimestamp(
-  trusted: TrustedMetadata,
-  bytes: Uint8Array,
-  roots: RootChain,
-  check: CheckFile,
-): Promise<void> {
+/**
+ * One that too few of today's keys signed is refused, but the key may have been replaced where we cannot see it: a replica
+ * has the root from before, or the timestamp. To show it says no more than silence would, so it carries no less.
+ */
+async function acceptTimestamp(trusted: TrustedMetadata, bytes: Uint8Array): Promise<void> {
   try {
     await trusted.acceptTimestamp(bytes);
   } catch (error) {
     if (!(error instanceof TrustError) || error.fault !== 'threshold') throw error;
-    const isLag = await isSignedUnder(roots.slice(0, -1).slice(-EARLIER_ROOTS), bytes, check);
     const { code, fault, message, role } = error;
-    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag });
+    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag: true });
   }
-}
-
-/** How far a replica may lag and still be known for one. */
-const EARLIER_ROOTS = 8;
-
-async function isSignedUnder(
-  roots: readonly RootFile[],
-  bytes: Uint8Array,
-  check: CheckFile,
-): Promise<boolean> {
-  for (const { metadata } of roots) {
-    const keys = metadata.roles.timestamp;
-    const signed = check({ kind: 'timestamp', role: 'timestamp', bytes, keys, meta: undefined });
-    if (await signed.then(() => true, isNotSigned)) return true;
-  }
-  return false;
-}
-
-function isNotSigned(error: unknown): false {
-  if (error instanceof TrustError && !error.isOutage) return false;
-  throw error;
 }
 
 function undefinedOnOutage(failure: unknown): undefined {
