@@ -37,6 +37,8 @@ export type TrustCacheOptions = {
   readonly refreshMs: number;
   /** For one resolution in all, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long a pull waits for a renewal while something verified is there to answer with; `PATIENCE_MS` when absent. */
+  readonly patienceMs?: number;
   readonly now: () => Date;
   /** Milliseconds since some fixed moment, for what hints may cause; `performance.now` when absent. */
   readonly monotonic?: () => number;
@@ -165,7 +167,8 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   const wait = async (gun: Gun, flight: Promise<TrustOutcome>): Promise<TrustOutcome> => {
     const known = entries.peek(gun) ?? refused.peek(gun);
     if (known?.failure !== undefined && !isCarried(known.failure)) return await flight;
-    const patience = known?.failure === undefined ? Math.min(PATIENCE_MS, options.timeoutMs) : 0;
+    const patience =
+      known?.failure === undefined ? Math.min(options.patienceMs ?? PATIENCE_MS, options.timeoutMs) : 0;
     const answered = await settledWithin(flight, patience);
     if (answered !== undefined) return answered;
     const trust = await carryOn(gun, known?.trust);
