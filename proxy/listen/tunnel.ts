@@ -7,6 +7,7 @@
 import { lookup as dnsLookup } from 'node:dns';
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { Limits } from './limits.ts';
+import { createPlaces } from './places.ts';
 import { publicOnly } from './public-address.ts';
 import type { Target } from './targets.ts';
 
@@ -29,13 +30,21 @@ const DRAIN_IDLE_MS = 1_000;
 
 export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dnsLookup): Tunnels {
   const clients = new Set<Socket>();
+  const places = createPlaces({ max: limits.maxTunnels });
   const publicLookup = publicOnly(lookup);
   return {
     size: () => clients.size,
     async open(client, { host, port }, anywhere) {
-      if (clients.size >= limits.maxTunnels) return 'full';
+      const place = places.take(client.remoteAddress);
+      if (place.admission !== 'admitted') {
+        place.leave();
+        return 'full';
+      }
       clients.add(client);
-      client.once('close', () => clients.delete(client));
+      client.once('close', () => {
+        clients.delete(client);
+        place.leave();
+      });
       const bare = host.replace(/^\[|\]$/g, '');
       const at = { host: bare, port, lookup: anywhere ? lookup : publicLookup };
       const far = await dial(at, limits.tunnelConnectTimeout);
