@@ -74,6 +74,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ],
   ['telemetry/log-writer.ts', ['pino', 'node:']],
   ['registry/room.ts', ['listen/limits.ts', 'node:']],
+  ['registry/held-answers.ts', ['listen/client-key.ts', 'node:']],
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
   ['registry/connections.ts', ['listen/public-address.ts', 'undici', 'node:']],
   ['registry/', ['reason.ts', 'undici', 'node:']],
@@ -85,6 +86,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   [
     'cache/',
     [
+      'listen/client-key.ts',
       'trust-client/',
       'policy/types.ts',
       'registry/reference.ts',

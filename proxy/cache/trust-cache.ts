@@ -6,6 +6,7 @@
  * does not verify, and never under keys whose replacement was seen.
  */
 import { LRUCache } from 'lru-cache';
+import { toClientKey } from '../listen/client-key.ts';
 import type { TrustOutcome } from '../policy/types.ts';
 import { withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
@@ -16,7 +17,6 @@ import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustSource, TrustState } from '../trust-client/types.ts';
 import { restoreTrust, updateTrust } from '../trust-client/update.ts';
-import { toClientKey } from './client-key.ts';
 import { createColdQueue, tooLate } from './cold-queue.ts';
 import { createHintBudget, dueAfter } from './renewals.ts';
 

@@ -9,6 +9,7 @@ import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { Hello } from './client-hello.ts';
 import { readFirstFlight } from './first-flight.ts';
 import type { Limits } from './limits.ts';
+import { createPlaces } from './places.ts';
 import { publicOnly } from './public-address.ts';
 import type { Target } from './targets.ts';
 
@@ -45,14 +46,22 @@ const DRAIN_IDLE_MS = 1_000;
 
 export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dnsLookup): Tunnels {
   const clients = new Map<Socket, Destination>();
+  const places = createPlaces({ max: limits.maxTunnels });
   const publicLookup = publicOnly(lookup);
   return {
     size: () => clients.size,
     async open(client, to, judge) {
       const { host, port } = to.target;
-      if (clients.size >= limits.maxTunnels) return 'full';
+      const place = places.take(client.remoteAddress);
+      if (place.admission !== 'admitted') {
+        place.leave();
+        return 'full';
+      }
       clients.set(client, to);
-      client.once('close', () => clients.delete(client));
+      client.once('close', () => {
+        clients.delete(client);
+        place.leave();
+      });
       const bare = host.replace(/^\[|\]$/g, '');
       const at = { host: bare, port, lookup: to.anywhere ? lookup : publicLookup };
       const far = await dial(at, limits.tunnelConnectTimeout);
