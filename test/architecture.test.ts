@@ -207,6 +207,14 @@ test('trust-client/ is given its time', () => {
   expect(files.filter((file) => file.startsWith('trust-client/') && clock.test(codeOf(file)))).toEqual([]);
 });
 
+test('only registry/confirmed.ts makes a Confirmed', () => {
+  // Under its own name or the one types.ts gives it; renaming in an import or export makes none.
+  const renaming = /^(?:import|export)\b[^;]*?\bfrom\b[^;]*;/gm;
+  const made = /\bas\s+(?:Confirmed|SignedManifest)\b/;
+  const making = files.filter((file) => made.test(codeOf(file).replace(renaming, '')));
+  expect(making).toEqual(['registry/confirmed.ts']);
+});
+
 test('no file is longer than 300 lines', () => {
   expect(files.filter((file) => read(file).split('\n').length > 301)).toEqual([]);
 });
