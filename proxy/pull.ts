@@ -80,10 +80,10 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   // No trust data counts for the canary, so its refusal waits for no trust server.
   const isAsked = needsTrust(rule, reference) && !isCanary(canary, registry, reference);
   // Without an outcome `enforce` refuses and `audit` lets through: a fault of ours must not turn audit into a block.
-  const failed = (error: unknown) => deps.onInternalError(error, request.requestId);
-  const outcome = isAsked
-    ? ((await deps.trustFor(registry, gun, request.client).catch(failed)) ?? undefined)
-    : undefined;
+  const failed = (error: unknown): undefined => {
+    deps.onInternalError(error, request.requestId);
+  };
+  const outcome = isAsked ? await deps.trustFor(registry, gun, request.client).catch(failed) : undefined;
   const asked = { rule, unmatched, canary, registry, reference, outcome, now: deps.now() };
   const plain = decide({ ...asked, suggest: false });
   // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
