@@ -203,7 +203,10 @@ class Run {
     }
     // A state that was taken away may be missed from then on: that is not the server's fault.
     const isHonest = !this.#server.wasForged && !isHeld && !this.#isRemoved;
-    if (outcome.kind === 'failed' && isHonest && mustBeServed(seen, this.#now, this.#owner)) {
+    // A root that another process saved first counts as well: this one read it from the state.
+    const fleet = new Knowledge().merge(seen).merge(this.#stored);
+    const isDue = [seen, fleet].every((memory) => mustBeServed(memory, this.#now, this.#owner));
+    if (outcome.kind === 'failed' && isHonest && isDue) {
       this.#violate(
         'refused',
         by,
