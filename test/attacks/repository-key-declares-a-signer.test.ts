@@ -1,6 +1,6 @@
 /** The holder of the repository key declares `targets/qa` with a key of his own: a name says nothing of who holds it. */
 import { expect, test } from '@jest/globals';
-import type { SigningKey } from '../../proxy/demo/signing-key.ts';
+import { createKeyPair, createSigningKey, type SigningKey } from '../../proxy/demo/signing-key.ts';
 import { meets, signedByOtherKeys } from '../../proxy/policy/signers.ts';
 import { createWorld, digestOf, type World } from '../trust-client/kit.ts';
 
@@ -53,4 +53,15 @@ test('a threshold of two is not reached by one pinned key and one of his own', a
   sign(world);
   expect(await judge(world, [honest])).toMatchObject({ byName: true, byKey: false });
   expect(await judge(world, [honest, his])).toMatchObject({ byKey: true });
+});
+
+test('a key inside a certificate is met by its canonical ID as by its TUF ID; one key in two encodings is one', async () => {
+  const world = createWorld();
+  const pair = createKeyPair();
+  const bare = createSigningKey('ecdsa', { pair });
+  const wrapped = createSigningKey('ecdsa-x509', { pair, commonName: 'qa', now: world.now });
+  world.repository.addDelegation('qa', { keys: [bare, wrapped] });
+  sign(world);
+  const signed = (await world.resolve()).signingKeys.get('qa');
+  expect(signed).toEqual({ threshold: 1, keys: [expect.arrayContaining([bare.id, wrapped.id])] });
 });
