@@ -49,9 +49,14 @@ export function createPull(deps: PullDeps): Pull {
   };
 }
 
+const TOO_MANY =
+  'this proxy has no room for more connections from this address; close some or try again later';
+
 /** Where each kind of route goes. */
 async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> {
   const { request } = exchange;
+  if (request.isToldOff === true)
+    return respond(refuse(exchange, { reason: 'deadline_exceeded', message: TOO_MANY }));
   if (routed.kind === 'refused') return refuseRoute(exchange, routed);
   const { route } = routed;
   if (route.kind === 'base') {
@@ -75,10 +80,10 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   // No trust data counts for the canary, so its refusal waits for no trust server.
   const isAsked = needsTrust(rule, reference) && !isCanary(canary, registry, reference);
   // Without an outcome `enforce` refuses and `audit` lets through: a fault of ours must not turn audit into a block.
-  const failed = (error: unknown) => deps.onInternalError(error, request.requestId);
-  const outcome = isAsked
-    ? ((await deps.trustFor(registry, gun, request.client).catch(failed)) ?? undefined)
-    : undefined;
+  const failed = (error: unknown): undefined => {
+    deps.onInternalError(error, request.requestId);
+  };
+  const outcome = isAsked ? await deps.trustFor(registry, gun, request.client).catch(failed) : undefined;
   const asked = { rule, unmatched, canary, registry, reference, outcome, now: deps.now() };
   const plain = decide({ ...asked, suggest: false });
   // Names of other tags are for those who may read the repository (registry-clients.md §4.3).

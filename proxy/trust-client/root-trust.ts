@@ -149,7 +149,8 @@ export function* nextRootSteps(trusted: RootFile, next: RootFile, gun: string): 
     );
   }
   if (next.metadata.version <= trusted.metadata.version) {
-    throw rollback('root', next.metadata.version, trusted.metadata.version + 1);
+    // Vouched for, and older than what was seen: a lagging replica has just this.
+    throw rollback('root', next.metadata.version, trusted.metadata.version + 1, true);
   }
   yield* verifySelfSigned(next, yield* requireRootKeys(next.metadata, gun, undefined));
 }

@@ -114,9 +114,13 @@ export class TrustedMetadata {
     return required(this.loadedTargets, 'targets');
   }
 
-  /** @throws TrustError also when the root is not valid at `now`. */
+  /** Comes first: nothing counts under a root that is not valid at `now`. @throws TrustError. */
+  async acceptRoot(signal?: AbortSignal): Promise<void> {
+    this.loadedUntil = await inTurns(currentRootSteps(this.root, this.gun, this.now), this.gun, signal);
+  }
+
   async acceptTimestamp(bytes: Uint8Array): Promise<void> {
-    this.loadedUntil ??= await inTurns(currentRootSteps(this.root, this.gun, this.now), this.gun, undefined);
+    required(this.loadedUntil, 'root');
     const keys = this.root.metadata.roles.timestamp;
     this.loadedTimestamp = await this.verify('timestamp', bytes, 'timestamp', keys, undefined);
   }
