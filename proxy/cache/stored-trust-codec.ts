@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Gun } from '../registry/reference.ts';
+import { turn } from '../trust-client/turn.ts';
 import type { StoredTrust } from '../trust-client/types.ts';
 
 const MAGIC = 'pullwarden-trust 1 ';
@@ -93,7 +94,3 @@ async function checksum(parts: readonly Uint8Array[]): Promise<string> {
 
 /** Bytes hashed without a pause: a few milliseconds. */
 const SLICE_BYTES = 4 * 1024 * 1024;
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

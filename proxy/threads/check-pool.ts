@@ -13,6 +13,7 @@ import {
 } from '../trust-client/check-file.ts';
 import { requireTime } from '../trust-client/deadline.ts';
 import { invalid, TrustError } from '../trust-client/errors.ts';
+import { turn } from '../trust-client/turn.ts';
 import { type CheckAnswer, type CheckJob, readAnswer } from './check-job.ts';
 import { type CheckThread, startCheckThread } from './check-thread.ts';
 import { createTurns } from './turns.ts';
@@ -164,10 +165,6 @@ async function copyOf(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     await turn();
   }
   return copy;
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function startOne(startThread: () => CheckThread, gun: string): CheckThread {

@@ -22,6 +22,7 @@ import {
   type TimestampMetadata,
 } from './metadata.ts';
 import { countTries, type Role, verifyThreshold } from './signatures.ts';
+import { turn } from './turn.ts';
 import type { RoleName } from './types.ts';
 
 /** What each kind of file says. */
@@ -71,7 +72,7 @@ export const checkAtOnce: FileChecker = async (gun, check, signal) => {
     return checkFile(check);
   } finally {
     // Also when it is refused: an under-signed delegation is passed over, and the next one is checked.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     requireTime(gun, signal);
   }
 };

@@ -3,12 +3,13 @@
  * that thread; a hostile one takes a fifth of a second, and everything else has its turn meanwhile.
  */
 import { requireTime } from './deadline.ts';
+import { turn } from './turn.ts';
 
 /** Yields after each step that takes up to a millisecond or two. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
-/** Steps between two turns. */
-const AT_ONCE = 8;
+/** Between two turns, in milliseconds. An honest root is checked in less. */
+const SLICE_MS = 5;
 
 /** Without a pause. */
 export function atOnce<T>(steps: Steps<T>): T {
@@ -20,11 +21,13 @@ export function atOnce<T>(steps: Steps<T>): T {
 
 /** @throws TrustError as the work, and `deadline_exceeded` when time is up before it ends. */
 export async function inTurns<T>(steps: Steps<T>, gun: string, signal: AbortSignal | undefined): Promise<T> {
-  for (let count = 1; ; count += 1) {
+  let since = performance.now();
+  for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    if (count % AT_ONCE > 0) continue;
-    await new Promise((resolve) => setImmediate(resolve));
+    if (performance.now() - since < SLICE_MS) continue;
+    await turn();
     requireTime(gun, signal);
+    since = performance.now();
   }
 }
