@@ -18,7 +18,8 @@ import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamAnswer, type UpstreamResponse } from './http-client.ts';
 import { MANIFEST_ACCEPT, toImageType } from './media-type.ts';
 import { type Digest, isDigest } from './reference.ts';
-import { retryAfterOf, toRelayed } from './relay.ts';
+import { toRelayed } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
 import { toSchema1Type } from './schema1.ts';
 import type { Response } from './types.ts';
 
@@ -233,7 +234,8 @@ async function guarded<Extra = never>(
     if (!(error instanceof UpstreamError)) throw error;
     // Longer than it may be: an answer came, and it was not the one asked for.
     if (error.kind === 'too_large') return failed('digest_mismatch', tooLong);
-    return failed('registry_unreachable', `the registry did not give an answer (${error.kind})`);
+    const what = `the registry did not give an answer (${error.kind})`;
+    return { ...failed('registry_unreachable', what), retryAfter: error.retryAfter };
   }
 }
 
