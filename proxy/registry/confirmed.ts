@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { hasDigest } from './digest.ts';
 import { isImageType, ownMediaType, toMediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
-import { isSchema1, schema1Payload } from './schema1.ts';
+import { isSchema1, schema1Payload, toSchema1Type } from './schema1.ts';
 
 declare const COMPARED: unique symbol;
 
@@ -84,8 +84,7 @@ function digestOf({ bytes, contentType }: WholeAnswer): Digest {
  */
 function typeOf(bytes: Uint8Array, contentType: string | undefined): string | undefined {
   if (isImageType(contentType)) return toMediaType(bytes, contentType);
-  if (isSchema1(contentType)) return contentType;
-  return ownMediaType(bytes) ?? contentType ?? 'application/octet-stream';
+  return toSchema1Type(contentType) ?? ownMediaType(bytes) ?? contentType ?? 'application/octet-stream';
 }
 
 const ANNOUNCED_ANOTHER = 'the registry announced another digest than was asked for';

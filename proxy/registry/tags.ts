@@ -9,6 +9,7 @@ import { parseNextQuery } from './link.ts';
 import { type Caller, pullScope } from './manifest.ts';
 import { isTag } from './reference.ts';
 import { toRelayed } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
 import type { Response, Route } from './types.ts';
 
 export type TagListRoute = Extract<Route, { kind: 'tags' }>;
@@ -16,7 +17,13 @@ export type TagListRoute = Extract<Route, { kind: 'tags' }>;
 export type TagsResult =
   | { readonly kind: 'tags'; readonly tags: readonly string[] }
   | { readonly kind: 'relayed'; readonly response: Response }
-  | { readonly kind: 'failed'; readonly reason: 'registry_unreachable'; readonly what: string };
+  | {
+      readonly kind: 'failed';
+      readonly reason: 'registry_unreachable';
+      readonly what: string;
+      /** The registry's own Retry-After. */
+      readonly retryAfter?: string | undefined;
+    };
 
 /** Bounds of one list: all pages together in bytes, pages, names, and names asked for at a time. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
@@ -50,7 +57,8 @@ export async function fetchTags(
       query = parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, listPath(repository));
     }
   } catch (error) {
-    if (error instanceof UpstreamError) return failed(`did not give an answer (${error.kind})`);
+    if (error instanceof UpstreamError)
+      return failed(`did not give an answer (${error.kind})`, error.retryAfter);
     throw error;
   }
   return { kind: 'tags', tags };
@@ -93,10 +101,11 @@ export function toLink({ path, ns }: TagListRoute, last: string, n: number | und
 
 async function toRefusal(client: HttpClient, page: UpstreamResponse): Promise<TagsResult> {
   const { status } = page;
-  const isAnswer = status === 404 || (client.auth === 'passthrough' && [401, 403, 429].includes(status));
+  const isAnswer =
+    status === 404 || status === 429 || (client.auth === 'passthrough' && [401, 403].includes(status));
   if (isAnswer) return { kind: 'relayed', response: await toRelayed(page) };
   page.body.destroy();
-  return failed(`answered ${status}`);
+  return failed(`answered ${status}`, retryAfterOf(page.headers));
 }
 
 /** @returns undefined when it is no tag list. */
@@ -113,6 +122,6 @@ function parseNames(bytes: Uint8Array): readonly string[] | undefined {
   }
 }
 
-function failed(what: string): TagsResult {
-  return { kind: 'failed', reason: 'registry_unreachable', what: `the registry ${what}` };
+function failed(what: string, retryAfter?: string): TagsResult {
+  return { kind: 'failed', reason: 'registry_unreachable', what: `the registry ${what}`, retryAfter };
 }
