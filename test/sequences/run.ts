@@ -7,6 +7,7 @@ import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
 import { decide } from '../../proxy/policy/decide.ts';
 import type { Rule, TrustOutcome } from '../../proxy/policy/types.ts';
+import { piecesWaiting } from '../../proxy/trust-client/turn.ts';
 import type { TrustState } from '../../proxy/trust-client/types.ts';
 import { GUN, START } from './keys.ts';
 import { Knowledge, lessThan, mustBeServed, versionOf } from './model.ts';
@@ -51,8 +52,6 @@ class Run {
   #isStored = false;
   #isRemoved = false;
   #busy = 0;
-  /** Questions to the server that have not come to their end, the ones that nobody waits for too. */
-  #flying = 0;
   readonly #states = new Map<Process, TrustState>();
   readonly #sessions = new Map<Process, Session>();
   #pending: Pending[] = [];
@@ -139,7 +138,7 @@ class Run {
     const { line } = session;
     if (hold !== undefined) {
       this.#pass(REFRESH_MS + 1000);
-      if (this.#pending.length === 0) {
+      if (!this.#isHolding) {
         this.#released = new Promise((resolve) => {
           this.#release = resolve;
         });
@@ -158,7 +157,7 @@ class Run {
     // One that joins a question under way gets what was true when that began.
     const joined = this.#pending.find((it) => it.session === session && !it.isDone);
     const all = joined?.known ?? new Knowledge().merge(session.known).merge(this.#stored);
-    const isHeld = this.#pending.length > 0 || hold !== undefined;
+    const isHeld = this.#isHolding || hold !== undefined;
     const pending: Pending = {
       session,
       known: all,
@@ -273,15 +272,8 @@ class Run {
     const known = this.#sessions.get(by);
     if (known !== undefined) return known;
     const line = this.#server.connect();
-    const landed = (): void => {
-      this.#flying -= 1;
-    };
     const cache = createTrustCache({
-      sourceFor: () => {
-        this.#flying += 1;
-        return line.source;
-      },
-      observer: { cache: () => undefined, shared: () => undefined, updated: landed, failed: landed },
+      sourceFor: () => line.source,
       pinFor: () => ({ kind: 'firstUse' }),
       state: this.#state(by),
       refreshMs: REFRESH_MS,
@@ -332,6 +324,11 @@ class Run {
     this.#stored = new Knowledge();
   }
 
+  /** Also when the pull that was to wait for it was answered without it. */
+  get #isHolding(): boolean {
+    return this.#pending.length + this.#server.held > 0;
+  }
+
   /** Ends all that is held, in the order it began. */
   async #letGo(): Promise<void> {
     this.#release();
@@ -344,8 +341,7 @@ class Run {
   async #quiet(): Promise<void> {
     for (let still = 0; still < 3; still += 1) {
       await new Promise((resolve) => setImmediate(resolve));
-      const { busy, held } = this.#server;
-      if (this.#busy + busy + this.#flying - held > 0) still = -1;
+      if (this.#busy + this.#server.busy + piecesWaiting() > 0) still = -1;
     }
   }
 
