@@ -173,8 +173,9 @@ class Run {
         },
       ),
     };
-    if (isHeld) await Promise.race([pending.settled, this.#quiet()]);
-    else await pending.settled.then(() => this.#quiet());
+    // One that is answered while its question is held goes on without it.
+    await (isHeld ? Promise.race([pending.settled, this.#quiet()]) : pending.settled);
+    await this.#quiet();
     line.hold = undefined;
     if (!pending.isDone) {
       this.#note('   … is still waiting');
