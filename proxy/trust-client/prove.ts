@@ -1,5 +1,6 @@
 /** What the server, or the state, must show to prove one repository: timestamp, snapshot, targets and delegations. */
 import type { Gun } from '../registry/reference.ts';
+import { asLag, goesWith } from './behind-root.ts';
 import { sha256OffThread } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
@@ -25,7 +26,7 @@ export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMet
   const held = await heldIn(stored);
   const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
   await proveTimestamp(trusted, pass);
-  await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
+  await acceptSnapshot(trusted, await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
   if (!trusted.isRootNamedBySnapshot) {
     const isEarlier = roots.some((root) => trusted.isNamedBySnapshot(root));
     // An earlier root: the snapshot lags. One that nobody showed: the root files do.
@@ -70,15 +71,24 @@ async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): P
 
 /**
  * One that too few of today's keys signed is refused, but the key may have been replaced where we cannot see it: a replica
- * has the root from before, or the timestamp. To show it says no more than silence would, so it carries no less.
+ * has the root from before, or the timestamp.
  */
 async function acceptTimestamp(trusted: TrustedMetadata, bytes: Uint8Array): Promise<void> {
   try {
     await trusted.acceptTimestamp(bytes);
   } catch (error) {
-    if (!(error instanceof TrustError) || error.fault !== 'threshold') throw error;
-    const { code, fault, message, role } = error;
-    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag: true });
+    throw error instanceof TrustError && error.fault === 'threshold' ? asLag(error) : error;
+  }
+}
+
+/** The same for a snapshot, which says itself which root it goes with. */
+async function acceptSnapshot(trusted: TrustedMetadata, bytes: Uint8Array): Promise<void> {
+  try {
+    await trusted.acceptSnapshot(bytes);
+  } catch (error) {
+    const isOfAnotherRoot =
+      error instanceof TrustError && error.fault === 'threshold' && !goesWith(bytes, trusted.root);
+    throw isOfAnotherRoot ? asLag(error) : error;
   }
 }
 
