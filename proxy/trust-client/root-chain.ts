@@ -3,6 +3,7 @@
  * Source: TUF client workflow 5.3, notary-semantics.md §6.3.
  */
 import type { Gun } from '../registry/reference.ts';
+import { asLag } from './behind-root.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
@@ -158,7 +159,15 @@ export async function catchUpRoots(files: RepositoryFiles, gun: Gun, chain: Root
   const bytes = await files.current('root', true);
   // One that we went through already is only a stale copy; any other must be vouched for or is refused by name.
   if (bytes === undefined || followed.some(({ sha256 }) => sha256 === sha256Hex(bytes))) return followed;
-  return appendRoot(followed, bytes, gun, 'anyLater');
+  try {
+    return appendRoot(followed, bytes, gun, 'anyLater');
+  } catch (error) {
+    // A replica that lags may lack the version between, which alone could vouch for it.
+    const isGap = parseRootFile(bytes).metadata.version > newestOf(followed).metadata.version + 1;
+    throw isGap && error instanceof TrustError && error.code === 'root_rotation_refused'
+      ? asLag(error)
+      : error;
+  }
 }
 
 function appendRoot(
