@@ -18,6 +18,12 @@ export const LIMITS = {
   timestampBytes: MIB,
   /** Bytes of a snapshot, targets or delegation file, whatever its parent says. */
   fileBytes: 32 * MIB,
+  /** Bytes of a snapshot that is read although nobody vouches for it, to tell which root it goes with. */
+  unsignedSnapshotBytes: 256 * 1024,
+  /** How often one update looks at all files while they go with another root than the newest. */
+  looks: 8,
+  /** How often a file is asked for that the trust server names and does not have. */
+  asksForNamed: 3,
   /** Bytes of an error's body; Notary's own are below 300. */
   errorBytes: 16 * 1024,
   /** Bytes of all files of one update together. */

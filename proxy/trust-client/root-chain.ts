@@ -3,6 +3,7 @@
  * Source: TUF client workflow 5.3, notary-semantics.md §6.3.
  */
 import type { Gun } from '../registry/reference.ts';
+import { asLag } from './behind-root.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
@@ -174,7 +175,15 @@ export async function catchUpRoots(files: RepositoryFiles, gun: Gun, chain: Root
   // One that we went through already is only a stale copy; any other must be vouched for or is refused by name.
   const hash = bytes && sha256Hex(bytes);
   if (bytes === undefined || followed.some(({ sha256 }) => sha256 === hash)) return followed;
-  return await appendRoot(files, followed, bytes, gun, 'anyLater');
+  try {
+    return await appendRoot(files, followed, bytes, gun, 'anyLater');
+  } catch (error) {
+    // A replica that lags may lack the version between, which alone could vouch for it.
+    if (!(error instanceof TrustError) || error.code !== 'root_rotation_refused') throw error;
+    const { metadata } = await inTurns(rootFileSteps(bytes), gun, files.signal);
+    const isGap = metadata.version > newestOf(followed).metadata.version + 1;
+    throw isGap ? asLag(error) : error;
+  }
 }
 
 async function appendRoot(

@@ -149,7 +149,7 @@ class Run {
     // What a question in the background was shown after the last answer.
     if (!isUnderWay) {
       // One that is still held may not have come to judge them.
-      for (const memory of [session.known, this.#stored]) memory.see(line.rootsShown);
+      for (const memory of [session.known, this.#stored]) memory.see(line.rootsShown, this.#owner);
       Object.assign(line, { asked: 0, current: true });
       line.rootsShown.clear();
     }
@@ -195,7 +195,7 @@ class Run {
     const digest = this.#decide(outcome, tag);
     this.#note(`   → ${by}: ${sayOutcome(outcome)}; tag ${tag}: ${digest ?? 'refused'}`);
     const seen = new Knowledge().merge(known);
-    seen.see(line.rootsShown);
+    seen.see(line.rootsShown, this.#owner);
     // A stale answer may have been given before the newest root came; the next pull knows it.
     const less =
       outcome.kind === 'verified' && lessThan(known, outcome.trust, outcome.path === 'cold', this.#owner);
@@ -241,7 +241,7 @@ class Run {
   #remember({ known }: Session, outcome: TrustOutcome, line: Line): void {
     const isNew = outcome.kind === 'verified' && outcome.path === 'cold';
     for (const memory of [known, ...(this.#isStored ? [this.#stored] : [])]) {
-      memory.see(line.rootsShown);
+      memory.see(line.rootsShown, this.#owner);
       const learned = new Knowledge();
       if (isNew) learned.learn(outcome.trust);
       memory.merge(learned);
