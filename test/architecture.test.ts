@@ -78,6 +78,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ['registry/held-answers.ts', ['listen/client-key.ts', 'node:']],
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
   ['registry/connections.ts', ['listen/public-address.ts', 'undici', 'node:']],
+  ['registry/redirect.ts', ['listen/public-address.ts', 'node:']],
   ['registry/', ['reason.ts', 'undici', 'node:']],
   ['policy/', ['registry/reference.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'reason.ts']],
   ['threads/', ['trust-client/', 'node:os', 'node:worker_threads']],

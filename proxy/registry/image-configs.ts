@@ -10,7 +10,7 @@ import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
 import { isHtml } from './media-type.ts';
-import { isAbsolute, isRedirect } from './passthrough-headers.ts';
+import { isPlaceForBlobs, isRedirect } from './redirect.ts';
 import { type Digest, isDigest } from './reference.ts';
 import { toRelayed } from './relay.ts';
 import { retryAfterOf } from './retry-after.ts';
@@ -97,7 +97,9 @@ async function fetchConfig(
   if (isTheCallers || status === 429) return { kind: 'relayed', response: await toRelayed(response) };
   body.destroy();
   // Where the registry sends clients elsewhere for blobs, the daemon goes there itself.
-  const isElsewhere = isRedirect(status) && isAbsolute(headerOf(headers, 'location'));
+  const { baseUrl } = client;
+  const isElsewhere =
+    isRedirect(status) && isPlaceForBlobs(headerOf(headers, 'location'), { baseUrl, peer: client.peer() });
   const isThere = status === 200 && !isHtml(headerOf(headers, 'content-type'));
   if (isThere || isElsewhere) return undefined;
   if (status === 404)

@@ -23,7 +23,7 @@ async function start(overrides: Partial<AdminDeps> = {}): Promise<string> {
     metrics: metrics.render,
     readiness: () => [{ name: 'configuration loaded', ok: true }],
     status: () => statusWith(),
-    decisions: () => [decisionRecord()],
+    decisions: () => [{ ...decisionRecord(), compared: true }],
     ...overrides,
   };
   const admin = await startAdmin(deps, { address: '127.0.0.1', port: 0 });
@@ -121,7 +121,9 @@ describe('/api', () => {
 
   test('decisions are the recent ones', async () => {
     const response = await fetch(`${await start()}/api/decisions`);
-    expect(await response.json()).toMatchObject({ decisions: [{ requestId: 'req-1', reason: 'signed' }] });
+    expect(await response.json()).toMatchObject({
+      decisions: [{ requestId: 'req-1', reason: 'signed', compared: true }],
+    });
   });
 });
 
