@@ -142,9 +142,13 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     adminPort: admin.port,
     reload: (config) => {
       // First what may fail: a key that cannot be read leaves everything as it was.
-      server.renew(listenOptions(config));
+      const enforce = server.renew(listenOptions(config));
       const old = parts;
       parts = createParts(config, shared);
+      // Which hosts are registries is asked of the parts in force, so not before.
+      const { tunnels, terminated } = enforce();
+      if (tunnels + terminated > 0)
+        log.info({ tunnels, terminated }, 'connections that are not permitted any more were closed');
       policyStatus = { loadedAt: now(), reloadError: undefined };
       metrics.policyLoaded(toNames(config));
       old.retire();

@@ -9,7 +9,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Certificates, createCertificates, type TlsOptions } from './listen/certificates.ts';
-import { type Connect, type ConnectOptions, createConnect } from './listen/connect.ts';
+import { type Connect, type ConnectOptions, createConnect, type Withdrawn } from './listen/connect.ts';
 import { LIMITS, type Limits } from './listen/limits.ts';
 import { isInside, rememberToldOff } from './listen/peer.ts';
 import { createPlaces, type Place, type Places } from './listen/places.ts';
@@ -30,8 +30,13 @@ export type PullServer = {
   readonly tunnels: () => number;
   /** @returns the port that was taken. */
   listen(port: number, address: string): Promise<number>;
-  /** Certificates and keys for handshakes from now on. What was not spoken at the start, TLS or CONNECT, is not then either. */
-  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): void;
+  /**
+   * What was not spoken at the start, TLS or CONNECT, is not then either. Without `connect`, every CONNECT is refused.
+   * @returns what puts these in force: certificates and keys for handshakes from then on, and what CONNECT may reach; what
+   *   it may reach no longer ends at once.
+   * @throws what node:tls says of PEM it cannot use; then nothing has changed.
+   */
+  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): () => Withdrawn;
   /** Stops accepting, lets running pulls finish for at most this long, then cuts what is left. */
   close(graceMs: number): Promise<void>;
 };
@@ -58,12 +63,22 @@ export function createServer(listener: RequestListener, options: ServerOptions):
     tunnels: () => connect?.tunnels() ?? 0,
     listen: (port, address) => listen(server, port, address),
     renew: (next) => {
-      if (next.connect !== undefined) connect?.renew(next.connect.certificates);
-      if (next.tls !== undefined && server instanceof HttpsServer) certificates?.renew(server, next.tls);
+      const enforce = connect?.renew(next.connect ?? NOTHING_ALLOWED);
+      const show =
+        next.tls !== undefined && server instanceof HttpsServer
+          ? certificates?.renew(server, next.tls)
+          : undefined;
+      return () => {
+        show?.();
+        return enforce?.() ?? { tunnels: 0, terminated: 0 };
+      };
     },
     close: (graceMs) => close(server, connect, graceMs),
   };
 }
+
+/** What a configuration without `listen.connect` says to those who go on sending CONNECT. */
+const NOTHING_ALLOWED: ConnectOptions = { certificates: [], tunnel: [], registryAt: () => undefined };
 
 function createBareServer(
   listener: RequestListener,

@@ -30,8 +30,8 @@ export type TlsOptions = {
 export type Certificates = {
   /** For a server of node:https. */
   readonly settings: NodeTlsOptions;
-  /** Handshakes from now on are answered with these. @throws what node:tls says of PEM it cannot use. */
-  renew(server: TlsServer, tls: TlsOptions): void;
+  /** @returns what answers handshakes from then on with these. @throws what node:tls says of PEM it cannot use. */
+  renew(server: TlsServer, tls: TlsOptions): () => void;
 };
 
 export function createCertificates(tls: TlsOptions): Certificates {
@@ -46,8 +46,11 @@ export function createCertificates(tls: TlsOptions): Certificates {
     },
     renew(server, next) {
       const renewed = toContexts(next);
-      server.setSecureContext(toDefault(next));
-      contexts = renewed;
+      createSecureContext(toDefault(next));
+      return () => {
+        server.setSecureContext(toDefault(next));
+        contexts = renewed;
+      };
     },
   };
 }

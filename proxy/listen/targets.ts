@@ -82,6 +82,21 @@ export function judgeTarget(target: Target, { certified, tunnel, registryAt }: A
   return { kind: 'refuse', message: `${authority} is not a registry this proxy serves; ${next}` };
 }
 
+/** Whether an open tunnel would be opened again now, and led to the same addresses. */
+export function isStillTunnelled(
+  to: { readonly target: Target; readonly anywhere: boolean },
+  allowed: Allowed,
+): boolean {
+  const verdict = judgeTarget(to.target, allowed);
+  // It may have reached a private address, which a wildcard alone does not allow.
+  return verdict.kind === 'tunnel' && (verdict.anywhere || !to.anywhere);
+}
+
+/** Whether a connection for this authority would be terminated again now. */
+export function isStillTerminated(authority: string, { certified, registryAt }: Allowed): boolean {
+  return registryAt(authority) !== undefined && certified.has(authority);
+}
+
 /** What is wrong with the name that TLS asks for inside a tunnel: an edge serves what it is asked for, not what CONNECT named. */
 export function judgeServerName(
   name: string | undefined,

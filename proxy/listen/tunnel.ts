@@ -26,8 +26,8 @@ export type Tunnels = {
   readonly size: () => number;
   /** Connects, and only then answers 200. What is not `open` still has to be answered. */
   open(client: Socket, to: Destination, judge: JudgeName): Promise<TunnelResult | Closed>;
-  /** Ends at once what is not allowed any more. */
-  keep(isAllowed: (to: Destination) => boolean): void;
+  /** Ends at once what is not allowed any more, connected yet or not. @returns how many. */
+  keep(isAllowed: (to: Destination) => boolean): number;
   /** Ends each tunnel as soon as it is silent for a moment. */
   drain(): void;
   destroy(): void;
@@ -82,7 +82,9 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
       return 'open';
     },
     keep(isAllowed) {
-      for (const [client, to] of clients) if (!isAllowed(to)) client.destroy();
+      const cut = [...clients].filter(([, to]) => !isAllowed(to));
+      for (const [client] of cut) client.destroy();
+      return cut.length;
     },
     drain() {
       for (const client of clients.keys()) client.setTimeout(DRAIN_IDLE_MS);
