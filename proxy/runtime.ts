@@ -146,9 +146,9 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
       const old = parts;
       parts = createParts(config, shared);
       // Which hosts are registries is asked of the parts in force, so not before.
-      const { tunnels, terminated } = enforce();
-      if (tunnels + terminated > 0)
-        log.info({ tunnels, terminated }, 'connections that are not permitted any more were closed');
+      const { tunnels, terminated, clients } = enforce();
+      if (tunnels + terminated + clients > 0)
+        log.info({ tunnels, terminated, clients }, 'connections that are not permitted any more were closed');
       policyStatus = { loadedAt: now(), reloadError: undefined };
       metrics.policyLoaded(toNames(config));
       old.retire();

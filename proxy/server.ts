@@ -32,11 +32,11 @@ export type PullServer = {
   listen(port: number, address: string): Promise<number>;
   /**
    * What was not spoken at the start, TLS or CONNECT, is not then either. Without `connect`, every CONNECT is refused.
-   * @returns what puts these in force: certificates and keys for handshakes from then on, and what CONNECT may reach; what
-   *   it may reach no longer ends at once.
+   * @returns what puts these in force: certificates and keys for handshakes from then on, whom clients are verified by, and
+   *   what CONNECT may reach. What they do not permit any more ends at once.
    * @throws what node:tls says of PEM it cannot use; then nothing has changed.
    */
-  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): () => Withdrawn;
+  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): () => Withdrawn & { readonly clients: number };
   /** Stops accepting, lets running pulls finish for at most this long, then cuts what is left. */
   close(graceMs: number): Promise<void>;
 };
@@ -45,7 +45,7 @@ export function createServer(listener: RequestListener, options: ServerOptions):
   const { newRequestId } = options;
   const limits: Limits = { ...LIMITS, ...options.limits };
   const running: Running = new WeakMap();
-  const certificates = options.tls && createCertificates(options.tls);
+  const certificates = options.tls && createCertificates(options.tls, limits.handshakeTimeout);
   const seats = createSeats(createPlaces({ max: limits.maxConnections }));
   const server = createBareServer(
     seats.counting(trackRunning(listener, running, limits)),
@@ -53,6 +53,7 @@ export function createServer(listener: RequestListener, options: ServerOptions):
     limits,
   );
   server.prependListener('connection', seats.seat);
+  if (server instanceof HttpsServer) certificates?.watch(server);
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.maxConnections;
   server.on('clientError', (error, socket) => rejectMalformed(error, socket, running, newRequestId()));
@@ -68,17 +69,14 @@ export function createServer(listener: RequestListener, options: ServerOptions):
         next.tls !== undefined && server instanceof HttpsServer
           ? certificates?.renew(server, next.tls)
           : undefined;
-      return () => {
-        show?.();
-        return enforce?.() ?? { tunnels: 0, terminated: 0 };
-      };
+      return () => ({ clients: show?.() ?? 0, ...(enforce?.() ?? { tunnels: 0, terminated: 0 }) });
     },
     close: (graceMs) => close(server, connect, graceMs),
   };
 }
 
-/** What a configuration without `listen.connect` says to those who go on sending CONNECT. */
-const NOTHING_ALLOWED: ConnectOptions = { certificates: [], tunnel: [], registryAt: () => undefined };
+/** What a configuration without `listen.connect` permits. */
+const NOTHING_ALLOWED = { certificates: [], tunnel: [] };
 
 function createBareServer(
   listener: RequestListener,

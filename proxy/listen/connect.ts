@@ -47,6 +47,8 @@ export type ConnectOptions = Pick<Allowed, 'tunnel' | 'registryAt'> & {
   readonly lookup?: LookupFunction;
 };
 
+type Permitted = Pick<ConnectOptions, 'certificates' | 'tunnel'> & Partial<ConnectOptions>;
+
 /** How many connections a reload has ended. */
 export type Withdrawn = { readonly tunnels: number; readonly terminated: number };
 
@@ -56,10 +58,10 @@ export type Connect = {
   readonly tunnels: () => number;
   /**
    * @returns what puts these in force: a CONNECT from then on is answered with them, and what is open and not permitted
-   *   any more ends at once.
+   *   any more ends at once. What is left out stays as it is.
    * @throws what node:tls says of PEM it cannot use; then nothing has changed.
    */
-  renew(options: ConnectOptions): () => Withdrawn;
+  renew(options: Permitted): () => Withdrawn;
   /** Ends what has not become a request yet, and tunnels once they are silent. */
   drain(): void;
   destroy(): void;
@@ -125,7 +127,7 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
     },
     tunnels: tunnels.size,
     renew(next) {
-      const renewed = toForce(next);
+      const renewed = toForce({ ...options, ...next });
       return () => {
         inForce = renewed;
         return {

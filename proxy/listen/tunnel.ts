@@ -19,7 +19,7 @@ export type TunnelResult = 'open' | 'full' | 'unreachable' | 'early';
 /** @returns what is wrong with the name a TLS client asks for inside a tunnel, if anything. */
 export type JudgeName = (name: string | undefined) => string | undefined;
 
-/** The 200 was sent, and the tunnel was closed before a byte reached its target. */
+/** There is nobody to answer any more, and not a byte has reached the target. */
 export type Closed = { readonly closed: string };
 
 export type Tunnels = {
@@ -64,7 +64,11 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
       });
       const bare = host.replace(/^\[|\]$/g, '');
       const at = { host: bare, port, lookup: to.anywhere ? lookup : publicLookup };
-      const far = await dial(at, limits.tunnelConnectTimeout);
+      const far = await dial(at, limits.tunnelConnectTimeout, client);
+      if (client.destroyed) {
+        far?.destroy();
+        return { closed: 'the tunnel ended before it was connected' };
+      }
       if (far === undefined) return 'unreachable';
       if (client.readableLength > 0) {
         far.destroy();
@@ -97,13 +101,16 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
 
 type Dialled = { readonly host: string; readonly port: number; readonly lookup: LookupFunction };
 
-/** @returns undefined when there is no connection in time. */
-function dial(to: Dialled, timeoutMs: number): Promise<Socket | undefined> {
+/** @returns undefined when there is no connection in time, or no client: its place is somebody else's by then. */
+function dial(to: Dialled, timeoutMs: number, client: Socket): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true });
-    const timer = setTimeout(() => socket.destroy(), timeoutMs);
+    const leave = (): void => void socket.destroy();
+    const timer = setTimeout(leave, timeoutMs);
+    client.once('close', leave);
     const settle = (result: Socket | undefined): void => {
       clearTimeout(timer);
+      client.off('close', leave);
       resolve(result);
     };
     socket.on('error', () => socket.destroy());
@@ -122,10 +129,6 @@ function bind(client: Socket, far: Socket, idleMs: number): void {
     client.destroy();
     far.destroy();
   };
-  if (client.destroyed) {
-    far.destroy();
-    return;
-  }
   for (const end of [client, far]) end.once('close', cut).on('error', cut);
   // Whatever moves in either direction passes the client's side.
   client.setTimeout(idleMs, cut);

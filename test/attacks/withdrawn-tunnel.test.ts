@@ -112,13 +112,21 @@ describe('a tunnel', () => {
     ['listen.connect is gone', () => ({ listen: '{ address: 127.0.0.1, port: 0 }' })],
     ['its list is empty', () => ({})],
   ])('every one ends when %s', async (_what, next) => {
-    const { peer, openTunnel, statusOf, reload } = await start(both);
+    const { peer, openTunnel, statusOf, reload, lines } = await start(both);
     const sockets = [await openTunnel(), await openTunnel('127.0.0.1')];
     const closed = sockets.map((socket) => once(socket, 'close'));
     await reload(next(peer));
     await Promise.all(closed);
     await eventually(() => peer.sockets.size === 0);
     expect(await statusOf(`localhost:${peer.port}`)).toBe(403);
+    // Those who go on trying are still seen, and told the truth.
+    expect(lines).toContainEqual(
+      expect.objectContaining({ target: `localhost:${peer.port}`, result: 'refused' }),
+    );
+    expect(await statusOf(`${OTHER}:443`)).toBe(403);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ detail: expect.stringContaining(`no certificate for ${OTHER}`) }),
+    );
   });
 
   test('one that has not sent its ClientHello yet ends too, and nothing reaches its host', async () => {

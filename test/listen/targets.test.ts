@@ -128,6 +128,13 @@ describe('after a reload', () => {
     expect(isStillTunnelled({ target, anywhere }, allowed)).toBe(stays),
   );
 
+  test('a tunnel to another port of what is a registry now, whose name TLS inside asks for', () => {
+    const to = { target: { ...target, port: 8443 }, anywhere: true };
+    const pattern = 'store.example.com:8443';
+    expect(isStillTunnelled(to, allowing([pattern]))).toBe(true);
+    expect(isStillTunnelled(to, allowing([pattern], 'store.example.com'))).toBe(false);
+  });
+
   test.each<[string, string, string | undefined, boolean]>([
     ['registry and certificate', 'registry.example.com', 'registry.example.com', true],
     ['no registry', 'registry.example.com', undefined, false],
