@@ -128,6 +128,7 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const { port, admin } = await listen(server, first, {
     log,
     now,
+    hosts: () => parts.config.admin.hosts,
     metrics: metrics.render,
     readiness,
     status,

@@ -89,7 +89,7 @@ function fixedParts({ listen, admin, log, trust }: Config, first: Config) {
   return {
     // Taken away, it counts at once; what was not there at the start is not answered.
     listen: { address, port, tls: asksClients, connect: !first.listen.connect && connect !== undefined },
-    admin,
+    admin: { address: admin.address, port: admin.port },
     log,
     'trust.state': trust.state,
   };
