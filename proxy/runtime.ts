@@ -130,6 +130,7 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const { port, admin } = await listen(server, first, {
     log,
     now,
+    hosts: () => parts.config.admin.hosts,
     metrics: metrics.render,
     readiness,
     status,
@@ -144,9 +145,13 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     adminPort: admin.port,
     reload: (config) => {
       // First what may fail: a key that cannot be read leaves everything as it was.
-      server.renew(listenOptions(config));
+      const enforce = server.renew(listenOptions(config));
       const old = parts;
       parts = createParts(config, shared);
+      // Which hosts are registries is asked of the parts in force, so not before.
+      const { tunnels, terminated, clients } = enforce();
+      if (tunnels + terminated + clients > 0)
+        log.info({ tunnels, terminated, clients }, 'connections that are not permitted any more were closed');
       policyStatus = { loadedAt: now(), reloadError: undefined };
       metrics.policyLoaded(toNames(config));
       old.retire();

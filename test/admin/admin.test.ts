@@ -20,6 +20,7 @@ async function start(overrides: Partial<AdminDeps> = {}): Promise<string> {
   const deps: AdminDeps = {
     log: silent,
     now: () => NOW,
+    hosts: () => [],
     metrics: metrics.render,
     readiness: () => [{ name: 'configuration loaded', ok: true }],
     status: () => statusWith(),
