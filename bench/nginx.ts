@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { makeTempDir, onFreePort, startService } from '../test/real/process.ts';
 import { programOf } from '../test/real/programs.ts';
 
-/** @returns its base URL */
-export async function startNginx(upstream: string): Promise<string> {
+/** @param upstreams asked in turn. @returns its base URL */
+export async function startNginx(...upstreams: readonly string[]): Promise<string> {
   const folder = await makeTempDir('bench-nginx');
   return await onFreePort(async (port) => {
     const url = `http://127.0.0.1:${port}`;
     const config = join(folder, 'nginx.conf');
-    await writeFile(config, describeNginx(folder, port, new URL(upstream).host));
+    await writeFile(config, describeNginx(folder, port, upstreams));
     await startService({
       name: 'nginx',
       command: programOf('nginx'),
@@ -21,7 +21,8 @@ export async function startNginx(upstream: string): Promise<string> {
   });
 }
 
-function describeNginx(folder: string, port: number, upstream: string): string {
+function describeNginx(folder: string, port: number, upstreams: readonly string[]): string {
+  const servers = upstreams.map((upstream) => `server ${new URL(upstream).host};`).join(' ');
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `
     daemon off;
@@ -32,7 +33,7 @@ function describeNginx(folder: string, port: number, upstream: string): string {
     http {
       access_log off;
       ${kinds.map((kind) => `${kind}_temp_path ${join(folder, kind)};`).join(' ')}
-      upstream registry { server ${upstream}; keepalive 64; }
+      upstream registry { ${servers} keepalive 64; }
       server {
         listen 127.0.0.1:${port};
         location / {

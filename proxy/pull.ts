@@ -49,9 +49,14 @@ export function createPull(deps: PullDeps): Pull {
   };
 }
 
+const TOO_MANY =
+  'this proxy has no room for more connections from this address; close some or try again later';
+
 /** Where each kind of route goes. */
 async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> {
   const { request } = exchange;
+  if (request.isToldOff === true)
+    return respond(refuse(exchange, { reason: 'deadline_exceeded', message: TOO_MANY }));
   if (routed.kind === 'refused') return refuseRoute(exchange, routed);
   const { route } = routed;
   if (route.kind === 'base') {

@@ -6,10 +6,13 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Certificates, createCertificates, type TlsOptions } from './listen/certificates.ts';
 import { type Connect, type ConnectOptions, createConnect } from './listen/connect.ts';
 import { LIMITS, type Limits } from './listen/limits.ts';
+import { isInside, rememberToldOff } from './listen/peer.ts';
+import { createPlaces, type Place, type Places } from './listen/places.ts';
 import { endWith } from './listen/raw-answer.ts';
 
 export type ServerOptions = {
@@ -38,12 +41,18 @@ export function createServer(listener: RequestListener, options: ServerOptions):
   const limits: Limits = { ...LIMITS, ...options.limits };
   const running: Running = new WeakMap();
   const certificates = options.tls && createCertificates(options.tls);
-  const server = createBareServer(trackRunning(listener, running, limits), certificates, limits);
+  const seats = createSeats(createPlaces({ max: limits.maxConnections }));
+  const server = createBareServer(
+    seats.counting(trackRunning(listener, running, limits)),
+    certificates,
+    limits,
+  );
+  server.prependListener('connection', seats.seat);
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.maxConnections;
   server.on('clientError', (error, socket) => rejectMalformed(error, socket, running, newRequestId()));
   // No listener for `upgrade`, and for `connect` only on request: with one, a request leaves the pipeline (§4.4).
-  const connect = options.connect && addConnect(server, options.connect, { ...options, limits });
+  const connect = options.connect && addConnect(server, options.connect, { ...options, limits }, seats);
   return {
     server,
     tunnels: () => connect?.tunnels() ?? 0,
@@ -82,13 +91,65 @@ function addConnect(
   server: Server,
   options: ConnectOptions,
   { tls, limits, newRequestId }: ServerOptions & { readonly limits: Limits },
+  seats: Seats,
 ): Connect {
   // The event with which a connection that may carry HTTP comes to either kind of server.
   const event = tls === undefined ? 'connection' : 'secureConnection';
-  const accept = (socket: Duplex): void => void server.emit(event, socket);
+  const accept = (socket: Duplex): void => {
+    // What came out of the CONNECT is idle until its first request.
+    seats.of(socket)?.end();
+    server.emit(event, socket);
+  };
   const connect = createConnect(options, { accept, limits, newRequestId });
-  server.on('connect', connect.handle);
+  server.on('connect', (req, socket, head) => {
+    const place = seats.of(socket);
+    place?.begin();
+    if (place?.admission !== 'told') return connect.handle(req, socket, head);
+    socket.on('error', () => socket.destroy());
+    const message = 'this proxy has no room for more connections from this address; try again later';
+    endWith(socket, { reason: 'deadline_exceeded', message }, newRequestId());
+  });
   return connect;
+}
+
+type Seats = {
+  /** Listener of the server's `connection` event. */
+  seat(socket: Duplex): void;
+  of(socket: Duplex): Place | undefined;
+  counting(listener: RequestListener): RequestListener;
+};
+
+/** Each connection's place, found by both ends' ports: what comes out of TLS or a CONNECT is another object. */
+function createSeats(places: Places): Seats {
+  const byPort = new Map<string, Place>();
+  const keyOf = (socket: Duplex): string | undefined =>
+    socket instanceof Socket ? `${socket.remoteAddress} ${socket.remotePort}` : undefined;
+  const of = (socket: Duplex): Place | undefined => byPort.get(keyOf(socket) ?? '');
+  return {
+    of,
+    seat(socket) {
+      const key = keyOf(socket);
+      if (key === undefined || !(socket instanceof Socket) || isInside(socket)) return;
+      const place = places.take(socket.remoteAddress, () => socket.destroy());
+      // Not at once: Node's own listener is still to see it.
+      if (place.admission === 'refused') return queueMicrotask(() => socket.destroy());
+      byPort.set(key, place);
+      socket.once('close', () => {
+        if (byPort.get(key) === place) byPort.delete(key);
+        place.leave();
+      });
+    },
+    counting: (listener) => (req, res) => {
+      const place = of(req.socket);
+      if (place?.admission === 'told') {
+        rememberToldOff(req.socket);
+        res.shouldKeepAlive = false;
+      }
+      place?.begin();
+      if (place !== undefined) res.once('close', place.end);
+      return listener(req, res);
+    },
+  };
 }
 
 /** The answers under way on each connection. */

@@ -122,7 +122,9 @@ function rulesSection({ rules, unmatched }: PolicyStatus): Html {
 
 function toSignersText(signers: SignerRequirement | undefined): string {
   if (signers === undefined) return 'targets/releases or targets';
-  const { names, count } = signers;
+  const { count, pins = [] } = signers;
+  const pinned = new Set(pins.map(({ name }) => name));
+  const names = signers.names.map((name) => (pinned.has(name) ? `${name} (by key)` : name));
   return count === names.length ? `all of ${names.join(', ')}` : `${count} of ${names.join(', ')}`;
 }
 

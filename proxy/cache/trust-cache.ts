@@ -5,7 +5,7 @@
  * only when the server could not be asked, or showed nothing but what it said before; never when it said something that
  * does not verify, and never under keys whose replacement was seen.
  */
-import { LRUCache } from 'lru-cache';
+import { toClientKey } from '../listen/client-key.ts';
 import type { TrustOutcome } from '../policy/types.ts';
 import { withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
@@ -16,9 +16,16 @@ import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustSource, TrustState } from '../trust-client/types.ts';
 import { restoreTrust, updateTrust } from '../trust-client/update.ts';
-import { toClientKey } from './client-key.ts';
 import { createColdQueue, tooLate } from './cold-queue.ts';
 import { createHintBudget, dueAfter } from './renewals.ts';
+import {
+  afterFailure,
+  createEntries,
+  type Entry,
+  isCarried,
+  recall,
+  settledWithin,
+} from './trust-entries.ts';
 
 export type TrustCacheObserver = {
   readonly cache: (result: 'hit' | 'miss' | 'stale' | 'negative_hit') => void;
@@ -37,6 +44,8 @@ export type TrustCacheOptions = {
   readonly refreshMs: number;
   /** For one resolution in all, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long a pull waits for a renewal while something verified is there to answer with; `PATIENCE_MS` when absent. */
+  readonly patienceMs?: number;
   readonly now: () => Date;
   /** Milliseconds since some fixed moment, for what hints may cause; `performance.now` when absent. */
   readonly monotonic?: () => number;
@@ -55,14 +64,6 @@ export type TrustCache = {
   refreshDue(): Promise<void>;
 };
 
-/** What one entry weighs beside the verified data, a refusal too: name, error, places in the tables. In bytes. */
-const ENTRY_BYTES = 1024;
-/** Bytes of all that is remembered of all repositories together. */
-const MAX_BYTES = 256 * 1024 * 1024;
-/** How long a definite refusal is repeated without asking again: a new signature must count soon. */
-const REFUSAL_MS = 5_000;
-/** How long an outage is believed before the server is asked again. */
-const OUTAGE_MS = 5_000;
 /** How long a pull waits for a renewal while something verified is there to answer with, in milliseconds. */
 const PATIENCE_MS = 2_000;
 /** How long the state is waited for when an earlier answer is to be used, in milliseconds. */
@@ -74,32 +75,9 @@ const IN_USE_MS = 600_000;
 const PARALLEL_RENEWALS = 8;
 /** Renewed at one `refreshDue` at most, as a part of what is in use; the oldest first. */
 const RENEWED_AT_ONCE = 0.1;
-/** Bytes of remembered refusals and outages of repositories nothing was verified of, and of one beside its texts. */
-const MAX_REFUSED_BYTES = 16 * 1024 * 1024;
-const REFUSED_BYTES = 2_048;
-
-type Entry = {
-  readonly registry: string;
-  /** When somebody asked for it last. */
-  usedAt: number;
-  /** The newest verified answer that may still be used. */
-  readonly trust: VerifiedRepository | undefined;
-  /** When the server last confirmed it, or failed to. */
-  readonly at: number;
-  readonly failure: TrustError | undefined;
-};
-
 export function createTrustCache(options: TrustCacheOptions): TrustCache {
   const { observer, now, monotonic = () => performance.now() } = options;
-  const entries = new LRUCache<Gun, Entry>({
-    maxSize: MAX_BYTES,
-    sizeCalculation: ({ trust }) => ENTRY_BYTES + (trust?.bytes ?? 0),
-  });
-  // Made-up names cost nothing: what is remembered of them never takes the place of what was verified.
-  const refused = new LRUCache<Gun, Entry>({
-    maxSize: MAX_REFUSED_BYTES,
-    sizeCalculation: ({ failure }, gun) => REFUSED_BYTES + 2 * (gun.length + (failure?.message.length ?? 0)),
-  });
+  const { entries, refused } = createEntries();
   const flights = new Map<Gun, Promise<TrustOutcome>>();
   const cold = createColdQueue<TrustOutcome>();
   const budget = createHintBudget(options.refreshMs, monotonic);
@@ -165,7 +143,8 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   const wait = async (gun: Gun, flight: Promise<TrustOutcome>): Promise<TrustOutcome> => {
     const known = entries.peek(gun) ?? refused.peek(gun);
     if (known?.failure !== undefined && !isCarried(known.failure)) return await flight;
-    const patience = known?.failure === undefined ? Math.min(PATIENCE_MS, options.timeoutMs) : 0;
+    const patience =
+      known?.failure === undefined ? Math.min(options.patienceMs ?? PATIENCE_MS, options.timeoutMs) : 0;
     const answered = await settledWithin(flight, patience);
     if (answered !== undefined) return answered;
     const trust = await carryOn(gun, known?.trust);
@@ -296,44 +275,4 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   };
 
   return { trustFor, changed, refreshDue };
-}
-
-/** After which an earlier answer may be used. */
-function isCarried(error: TrustError): boolean {
-  return error.isOutage || error.isLag;
-}
-
-/** What the work gives within this time, or undefined; no time at all: undefined, unless it is settled. */
-async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** What can be said without asking, or undefined. A clock that went back makes every answer old. */
-function recall({ trust, at, failure }: Entry, time: Date, refreshMs: number): TrustOutcome | undefined {
-  const age = time.getTime() - at;
-  if (age < 0) return undefined;
-  if (failure === undefined) {
-    const isFresh = trust !== undefined && age < refreshMs && time <= trust.expires;
-    return isFresh ? { kind: 'verified', trust, path: 'cache' } : undefined;
-  }
-  const lasts = Math.min(refreshMs, failure.isOutage ? OUTAGE_MS : REFUSAL_MS);
-  return age < lasts ? afterFailure(trust, failure, time, 'cache') : undefined;
-}
-
-function afterFailure(
-  trust: VerifiedRepository | undefined,
-  error: TrustError,
-  time: Date,
-  path: 'cache' | 'cold',
-): TrustOutcome {
-  const isUsable = trust !== undefined && time <= trust.expires;
-  return isUsable ? { kind: 'verified', trust, path: 'stale' } : { kind: 'failed', error, path };
 }

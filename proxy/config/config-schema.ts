@@ -119,12 +119,24 @@ const trust = section({
   pins: list(pin, 'pin').default([]).describe('Which root keys are trusted; the most specific match wins.'),
 });
 
-const signerList = list(
-  text(isSignerName, 'a signer; write the name of a delegation without targets/, such as qa'),
-  'signer',
-).min(1, {
-  error: 'a list with an entry; write at least one signer',
+const SIGNER = 'a signer; write the name of a delegation without targets/, such as qa';
+
+const pinnedSigner = section({
+  name: text(isSignerName, SIGNER).describe('The delegation, without targets/.'),
+  keys: list(
+    text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "pullwarden inspect IMAGE" prints them'),
+    'key ID',
+  )
+    .min(1, { error: 'a list with an entry; write at least one key ID' })
+    .describe('Keys that must have signed, each by TUF key ID or canonical key ID.'),
 });
+
+const signerList = list(z.union([text(isSignerName, SIGNER), pinnedSigner], { error: SIGNER }), 'signer').min(
+  1,
+  {
+    error: 'a list with an entry; write at least one signer',
+  },
+);
 
 const signers = section({
   all: signerList.optional().describe('Every one of these delegations must have signed the same digest.'),

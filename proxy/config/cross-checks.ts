@@ -5,7 +5,7 @@
 import { canaryFindings } from './canary-checks.ts';
 import type { Finding, Path } from './errors.ts';
 import { listenFindings } from './listen-checks.ts';
-import { at, type Entry, entry, fields, items, lookUp, texts } from './lookup.ts';
+import { at, type Entry, entry, fields, items, lookUp, type TextEntry, texts } from './lookup.ts';
 import { patternFindings } from './pattern-checks.ts';
 import { registryFindings } from './registry-checks.ts';
 import { repeated } from './repeated.ts';
@@ -58,11 +58,19 @@ function signerForm({ path, value }: Entry): readonly Finding[] {
   const forms = 'write either all: [...], or atLeast: n and of: [...]';
   if (isMixed) return [{ path, what: 'mixes two forms', next: forms }];
   if (all === undefined && !isCounted) return [{ path, what: 'names no signers', next: forms }];
-  const names = ['all', 'of'].flatMap((key) => repeated(texts(items(value, [key])), 'signer'));
+  const names = ['all', 'of'].flatMap((key) => repeated(signerNames(value, key), 'signer'));
   return [
     ...names.map((found) => ({ ...found, path: [...path, ...found.path] })),
     ...tooMany(path, atLeast, of),
   ];
+}
+
+/** With keys or without: it is the name that counts. */
+function signerNames(value: unknown, key: string): readonly TextEntry[] {
+  const named = items(value, [key]).map((item) =>
+    typeof item.value === 'string' ? item : entry(value, [...item.path, 'name']),
+  );
+  return texts(named);
 }
 
 function tooMany(path: Path, atLeast: unknown, of: unknown): readonly Finding[] {

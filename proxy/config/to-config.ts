@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { chooseCanary, formatCanary } from '../policy/canary.ts';
-import type { Canary, Policy, Rule, SignerRequirement } from '../policy/types.ts';
+import type { Canary, Policy, Rule, SignerPin, SignerRequirement } from '../policy/types.ts';
 import { trimSlash } from './address.ts';
 import type { RawConfig } from './config-schema.ts';
 import { parseDuration } from './duration.ts';
@@ -133,9 +133,15 @@ function toRule({ name, match, mode, signers, tagList }: RawRule): Rule {
 }
 
 function toRequirement({ all, atLeast, of }: NonNullable<RawRule['signers']>): SignerRequirement {
-  if (all !== undefined) return { names: all, count: all.length };
-  if (atLeast !== undefined && of !== undefined) return { names: of, count: atLeast };
+  if (all !== undefined) return { ...toNames(all), count: all.length };
+  if (atLeast !== undefined && of !== undefined) return { ...toNames(of), count: atLeast };
   throw new Error('signers of neither form passed the checks');
+}
+
+function toNames(signers: readonly (string | SignerPin)[]): Pick<SignerRequirement, 'names' | 'pins'> {
+  const names = signers.map((signer) => (typeof signer === 'string' ? signer : signer.name));
+  const pins = signers.filter((signer) => typeof signer !== 'string');
+  return pins.length === 0 ? { names } : { names, pins };
 }
 
 function certificateFile(name: string, { folder, certificates }: Context): CertificateFile {
@@ -159,7 +165,18 @@ function policyHash({ unmatched, rules, canary }: Policy): string {
   const canonical = rules
     .map(({ name, match, mode, signers, tagList }) => {
       const names = signers === undefined ? [] : [...signers.names].sort();
-      return JSON.stringify([match, name, mode, tagList, signers?.count ?? 0, names]);
+      const pins = (signers?.pins ?? [])
+        .map((pin) => JSON.stringify([pin.name, [...new Set(pin.keys)].sort()]))
+        .sort();
+      return JSON.stringify([
+        match,
+        name,
+        mode,
+        tagList,
+        signers?.count ?? 0,
+        names,
+        ...(pins.length === 0 ? [] : [pins]),
+      ]);
     })
     .sort();
   const text = JSON.stringify([unmatched, canonical, formatCanary(canary)]);

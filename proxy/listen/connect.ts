@@ -15,8 +15,15 @@ import { type HostCertificate, MIN_TLS } from './certificates.ts';
 import type { Limits } from './limits.ts';
 import { isInside, peerOf, rememberInside } from './peer.ts';
 import { endWith } from './raw-answer.ts';
-import { type Allowed, authorityOf, judgeTarget, parseTarget, type Target } from './targets.ts';
-import { createTunnels, type TunnelResult } from './tunnel.ts';
+import {
+  type Allowed,
+  authorityOf,
+  judgeServerName,
+  judgeTarget,
+  parseTarget,
+  type Target,
+} from './targets.ts';
+import { createTunnels, type Destination, type TunnelResult } from './tunnel.ts';
 
 export type ConnectResult = 'terminated' | 'tunnelled' | 'refused' | 'failed';
 
@@ -78,9 +85,12 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
     asked.socket.write(ESTABLISHED);
     gates.get(authority)?.emit('connection', asked.socket);
   };
-  const tunnel = async (asked: Asked, target: Target, anywhere: boolean): Promise<void> => {
-    const result = await tunnels.open(asked.socket, target, anywhere);
+  const tunnel = async (asked: Asked, to: Destination): Promise<void> => {
+    const result = await tunnels.open(asked.socket, to, (name) =>
+      judgeServerName(name, to.target, options.registryAt),
+    );
     if (result === 'open') tell(asked, 'tunnelled');
+    else if (typeof result === 'object') tell(asked, 'refused', result.closed);
     else refuse(asked, toTunnelRefusal(result, asked.target));
   };
   return {
@@ -95,7 +105,7 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
         return refuse(asked, { reason: 'bad_request', message: fault ?? NO_TARGET });
       const verdict = judgeTarget(target, { ...options, certified: gates });
       if (verdict.kind === 'terminate') return terminate(asked, verdict.authority);
-      if (verdict.kind === 'tunnel') return void tunnel(asked, verdict.target, verdict.anywhere);
+      if (verdict.kind === 'tunnel') return void tunnel(asked, verdict);
       refuse(asked, { reason: 'namespace_unknown', message: verdict.message });
     },
     tunnels: tunnels.size,

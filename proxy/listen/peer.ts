@@ -7,6 +7,8 @@ export type Peer = {
   readonly connectedTo: string | undefined;
   /** Subject of the client certificate; undefined where none was asked for and verified. */
   readonly identity: string | undefined;
+  /** Its client holds too many connections, and is only told so on this one. */
+  readonly isToldOff: boolean;
 };
 
 /** Longest subject kept, in characters. */
@@ -14,9 +16,15 @@ const MAX_IDENTITY = 256;
 
 /** Connections inside a CONNECT, with what is known of the connection around them. */
 const inside = new WeakMap<Duplex, Peer>();
+/** Connections on which each request is answered that there are too many. */
+const toldOff = new WeakSet<Duplex>();
 
 export function rememberInside(socket: Duplex, connectedTo: string, around: Duplex): void {
-  inside.set(socket, { connectedTo, identity: identityOf(around) });
+  inside.set(socket, { connectedTo, identity: identityOf(around), isToldOff: false });
+}
+
+export function rememberToldOff(socket: Duplex): void {
+  toldOff.add(socket);
 }
 
 export function isInside(socket: Duplex): boolean {
@@ -24,7 +32,8 @@ export function isInside(socket: Duplex): boolean {
 }
 
 export function peerOf(socket: Duplex): Peer {
-  return inside.get(socket) ?? { connectedTo: undefined, identity: identityOf(socket) };
+  const isToldOff = toldOff.has(socket);
+  return inside.get(socket) ?? { connectedTo: undefined, identity: identityOf(socket), isToldOff };
 }
 
 /** Most specific part first, as in `CN=node-7,OU=build,O=Example`; Node has escaped what is not printable. */

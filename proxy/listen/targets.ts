@@ -81,3 +81,23 @@ export function judgeTarget(target: Target, { certified, tunnel, registryAt }: A
   const next = 'ask its operator to configure it or pull from another one';
   return { kind: 'refuse', message: `${authority} is not a registry this proxy serves; ${next}` };
 }
+
+/** What is wrong with the name that TLS asks for inside a tunnel: an edge serves what it is asked for, not what CONNECT named. */
+export function judgeServerName(
+  name: string | undefined,
+  { host }: Target,
+  registryAt: Allowed['registryAt'],
+): string | undefined {
+  if (name !== undefined && registryAt(name) !== undefined)
+    return `TLS asks for ${quote(name)}, a registry; a registry is never tunnelled`;
+  // An address is no name a handshake could carry (RFC 6066 §3).
+  const expected = isIP(host.replace(/^\[|\]$/g, '')) === 0 ? host : undefined;
+  if (name === expected) return undefined;
+  const found = name === undefined ? 'no name' : quote(name);
+  return `TLS asks for ${found} inside a tunnel to ${host}; it must ask for ${expected ?? 'none'}`;
+}
+
+/** For people and logs: bytes of a client's choice, short and printable. */
+function quote(name: string): string {
+  return JSON.stringify(name.slice(0, 100));
+}

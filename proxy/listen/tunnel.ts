@@ -6,52 +6,89 @@
  */
 import { lookup as dnsLookup } from 'node:dns';
 import { connect, type LookupFunction, type Socket } from 'node:net';
+import type { Hello } from './client-hello.ts';
+import { readFirstFlight } from './first-flight.ts';
 import type { Limits } from './limits.ts';
+import { createPlaces } from './places.ts';
 import { publicOnly } from './public-address.ts';
 import type { Target } from './targets.ts';
 
 /** `early`: the client sent something before it was told that there is a tunnel. */
 export type TunnelResult = 'open' | 'full' | 'unreachable' | 'early';
 
+/** @returns what is wrong with the name a TLS client asks for inside a tunnel, if anything. */
+export type JudgeName = (name: string | undefined) => string | undefined;
+
+/** The 200 was sent, and the tunnel was closed before a byte reached its target. */
+export type Closed = { readonly closed: string };
+
 export type Tunnels = {
   readonly size: () => number;
   /** Connects, and only then answers 200. What is not `open` still has to be answered. */
-  open(client: Socket, target: Target, anywhere: boolean): Promise<TunnelResult>;
+  open(client: Socket, to: Destination, judge: JudgeName): Promise<TunnelResult | Closed>;
+  /** Ends at once what is not allowed any more. */
+  keep(isAllowed: (to: Destination) => boolean): void;
   /** Ends each tunnel as soon as it is silent for a moment. */
   drain(): void;
   destroy(): void;
 };
 
-type TunnelLimits = Pick<Limits, 'maxTunnels' | 'tunnelConnectTimeout' | 'tunnelIdleTimeout'>;
+/** `anywhere`: private addresses too. */
+export type Destination = { readonly target: Target; readonly anywhere: boolean };
+
+type TunnelLimits = Pick<
+  Limits,
+  'maxTunnels' | 'tunnelConnectTimeout' | 'tunnelIdleTimeout' | 'handshakeTimeout'
+>;
 
 /** The silence after which a tunnel ends while the proxy stops, in milliseconds. */
 const DRAIN_IDLE_MS = 1_000;
 
 export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dnsLookup): Tunnels {
-  const clients = new Set<Socket>();
+  const clients = new Map<Socket, Destination>();
+  const places = createPlaces({ max: limits.maxTunnels });
   const publicLookup = publicOnly(lookup);
   return {
     size: () => clients.size,
-    async open(client, { host, port }, anywhere) {
-      if (clients.size >= limits.maxTunnels) return 'full';
-      clients.add(client);
-      client.once('close', () => clients.delete(client));
+    async open(client, to, judge) {
+      const { host, port } = to.target;
+      const place = places.take(client.remoteAddress);
+      if (place.admission !== 'admitted') {
+        place.leave();
+        return 'full';
+      }
+      clients.set(client, to);
+      client.once('close', () => {
+        clients.delete(client);
+        place.leave();
+      });
       const bare = host.replace(/^\[|\]$/g, '');
-      const at = { host: bare, port, lookup: anywhere ? lookup : publicLookup };
+      const at = { host: bare, port, lookup: to.anywhere ? lookup : publicLookup };
       const far = await dial(at, limits.tunnelConnectTimeout);
       if (far === undefined) return 'unreachable';
       if (client.readableLength > 0) {
         far.destroy();
         return 'early';
       }
-      join(client, far, limits.tunnelIdleTimeout);
+      bind(client, far, limits.tunnelIdleTimeout);
+      const { hello, bytes } = await readFirstFlight(client, limits.handshakeTimeout);
+      const fault = hello.kind === 'hello' ? judge(hello.name) : faultOf(hello);
+      if (fault !== undefined) {
+        client.destroy();
+        return { closed: fault };
+      }
+      copy(client, far, bytes);
+      copy(far, client);
       return 'open';
     },
+    keep(isAllowed) {
+      for (const [client, to] of clients) if (!isAllowed(to)) client.destroy();
+    },
     drain() {
-      for (const client of clients) client.setTimeout(DRAIN_IDLE_MS);
+      for (const client of clients.keys()) client.setTimeout(DRAIN_IDLE_MS);
     },
     destroy() {
-      for (const client of clients) client.destroy();
+      for (const client of clients.keys()) client.destroy();
     },
   };
 }
@@ -73,7 +110,12 @@ function dial(to: Dialled, timeoutMs: number): Promise<Socket | undefined> {
   });
 }
 
-function join(client: Socket, far: Socket, idleMs: number): void {
+function faultOf(hello: Exclude<Hello, { kind: 'hello' }>): string {
+  return hello.kind === 'bad' ? hello.message : 'the ClientHello is not whole';
+}
+
+/** Answers 200; the end of either side is the end of the other. */
+function bind(client: Socket, far: Socket, idleMs: number): void {
   const cut = (): void => {
     client.destroy();
     far.destroy();
@@ -86,15 +128,16 @@ function join(client: Socket, far: Socket, idleMs: number): void {
   // Whatever moves in either direction passes the client's side.
   client.setTimeout(idleMs, cut);
   client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-  copy(client, far);
-  copy(far, client);
 }
 
 /** The next chunk is read when this one is on its way, so that neither side's buffer fills. */
-function copy(from: Socket, to: Socket): void {
-  from.on('data', (chunk: Buffer) => {
+function copy(from: Socket, to: Socket, first?: Buffer): void {
+  const pass = (chunk: Buffer): void => {
     from.pause();
     to.write(chunk, () => from.resume());
-  });
+  };
+  from.on('data', pass);
   from.once('end', () => to.end());
+  if (first === undefined) from.resume();
+  else pass(first);
 }

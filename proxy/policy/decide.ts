@@ -8,7 +8,7 @@ import type { ImageReference } from '../registry/reference.ts';
 import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
 import { isCanary } from './canary.ts';
 import { type Asked, REFUSALS, refusedCanary, unsignedTag } from './refusal.ts';
-import { meets, missingSigners } from './signers.ts';
+import { meets, missingSigners, signedByOtherKeys } from './signers.ts';
 import { NEARBY, suggestTags } from './suggest.ts';
 import { CANARY_RULE, type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
 
@@ -114,15 +114,16 @@ function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, tru
     });
   }
   if (hasExpired(target.expires, now)) return refuse('metadata_expired', REFUSALS.metadata_expired);
-  return judgeSigners(rule, target);
+  return judgeSigners(rule, target, trust.signingKeys);
 }
 
-function judgeSigners(rule: Rule, target: TrustedTarget): Verdict {
+function judgeSigners(rule: Rule, target: TrustedTarget, known: VerifiedTrust['signingKeys']): Verdict {
   const { signers } = rule;
-  if (signers === undefined || meets(signers, target.signers)) return { kind: 'signed', target };
-  const missing = missingSigners(signers, target.signers);
+  if (signers === undefined || meets(signers, target.signers, known)) return { kind: 'signed', target };
+  const missing = missingSigners(signers, target.signers, known);
+  const otherKeys = signedByOtherKeys(signers, target.signers, known);
   const reason = signers.count === signers.names.length ? 'signer_missing' : 'threshold_not_met';
-  return refuse(reason, (image) => REFUSALS[reason]({ ...image, missing, signers }));
+  return refuse(reason, (image) => REFUSALS[reason]({ ...image, missing, signers, otherKeys }));
 }
 
 /** An unreadable date has expired. */

@@ -20,7 +20,12 @@ export type Asked = {
   readonly role?: string | undefined;
 };
 
-type Unsigned = Asked & { readonly missing: readonly string[]; readonly signers: SignerRequirement };
+type Unsigned = Asked & {
+  readonly missing: readonly string[];
+  readonly signers: SignerRequirement;
+  /** Those of `missing` that signed, but with another key than the rule names. */
+  readonly otherKeys: readonly string[];
+};
 
 /** The reasons whose sentence needs no more than what was asked for. */
 type PlainReason = TrustReason | Extract<DenyReason, 'denied_by_rule' | 'no_rule' | 'internal'>;
@@ -56,12 +61,18 @@ export const REFUSALS = {
     `${image} is refused: no rule matches ${gun}; ask ${OPERATOR} to add one or pull a repository that has one`,
   internal: ({ image }) =>
     `${image} cannot be verified: the proxy has no trust data where it must have; ask ${OPERATOR} to read its log`,
-  signer_missing: ({ image, rule, missing }) =>
-    `${image} is signed but not by ${missing.join(', ')}, as rule ${rule} requires; ask them to sign it with "docker trust sign ${image}" or pull a tag they signed`,
-  threshold_not_met: ({ image, rule, missing, signers }) =>
-    `${image} is signed by fewer than ${signers.count} of ${signers.names.join(', ')}, as rule ${rule} requires; ask ${missing.join(' or ')} to sign it with "docker trust sign ${image}"`,
+  signer_missing: ({ image, rule, missing, otherKeys }) =>
+    `${image} is signed but not by ${missing.join(', ')}, as rule ${rule} requires${byOtherKeys(otherKeys)}; ask them to sign it with "docker trust sign ${image}" or pull a tag they signed`,
+  threshold_not_met: ({ image, rule, missing, signers, otherKeys }) =>
+    `${image} is signed by fewer than ${signers.count} of ${signers.names.join(', ')}, as rule ${rule} requires${byOtherKeys(otherKeys)}; ask ${missing.join(' or ')} to sign it with "docker trust sign ${image}"`,
 } satisfies Record<PlainReason, (asked: Asked) => string> &
   Record<'signer_missing' | 'threshold_not_met', (asked: Unsigned) => string>;
+
+function byOtherKeys(names: readonly string[]): string {
+  return names
+    .map((name) => `, targets/${name} is signed by another key than the one the rule names`)
+    .join('');
+}
 
 /** The canary, whatever else would have been said of it. */
 export function refusedCanary({ image }: Asked): string {

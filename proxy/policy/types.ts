@@ -10,7 +10,14 @@ import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
 export type RuleMode = 'enforce' | 'audit' | 'off' | 'deny';
 
 /** Which delegations (without `targets/`) must hold the same digest: all of them, or at least `count` of them. */
-export type SignerRequirement = { readonly names: readonly string[]; readonly count: number };
+export type SignerRequirement = {
+  readonly names: readonly string[];
+  readonly count: number;
+  /** Names that count only with signatures of these keys, by TUF or canonical key ID. */
+  readonly pins?: readonly SignerPin[];
+};
+
+export type SignerPin = { readonly name: string; readonly keys: readonly string[] };
 
 export type Rule = {
   readonly name: string;

@@ -20,6 +20,8 @@ export type PullRequest = RawRequest & {
   readonly client: string;
   /** Subject of the client's certificate, for the record; undefined where none was verified. */
   readonly identity?: string | undefined;
+  /** Its client holds too many connections: the answer is that, whatever was asked. */
+  readonly isToldOff?: boolean;
   readonly requestId: string;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;

@@ -1,7 +1,7 @@
 /** Complete answers and beginnings of transfers, in the room for bytes that wait for clients (room.ts). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { clientKey } from './client-key.ts';
+import { toClientKey } from '../listen/client-key.ts';
 import type { Lease, Room } from './room.ts';
 import { sendResponse } from './send-response.ts';
 import type { Response } from './types.ts';
@@ -20,7 +20,7 @@ export async function admit(
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   res.once('close', leave);
-  const client = clientKey(req.socket.remoteAddress);
+  const client = toClientKey(req.socket.remoteAddress);
   const cut = (): void => void res.destroy();
   const lease =
     req.method === 'HEAD' ? room.hold(client, 0, cut) : await room.admit(client, cut, gone.signal);
@@ -32,7 +32,7 @@ export async function admit(
 
 /** Sends a complete answer, and counts what the client does not take of it at once. */
 export function sendHeld(room: Room, res: ServerResponse, response: Response, busy: () => Response): void {
-  const client = clientKey(res.req.socket.remoteAddress);
+  const client = toClientKey(res.req.socket.remoteAddress);
   const length = res.req.method === 'HEAD' ? 0 : (response.body?.length ?? 0);
   sendResponse(res, length > LARGE_BYTES && !room.fits(client, length) ? busy() : response);
   if (res.writableLength === 0 || res.destroyed) return;

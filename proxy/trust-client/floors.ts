@@ -3,9 +3,15 @@ import { identityOf, type PublicKey } from './keys.ts';
 import { countSigners, type Role } from './signatures.ts';
 import type { RoleRecord } from './types.ts';
 
-/** The keys of today that signed the floor, in whatever certificate or encoding they are declared now. */
+/**
+ * The keys of today that signed the floor, in whatever certificate or encoding they are declared now; not one that is
+ * declared as a type it does not have, as such a key can sign nothing.
+ */
 export function signersIn(floor: RoleRecord, keys: readonly PublicKey[]): readonly PublicKey[] {
-  return keys.filter((key) => floor.signers.includes(key.id) || floor.signers.includes(identityOf(key)));
+  const signed = new Set(floor.signers);
+  return keys.filter(
+    (key) => key.algorithm !== 'unknown' && (signed.has(key.id) || signed.has(identityOf(key))),
+  );
 }
 
 /**

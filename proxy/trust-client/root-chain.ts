@@ -175,7 +175,8 @@ function appendRoot(
       'metadata_rollback',
       'rollback',
       `a root served as version ${trusted.metadata.version + 1} says it is version ${next.metadata.version}`,
-      { role: 'root' },
+      // One that was followed before is a stale copy.
+      { role: 'root', isLag: chain.some(({ sha256 }) => sha256 === next.sha256) },
     );
   }
   verifyNextRoot(trusted, next, gun);

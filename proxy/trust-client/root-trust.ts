@@ -115,7 +115,8 @@ export function verifyNextRoot(trusted: RootFile, next: RootFile, gun: string): 
     );
   }
   if (next.metadata.version <= trusted.metadata.version) {
-    throw rollback('root', next.metadata.version, trusted.metadata.version + 1);
+    // Vouched for, and older than what was seen: a lagging replica has just this.
+    throw rollback('root', next.metadata.version, trusted.metadata.version + 1, true);
   }
   verifySelfSigned(next, requireRootKeys(next.metadata, gun, undefined));
 }

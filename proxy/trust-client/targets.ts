@@ -6,9 +6,10 @@ import type { Gun } from '../registry/reference.ts';
 import { PathSet } from './path-set.ts';
 import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
+import { signingKeysOf } from './signing-keys.ts';
 import type { TargetTable } from './target-table.ts';
 import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
-import type { RoleName, RoleStatus, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
+import type { RoleName, RoleStatus, SigningKeys, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
 
 const RELEASES = 'targets/releases';
 /** Roles asked in one search for signed names near another: bounds the work of one refusal. */
@@ -46,6 +47,7 @@ export class VerifiedRepository implements VerifiedTrust {
   readonly timestampSha256: string;
   /** Of the remembered entry that holds this: while it is the same, nobody has seen anything newer. */
   readonly stamp: StateStamp;
+  readonly signingKeys: ReadonlyMap<string, SigningKeys>;
   private readonly top: TargetsRole;
   private readonly delegations: ReadonlyMap<RoleName, TargetsRole>;
   private readonly belowReleases: readonly TargetsRole[];
@@ -63,6 +65,7 @@ export class VerifiedRepository implements VerifiedTrust {
     this.firstToExpire = first.role;
     this.top = toTargetsRole(trusted.targets);
     this.delegations = new Map([...trusted.delegations].map(([name, file]) => [name, toTargetsRole(file)]));
+    this.signingKeys = signingKeysOf(trusted.delegations.values());
     this.belowReleases = [...this.delegations.values()].filter(({ role }) => role.startsWith(`${RELEASES}/`));
   }
 
@@ -73,9 +76,14 @@ export class VerifiedRepository implements VerifiedTrust {
       (sum, { targets, paths }) => sum + targets.bytes + bytesOfTexts(paths.paths),
       0,
     );
+    const signed = [...this.signingKeys.values()].flatMap(({ keys }) => keys.flat());
     const ids = this.roles.map(({ role, keyIds, canonicalKeyIds }) => [role, ...keyIds, ...canonicalKeyIds]);
     return (
-      ofRoles + ids.reduce((sum, texts) => sum + ROLE_BYTES + bytesOfTexts(texts), this.root.bytes.length)
+      ofRoles +
+      ids.reduce(
+        (sum, texts) => sum + ROLE_BYTES + bytesOfTexts(texts),
+        this.root.bytes.length + bytesOfTexts(signed),
+      )
     );
   }
 

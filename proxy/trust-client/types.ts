@@ -113,6 +113,14 @@ export type TrustedTarget = {
   readonly expires: Date;
 };
 
+/** Whose signatures on a delegation's file are valid. */
+export type SigningKeys = {
+  /** How many the delegation asks for, as declared. */
+  readonly threshold: number;
+  /** Each distinct key that signed, by every ID it signed under: TUF and canonical, in each encoding. */
+  readonly keys: readonly (readonly string[])[];
+};
+
 /** One role of the verified set, for people, metrics and `inspect`. */
 export type RoleStatus = {
   readonly role: RoleName;
@@ -131,6 +139,8 @@ export interface VerifiedTrust {
   readonly roles: readonly RoleStatus[];
   /** The first expiry of root, timestamp, snapshot and targets: after it nothing here may be used. */
   readonly expires: Date;
+  /** Who signed each delegation, by its name without `targets/`. Absent: not known, so no rule that names keys is met. */
+  readonly signingKeys?: ReadonlyMap<string, SigningKeys>;
   /** The role among those four that expires first. */
   readonly firstToExpire: RoleName;
   /** The tag's signed target in Docker's order of roles, or undefined: the tag is not signed. */

@@ -6,12 +6,11 @@
  */
 import type { Gun } from '../registry/reference.ts';
 import { checkAtOnce, type FileChecker } from './check-file.ts';
-import { sha256Hex, sha256OffThread } from './encoding.ts';
+import { sha256Hex } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { createRepositoryFiles, type RepositoryFiles } from './fetch.ts';
-import { LIMITS } from './limits.ts';
 import { inTime, LostRace, type Proven, recall } from './memory.ts';
-import type { FileMeta } from './metadata.ts';
+import { type Pass, proveAll } from './prove.ts';
 import {
   catchUpRoots,
   findFirstRoot,
@@ -21,10 +20,10 @@ import {
   type RootChain,
   restoreRootChain,
 } from './root-chain.ts';
-import type { RootFile, RootPin } from './root-trust.ts';
+import type { RootPin } from './root-trust.ts';
 import { VerifiedRepository } from './targets.ts';
-import { type CheckFile, TrustedMetadata } from './trusted-metadata.ts';
-import type { RoleName, StoredTrust, TrustSource, TrustState } from './types.ts';
+import type { CheckFile } from './trusted-metadata.ts';
+import type { RoleName, TrustSource, TrustState } from './types.ts';
 
 export type UpdateDeps = {
   readonly source: TrustSource;
@@ -41,16 +40,6 @@ export type UpdateRequest = {
   readonly signal: AbortSignal;
   /** What an earlier update proved: if the server still names the same timestamp, nothing else is asked. */
   readonly previous?: VerifiedRepository | undefined;
-};
-
-type Pass = {
-  readonly gun: Gun;
-  readonly now: Date;
-  readonly stored: StoredTrust;
-  readonly files: RepositoryFiles;
-  readonly check: CheckFile;
-  /** From the state alone: a root that was seen since may be newer than the rest. */
-  readonly isRestored?: true;
 };
 
 /** How often an update is judged again because another one was saved before it. */
@@ -198,144 +187,3 @@ function isHealedByNewerRoot(error: unknown): boolean {
 }
 
 const NO_BYTES = new Uint8Array();
-
-async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMetadata> {
-  const { gun, stored, now, check } = pass;
-  const held = await heldIn(stored);
-  const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
-  await proveTimestamp(trusted, pass, roots);
-  await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
-  if (!trusted.isRootNamedBySnapshot) {
-    const isEarlier = roots.some((root) => trusted.isNamedBySnapshot(root));
-    if (!(isEarlier && pass.isRestored)) {
-      throw new TrustError(
-        'metadata_invalid',
-        'hash_mismatch',
-        `the snapshot of ${gun} names another root than the trusted one`,
-        { role: 'root', isLag: isEarlier },
-      );
-    }
-  }
-  await proveTargets(trusted, pass);
-  return trusted;
-}
-
-/** Delegations whose remembered file is the one that set their floor. */
-async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleName>> {
-  const held = new Set<RoleName>();
-  for (const [role, bytes] of files) {
-    const floor = role.startsWith('targets/') ? floors.get(role) : undefined;
-    if (floor !== undefined && (await sha256OffThread(bytes)) === floor.sha256) held.add(role);
-  }
-  return held;
-}
-
-/** A cache on the way may lawfully hand out a timestamp a few minutes old, so a stale one is asked for once more (§1.2). */
-async function proveTimestamp(
-  trusted: TrustedMetadata,
-  { files, gun, check }: Pass,
-  roots: RootChain,
-): Promise<void> {
-  const bytes = await files.current('timestamp');
-  if (bytes === undefined) throw noTrustData(gun);
-  const accept = (candidate: Uint8Array) => acceptTimestamp(trusted, candidate, roots, check);
-  try {
-    await accept(bytes);
-  } catch (error) {
-    const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
-    // A server that then falls silent must not turn what it showed into an outage.
-    const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
-    if (again === undefined) throw error;
-    await accept(again);
-  }
-}
-
-/** One that an earlier root's keys signed is refused like any that too few signed, but it is what a lagging replica has. */
-async function acceptTimestamp(
-  trusted: TrustedMetadata,
-  bytes: Uint8Array,
-  roots: RootChain,
-  check: CheckFile,
-): Promise<void> {
-  try {
-    await trusted.acceptTimestamp(bytes);
-  } catch (error) {
-    if (!(error instanceof TrustError) || error.fault !== 'threshold') throw error;
-    const isLag = await isSignedUnder(roots.slice(0, -1).slice(-EARLIER_ROOTS), bytes, check);
-    const { code, fault, message, role } = error;
-    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag });
-  }
-}
-
-/** How far a replica may lag and still be known for one. */
-const EARLIER_ROOTS = 8;
-
-async function isSignedUnder(
-  roots: readonly RootFile[],
-  bytes: Uint8Array,
-  check: CheckFile,
-): Promise<boolean> {
-  for (const { metadata } of roots) {
-    const keys = metadata.roles.timestamp;
-    const signed = check({ kind: 'timestamp', role: 'timestamp', bytes, keys, meta: undefined });
-    if (await signed.then(() => true, isNotSigned)) return true;
-  }
-  return false;
-}
-
-function isNotSigned(error: unknown): false {
-  if (error instanceof TrustError && !error.isOutage) return false;
-  throw error;
-}
-
-function undefinedOnOutage(failure: unknown): undefined {
-  if (failure instanceof TrustError && failure.isOutage) return undefined;
-  throw failure;
-}
-
-/**
- * Targets and every delegation below it. All the snapshot names are asked for together, before it is known which of
- * them are declared: their hashes are known already, and waiting for one after the other is what makes others slow.
- */
-async function proveTargets(trusted: TrustedMetadata, pass: Pass): Promise<void> {
-  const { meta } = trusted.snapshot.metadata;
-  const names = [...meta.keys()].filter((name) => name !== 'root');
-  const early = new Map<RoleName, Promise<Uint8Array>>();
-  for (const name of names.length > LIMITS.delegations ? ['targets'] : names) {
-    const bytes = fetchNamed(pass, name, meta);
-    // Whoever needs the file meets its failure; one that nobody declares may fail unseen.
-    bytes.catch(() => undefined);
-    early.set(name, bytes);
-  }
-  const bytesFor = (name: RoleName) => early.get(name) ?? fetchNamed(pass, name, meta);
-  await trusted.acceptTargets(await bytesFor('targets'));
-  const parents = [trusted.targets];
-  for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
-    for (const declared of trusted.declaredBy(parent)) {
-      if (declared.meta === undefined) {
-        trusted.skipAbsent(declared);
-        continue;
-      }
-      const verified = await trusted.acceptDelegation(declared, await bytesFor(declared.name));
-      if (verified !== undefined) parents.push(verified);
-    }
-  }
-}
-
-async function fetchNamed(
-  pass: Pass,
-  role: RoleName,
-  meta: ReadonlyMap<RoleName, FileMeta>,
-): Promise<Uint8Array> {
-  const named = meta.get(role);
-  if (named === undefined) throw new Error(`${role} is asked for although the snapshot does not name it`);
-  return await bytesOf(pass, role, named);
-}
-
-/** From what is remembered where that is the very file, otherwise from the server. */
-async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta): Promise<Uint8Array> {
-  const remembered = stored.files.get(role);
-  if (remembered?.length === meta.length && (await sha256OffThread(remembered)) === meta.sha256)
-    return remembered;
-  return await files.named(role, meta);
-}

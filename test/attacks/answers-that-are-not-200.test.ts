@@ -151,7 +151,7 @@ describe('every answer of a registry', () => {
   const faultOf = (left: Left): string | undefined => {
     const isManifest = row.kind === 'tag' || row.kind === 'digest';
     const what = expected(row);
-    // A 404 that is not JSON is a missing route, which is answered with our own index (proxy/README.md, decision 22).
+    // A 404 that is not JSON is a missing route, which is answered with our own index (proxy/README.md, "Decisions taken").
     if (row.kind === 'referrers' && row.status === 404 && left.status === 200) return undefined;
     if (what === 'whole') {
       if (left.status !== 200) return 'is not served';

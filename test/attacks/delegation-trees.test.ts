@@ -171,19 +171,18 @@ describe('paths', () => {
     expect((await world.resolve()).tags(world.now)).toEqual(['3.20']);
   });
 
-  test('as many paths as are allowed, at every level, are cut down in no time', async () => {
+  test('as many paths as are allowed, at every level, are cut down', async () => {
     const world = createWorld();
     const paths = Array.from({ length: LIMITS.paths }, (_, index) => `p${index}-`);
     world.repository.addDelegation('qa', { keys: [KEY], paths });
-    const children = numbered(200, 'targets/qa');
+    // As many as one file may declare paths for.
+    const children = numbered(LIMITS.pathsOfFile / LIMITS.paths, 'targets/qa');
     for (const name of children) {
       world.repository.addDelegation(name, { keys: [KEY], paths });
       world.repository.signAs(name, 'p1-x', digestOf('b'), 7);
     }
     world.repository.publish();
-    const started = performance.now();
     expect((await world.resolve()).roles).toHaveLength(4 + 1 + children.length);
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 });
 

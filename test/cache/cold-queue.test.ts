@@ -1,6 +1,5 @@
 /** One client's made-up names never stand before another client's repository. */
 import { afterEach, expect, test } from '@jest/globals';
-import { toClientKey } from '../../proxy/cache/client-key.ts';
 import { type ColdLimits, createColdQueue } from '../../proxy/cache/cold-queue.ts';
 
 const LIMITS: ColdLimits = { running: 4, runningPerClient: 2, waiting: 20, waitingPerClient: 15 };
@@ -102,18 +101,4 @@ test('a turn that does not come is said in time, and a failure frees the place',
   expect(await failing.ask('a', 'x', async () => 'y', options)).toBe('y');
   expect(failing.size()).toEqual({ running: 0, waiting: 0 });
   expect(queue.size().running).toBe(1);
-});
-
-test.each([
-  ['10.0.0.1', '10.0.0.1'],
-  ['::ffff:10.0.0.1', '10.0.0.1'],
-  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-  ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
-  ['2001:db8::1', '2001:db8:0:0::/64'],
-  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-  ['::1', '0:0:0:0::/64'],
-  ['64:ff9b::10.0.0.1', '64:ff9b:0:0::/64'],
-  ['', ''],
-])('%s counts as %s', (address, key) => {
-  expect(toClientKey(address)).toBe(key);
 });

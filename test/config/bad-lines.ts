@@ -104,4 +104,7 @@ export const BAD_LINES: readonly string[] = [
   '58_token_server.yaml:5:50 registries[0].trust.tokenServer: "auth.example.com:70000" is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.example.com',
   '58_token_server.yaml:8:5 registries[1].tokenServer: a list is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.docker.io',
   '58_token_server.yaml:9:50 registries[1].trust.tokenServer: "" is not a host; write it in lower case, without https:// and with its port unless that is the usual one, such as auth.example.com',
+  '59_signer_keys.yaml:12:32 policy.rules[0].signers.all[0].keys[0]: "ABCDEF" is not a key ID; write 64 lower-case hex digits, as "pullwarden inspect IMAGE" prints them',
+  '59_signer_keys.yaml:13:26 policy.rules[0].signers.all[1].keys: is empty; write at least one key ID',
+  '59_signer_keys.yaml:14:13 policy.rules[0].signers.all[2]: the signer "qa" is given twice; remove or change one of the two',
 ];

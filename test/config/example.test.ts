@@ -105,8 +105,12 @@ describe('config/pullwarden.example.yaml', () => {
     expect(config.trust.pins.map(({ kind }) => kind)).toEqual(['keys', 'ca']);
     expect(config.policy.rules.map(({ signers }) => signers)).toEqual([
       undefined,
-      { names: ['qa', 'security'], count: 2 },
-      { names: ['alice', 'bob', 'carol'], count: 2 },
+      { names: ['qa', 'security'], count: 2, pins: [{ name: 'qa', keys: ['a'.repeat(64)] }] },
+      {
+        names: ['alice', 'bob', 'carol'],
+        count: 2,
+        pins: [{ name: 'carol', keys: ['b'.repeat(64), 'c'.repeat(64)] }],
+      },
     ]);
   });
 });

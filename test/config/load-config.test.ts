@@ -222,6 +222,9 @@ describe('policy hash', () => {
       rules(one, two.replace('"off"', '"off", tagList: all')),
       rules(one.replace('all: [qa, ops]', 'atLeast: 1, of: [qa, ops]'), two),
       rules(one.replace(', signers: { all: [qa, ops] }', ''), two),
+      rules(one.replace('qa, ops', `{ name: qa, keys: [${'d'.repeat(64)}] }, ops`), two),
+      rules(one.replace('qa, ops', `{ name: qa, keys: [${'f'.repeat(64)}] }, ops`), two),
+      rules(one.replace('qa, ops', `qa, { name: ops, keys: [${'d'.repeat(64)}] }`), two),
       rules(one, two).replace('policy:', 'policy:\n  unmatched: pass'),
       `canary: { image: "docker.io/team/canary:never" }\n${rules(one, two)}`,
     ];
@@ -364,6 +367,19 @@ test('check says what holds, in one line', async () => {
   expect(lines).toEqual([
     expect.stringMatching(/pullwarden\.yaml holds: 1 registry, 1 rule, 0 pins \(policy [0-9a-f]{12}\)$/),
   ]);
+});
+
+test.each([
+  ['[qa, ops]', 'qa, ops'],
+  [`[qa, { name: ops, keys: [${'d'.repeat(64)}] }]`, 'qa'],
+  [`[{ name: ops, keys: [${'d'.repeat(64)}] }]`, undefined],
+])('check warns of signers without keys, and the file holds: %s', async (all, named) => {
+  const lines: string[] = [];
+  const rule = `{ name: one, match: docker.io/a/*, mode: enforce, signers: { all: ${all} } }`;
+  const path = writeConfig(`${REGISTRIES}policy:\n  rules:\n    - ${rule}\n`);
+  expect(await runCheck(path, { out: () => undefined, err: (line) => lines.push(line) })).toBe(0);
+  const warning = `warning: rule one names the signers ${named} without keys, so the holder of a repository's key can declare them; write { name: qa, keys: [ID] } with the key IDs that "pullwarden inspect IMAGE" prints`;
+  expect(lines).toEqual(named === undefined ? [] : [warning]);
 });
 
 test('schema writes the JSON Schema to a file or to standard output', async () => {

@@ -1,7 +1,7 @@
 /** Clients that reach the proxy through CONNECT, and certificates for either side. */
 import { once } from 'node:events';
 import { createServer, connect as netConnect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { createKeyPair } from '../../proxy/demo/signing-key.ts';
 import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
@@ -167,4 +167,21 @@ export async function eventually(isTrue: () => boolean): Promise<void> {
     if (Date.now() > deadline) throw new Error(`still not so: ${isTrue}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** The ClientHello that node:tls sends for this name, or for none. */
+export async function clientHello(name?: string): Promise<Buffer> {
+  const sent = new PassThrough();
+  const socket = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      sent.write(chunk);
+      done();
+    },
+  });
+  const tls = tlsConnect({ socket, ...(name === undefined ? {} : { servername: name }) });
+  tls.on('error', () => undefined);
+  const [hello] = (await once(sent, 'data')) as [Buffer];
+  tls.destroy();
+  return hello;
 }

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ConnectOptions } from '../../proxy/listen/connect.ts';
 import type { Limits } from '../../proxy/listen/limits.ts';
 import { type RunningProxy, sendRaw, startProxy } from '../pull/harness.ts';
-import { connectSetup, eventually, type Peer, readHead, sendConnect, startEcho } from './kit.ts';
+import { clientHello, connectSetup, eventually, type Peer, readHead, sendConnect, startEcho } from './kit.ts';
 
 const running: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -36,7 +36,7 @@ function at(address: string): { readonly lookup: LookupFunction; readonly asked:
   return { lookup, asked };
 }
 
-async function say(socket: Socket, text: string): Promise<string> {
+async function say(socket: Socket, text: string | Buffer): Promise<string> {
   socket.write(text);
   const [chunk] = (await once(socket, 'data')) as [Buffer];
   return chunk.toString();
@@ -48,7 +48,8 @@ describe('a listed host', () => {
     const { port, events } = await start({ tunnel: [`token.example:${peer.port}`], lookup });
     const { socket, status, text } = await sendConnect(`token.example:${peer.port}`, { port });
     expect([status, text]).toEqual([200, 'HTTP/1.1 200 Connection established\r\n\r\n']);
-    expect(await say(socket, '\x16\x03\x01 anything')).toBe('\x16\x03\x01 anything');
+    const hello = await clientHello('token.example');
+    expect(await say(socket, hello)).toBe(hello.toString());
     expect(asked).toEqual(['token.example']);
     expect(events).toEqual([expect.objectContaining({ result: 'tunnelled' })]);
     socket.destroy();
@@ -59,7 +60,7 @@ describe('a listed host', () => {
     const peer = await echo();
     const { port } = await start({ tunnel: [`127.0.0.1:${peer.port}`] });
     const { socket } = await sendConnect(`127.0.0.1:${peer.port}`, { port });
-    const sent = Buffer.alloc(8 * 1024 * 1024, 'tunnel');
+    const sent = Buffer.concat([await clientHello(), Buffer.alloc(8 * 1024 * 1024, 'tunnel')]);
     const chunks: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.end(sent);
@@ -185,6 +186,8 @@ describe('limits', () => {
     const { port } = await start({ tunnel: [target] });
     const before = process.memoryUsage().rss;
     const clients = await Promise.all(Array.from({ length: 20 }, () => sendConnect(target, { port })));
+    const hello = await clientHello();
+    for (const { socket } of clients) socket.pause().write(hello);
     let last = -1;
     await eventually(() => {
       const isStill = last === sent;
@@ -201,7 +204,7 @@ describe('limits', () => {
     const target = `127.0.0.1:${peer.port}`;
     const { port } = await start({ tunnel: [target] });
     const { socket } = await sendConnect(target, { port });
-    await say(socket, 'x');
+    await say(socket, await clientHello());
     socket.resetAndDestroy();
     await eventually(() => peer.sockets.size === 0);
   });
@@ -211,6 +214,7 @@ describe('limits', () => {
     const target = `127.0.0.1:${peer.port}`;
     const proxy = await start({ tunnel: [target] });
     const { socket } = await sendConnect(target, { port: proxy.port });
+    await say(socket, await clientHello());
     running.splice(
       running.findIndex((part) => 'port' in part && part.port === proxy.port),
       1,

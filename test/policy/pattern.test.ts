@@ -44,6 +44,7 @@ describe('what a pattern covers', () => {
     ['registry.example.com:5000/**', 'registry.example.com:5000/app', true],
     ['registry.example.com/**', 'registry.example.com:5000/app', false],
     ['[::1]:5000/**', '[::1]:5000/app', true],
+    ['[::1]/**', '[::1]/app', true],
     // A piece is never placed on what an earlier piece has taken.
     ['docker.io/team/a*bc*cd*e', 'docker.io/team/abcde', false],
     ['docker.io/team/a*bc*cd*e', 'docker.io/team/abccde', true],

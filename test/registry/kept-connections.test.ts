@@ -28,12 +28,15 @@ async function start(handler: Handler): Promise<{ server: ScriptedUpstream; http
 }
 
 /** Answers the first request of each connection, and ends it in this way at the second. */
-function onceEach(end: (socket: Socket) => void): Handler {
+function onceEach(
+  end: (socket: Socket) => void,
+  answer: (req: { readonly url?: string | undefined }) => string = ({ url }) => `${url}`,
+): Handler {
   const used = new WeakSet<Socket>();
   return (req, res) => {
     if (used.has(req.socket)) return end(req.socket);
     used.add(req.socket);
-    res.end(req.method === 'HEAD' ? undefined : `${req.url}`);
+    res.end(req.method === 'HEAD' ? undefined : answer(req));
   };
 }
 
@@ -66,7 +69,8 @@ describe('a kept connection that ends as it is used', () => {
   });
 
   test('of a trust server, too', async () => {
-    const { http } = await start(onceEach((socket) => socket.destroy()));
+    const answer = ({ url }: { readonly url?: string | undefined }) => JSON.stringify({ url });
+    const { http } = await start(onceEach((socket) => socket.destroy(), answer));
     const source = createNotarySource(http);
     const limits = { maxBytes: 1000, signal: new AbortController().signal };
     for (const role of ['root', 'timestamp', 'snapshot']) {

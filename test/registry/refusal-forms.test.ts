@@ -43,6 +43,7 @@ describe('the table', () => {
     for (const row of REFUSAL_FORMS) {
       for (const cell of [row.client, row.versions, row.position, row.outcome]) expect(cell).not.toBe('');
       expect(row.evidence).toMatch(/§\d/);
+      expect(row.test.name).not.toBe('');
       expect(readFileSync(row.test.file, 'utf8')).toContain(`'${row.test.name}'`);
     }
   });
@@ -156,6 +157,21 @@ describe('what it does to a refusal', () => {
       expect(toForm(answer, asker(), IMAGE)).toBe(answer);
     },
   );
+
+  test('a registry’s own answer, long as its image’s name is, still ends in the words that stop a daemon', () => {
+    const answer: Response = { status: 404, reasonPhrase: undefined, headers: new Map(), body: undefined };
+    const { reasonPhrase } = toForm(answer, DAEMON, `docker.io/${'x'.repeat(400)}:1`);
+    expect(reasonPhrase).toMatch(/^Pullwarden: docker\.io\/x+ \(no such process\)$/);
+    expect(reasonPhrase).toHaveLength(200);
+  });
+
+  test('an error at the ping that is no challenge stays an error', () => {
+    const ping = { ...DAEMON, asks: 'base' } as const;
+    const broken = { ...challenge('Basic realm="r"'), status: 500 };
+    expect(toForm(broken, ping, IMAGE)).toBe(broken);
+    const silent: Response = { status: 401, reasonPhrase: undefined, headers: new Map(), body: undefined };
+    expect(toForm(silent, ping, IMAGE)).toBe(silent);
+  });
 
   test('what is no refusal stays as it is', () => {
     for (const status of [200, 206, 304, 307]) {

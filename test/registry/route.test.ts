@@ -164,6 +164,114 @@ test('a transfer encoding Node has not understood yet is refused before anything
   expect(read('chunked')).toMatchObject({ kind: 'route' });
 });
 
+test.each(['PUT', 'POST', 'DELETE', 'OPTIONS', 'get', 'X'.repeat(30)])('%s is no pull', (method) => {
+  const result = route('/v2/a/manifests/t', 'h', TABLE, method);
+  const sentence = `${method.slice(0, 20)} is not accepted: this proxy only serves pulls; push to the registry itself`;
+  expect(result).toEqual({ kind: 'refused', refusal: { reason: 'method_not_allowed', message: sentence } });
+});
+
+test('HTTP/1.0 is spoken, with a Host and without one', () => {
+  const request = { method: 'HEAD', target: '/v2/a/b/manifests/t', httpVersion: '1.0' };
+  for (const rawHeaders of [['Host', 'h'], []])
+    expect(parseRoute({ ...request, rawHeaders }, TABLE)).toMatchObject({ kind: 'route' });
+});
+
+test('a Host header that is there twice is refused, and only names of headers are compared', () => {
+  const request = { method: 'GET', target: '/v2/a/b/manifests/t' };
+  const kind = (...rawHeaders: readonly string[]) => parseRoute({ ...request, rawHeaders }, TABLE).kind;
+  expect(kind('Host', 'h', 'hOST', 'h')).toBe('refused');
+  expect(kind('Host', 'h', 'X-A', 'host', 'X-B', 'y')).toBe('route');
+});
+
+test('a request-target of 2048 characters is read, a longer one is not', () => {
+  const target = (length: number) => `/v2/a/b/tags/list?${'n=1&'.repeat(1000)}`.slice(0, length);
+  const messageOf = (length: number) => {
+    const result = route(target(length));
+    return result.kind === 'refused' ? result.refusal.message : '';
+  };
+  expect(messageOf(2048)).toContain('more than once');
+  expect(messageOf(2049)).toContain('longer than 2048');
+});
+
+describe('a connection made for one registry', () => {
+  const through = (connectedTo: string, host: string, table = TABLE) =>
+    parseRoute(
+      { method: 'GET', target: '/v2/a/b/manifests/t', rawHeaders: ['Host', host], connectedTo },
+      table,
+    );
+
+  test('serves that registry, with the port of HTTPS or without it, in any case of letters', () => {
+    for (const host of ['quay.io', 'Quay.IO:443'])
+      expect(through('quay.io', host)).toMatchObject({
+        route: { registry: 'quay.io', by: 'host', isOwnName: true },
+      });
+  });
+
+  test('serves no other Host', () => {
+    for (const host of ['docker.io', 'quay.io:8443', 'quay.io.evil', ''])
+      expect(through('quay.io', host)).toMatchObject({ refusal: { code: 'NAME_INVALID' } });
+  });
+
+  test('serves nothing, the default registry least of all, once a reload took the registry away', () => {
+    expect(through('gone.io', 'gone.io')).toMatchObject({
+      refusal: { reason: 'namespace_unknown' },
+      unknown: { registry: 'gone.io', repository: 'a/b' },
+      addressed: { by: 'host', isOwnName: false },
+    });
+  });
+});
+
+describe('a registry with a port as the first segment', () => {
+  const table = createRegistryTable(
+    [
+      { name: 'r.example:5000', aliases: [], hosts: [] },
+      { name: 'docker.io', aliases: [], hosts: [], prefix: '/hub' },
+    ],
+    'docker.io',
+  );
+
+  test('is a registry only if it is configured, and never part of a repository', () => {
+    expect(route('/v2/r.example:5000/a/manifests/t', 'h', table)).toMatchObject({
+      route: { registry: 'r.example:5000', by: 'path', repository: 'a' },
+    });
+    for (const target of [
+      '/v2/r.example:5001/a/manifests/t',
+      '/v2/r.example:5000/a/manifests/t?ns=docker.io',
+      '/hub/v2/r.example:5000/a/manifests/t',
+    ])
+      expect(route(target, 'h', table)).toMatchObject({
+        refusal: { reason: 'bad_request', code: 'NAME_INVALID' },
+      });
+  });
+
+  test('is named as unknown when a mirror asks for it', () => {
+    expect(route('/v2/a/manifests/t?ns=r.example:5001', 'h', table)).toMatchObject({
+      refusal: {
+        reason: 'namespace_unknown',
+        message:
+          'r.example:5001 is not a registry this proxy serves; ask its operator to configure it or pull from another one',
+      },
+      addressed: { by: 'ns', ns: 'r.example:5001' },
+    });
+  });
+});
+
+test('the trust data of a name without library/ is that of this very name', () => {
+  expect(route('/v2/docker.io/alpine/_trust/tuf/root.json')).toMatchObject({
+    route: { kind: 'trust', repository: 'alpine', gun: 'docker.io/alpine', file: 'root.json' },
+  });
+});
+
+test('a parameter counts only where it means something', () => {
+  for (const target of [
+    '/v2/a/manifests/t?artifactType=a/b',
+    '/v2/a/manifests/t?n=1',
+    `/v2/a/referrers/${SHA256}?last=x`,
+    `/v2/a/blobs/${SHA256}?page=YQ`,
+  ])
+    expect(route(target)).toMatchObject({ refusal: { reason: 'bad_request', code: 'NAME_INVALID' } });
+});
+
 test('hostile targets take no time', () => {
   const started = performance.now();
   for (const part of ['a-', 'a__', 'a/', 'a.', '-', '_', 'manifests/', 'a/manifests/']) {

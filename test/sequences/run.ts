@@ -17,6 +17,8 @@ import { describe, type Process, type Step, type Tag } from './steps.ts';
 const REFRESH_MS = 60_000;
 /** Never reached: a request that is held is released by a step, or at the end. */
 const TIMEOUT_MS = 600_000;
+/** A question that is held is waited for no longer than this where something verified is there. */
+const PATIENCE_MS = 50;
 const RULE: Rule = { name: 'all', match: '**', mode: 'enforce', signers: undefined, tagList: 'signed' };
 const NO_CANARY = { registry: 'none', repository: 'none', tag: 'none' };
 
@@ -144,9 +146,12 @@ class Run {
     }
     const isUnderWay = this.#pending.some((it) => it.session === session && !it.isDone);
     // What a question in the background was shown after the last answer.
-    for (const memory of [session.known, this.#stored]) memory.see(line.rootsShown);
-    if (!isUnderWay) Object.assign(line, { asked: 0, current: true });
-    if (!isUnderWay) line.rootsShown.clear();
+    if (!isUnderWay) {
+      // One that is still held may not have come to judge them.
+      for (const memory of [session.known, this.#stored]) memory.see(line.rootsShown);
+      Object.assign(line, { asked: 0, current: true });
+      line.rootsShown.clear();
+    }
     const before = new Knowledge().merge(session.known);
     // One that joins a question under way gets what was true when that began.
     const joined = this.#pending.find((it) => it.session === session && !it.isDone);
@@ -198,7 +203,10 @@ class Run {
     }
     // A state that was taken away may be missed from then on: that is not the server's fault.
     const isHonest = !this.#server.wasForged && !isHeld && !this.#isRemoved;
-    if (outcome.kind === 'failed' && isHonest && mustBeServed(seen, this.#now, this.#owner)) {
+    // A root that another process saved first counts as well: this one read it from the state.
+    const fleet = new Knowledge().merge(seen).merge(this.#stored);
+    const isDue = [seen, fleet].every((memory) => mustBeServed(memory, this.#now, this.#owner));
+    if (outcome.kind === 'failed' && isHonest && isDue) {
       this.#violate(
         'refused',
         by,
@@ -269,6 +277,7 @@ class Run {
       state: this.#state(by),
       refreshMs: REFRESH_MS,
       timeoutMs: TIMEOUT_MS,
+      patienceMs: PATIENCE_MS,
       now: () => this.#now,
     });
     const session = { line, cache, known: new Knowledge() };

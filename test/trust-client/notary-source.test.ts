@@ -20,10 +20,21 @@ let server: NotaryServer;
 let client: HttpClient;
 const cleanUp: (() => Promise<void>)[] = [];
 
-async function start(options: NotaryServerOptions = {}, auth = ANONYMOUS): Promise<void> {
+async function start(
+  options: NotaryServerOptions = {},
+  auth = ANONYMOUS,
+  tokenServer?: string,
+): Promise<void> {
   server = new NotaryServer({ repositories: [world.repository], ...options });
   const baseUrl = await server.start();
-  client = createHttpClient({ upstream: 'trust', kind: 'notary', baseUrl, auth, bodyIdleTimeoutMs: 200 });
+  client = createHttpClient({
+    upstream: 'trust',
+    kind: 'notary',
+    baseUrl,
+    auth,
+    bodyIdleTimeoutMs: 200,
+    ...(tokenServer === undefined ? {} : { tokenServer }),
+  });
   cleanUp.push(
     () => client.close(),
     () => server.stop(),
@@ -137,7 +148,7 @@ describe('who is asking', () => {
 
   test('a 401 of the request itself starts the token flow, once for all files', async () => {
     const tokens = await startTokens();
-    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT);
+    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT, new URL(tokens.realm).host);
     expect(digestIn(await resolve(), '3.20')).toBe(digestOf('a'));
     expect(tokens.requests.at(0)?.url).toContain(encodeURIComponent(`repository:${GUN}:pull`));
     expect(tokens.requests.length).toBeLessThanOrEqual(2);
@@ -145,7 +156,7 @@ describe('who is asking', () => {
 
   test('an account the token server refuses is an outage, not an unsigned repository', async () => {
     const tokens = await startTokens('another');
-    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT);
+    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT, new URL(tokens.realm).host);
     await refusal(resolve(), 'trust_unreachable', 'unreachable');
   });
 
@@ -153,7 +164,7 @@ describe('who is asking', () => {
     const tokens = new TokenServer({ users: { proxy: { password: 'secret', repositories: {} } } });
     await tokens.start();
     cleanUp.push(() => tokens.stop());
-    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT);
+    await start({ access: bearerAccess(tokens, 'notary') }, ACCOUNT, new URL(tokens.realm).host);
     const error = await refusal(resolve(), 'trust_unreachable', 'unreachable');
     expect(error.message).toContain('401');
   });

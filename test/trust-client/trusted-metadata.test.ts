@@ -57,7 +57,7 @@ test('a delegation without a hash is never looked at', async () => {
   }
 });
 
-describe('the file that is named: its length and every hash given must agree', async () => {
+describe('the file that is named: its length and every hash given must agree', () => {
   const other = { sha256: Buffer.alloc(32).toString('base64'), sha512: Buffer.alloc(64).toString('base64') };
   const changes: readonly (readonly [string, (meta: PlainMeta) => PlainMeta])[] = [
     ['a byte more', (meta) => ({ ...meta, length: meta.length + 1 })],
@@ -102,7 +102,7 @@ describe('the file that is named: its length and every hash given must agree', a
   });
 });
 
-describe('the delegations that are followed', async () => {
+describe('the delegations that are followed', () => {
   test('those that are passed over count too, up to the last one and not one more', async () => {
     const served = createWorld();
     for (const name of ['a', 'b', 'c']) {

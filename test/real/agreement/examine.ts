@@ -38,7 +38,7 @@ export interface Subject {
   /** Without the pin the root may not be trusted. */
   readonly needsPin: boolean;
   /** What a client with state makes of the change, where that is to refuse it. */
-  readonly breaksWith?: 'recreated' | 'recreatedWithSameRoot' | 'deleted';
+  readonly breaksWith?: 'recreated' | 'recreatedWithSameRoot' | 'deleted' | 'readdDelegation';
   publish(): Promise<void>;
   change(): Promise<void>;
 }
@@ -135,7 +135,7 @@ function isGone(ours: Outcome<OurView>): boolean {
   return ours.kind === 'refused' && ours.why.startsWith('no_trust_data');
 }
 
-/** With state and without it we say the same, unless the repository was made anew in between. */
+/** With state and without it we say the same, unless the repository, or a signer, was made anew in between. */
 function compareWarm(
   { label, breaksWith }: Subject,
   warm: Outcome<OurView>,
@@ -145,8 +145,9 @@ function compareWarm(
   if (describe(warm) === describe(cold)) return;
   const wasMadeAnew = breaksWith === 'recreated' || breaksWith === 'recreatedWithSameRoot';
   const isRefused = warm.kind === 'refused' && /^(root_rotation_refused|metadata_rollback)/.test(warm.why);
+  const isHidden = breaksWith === 'readdDelegation' && isRefused;
   findings.settle(
-    wasMadeAnew && isRefused ? 'recreated repository' : undefined,
+    wasMadeAnew && isRefused ? 'recreated repository' : isHidden ? 'signer declared again' : undefined,
     `${label}: warm ${describe(warm)}, cold ${describe(cold)}`,
   );
 }
@@ -194,6 +195,7 @@ function createRoleLister(server: NotaryServer, gun: Gun): (role: string) => Ret
 const STRICTER = new Map<string, DifferenceName>([
   ['recreatedWithSameRoot', 'same root version'],
   ['deleted', 'cached after 404'],
+  ['readdDelegation', 'signer declared again'],
 ]);
 
 function describe(ours: Outcome<OurView>): string {

@@ -52,6 +52,11 @@ export const KNOWN_DIFFERENCES = {
     what: 'docker with state accepts another root of the same or a lower version; we want a higher one',
     switch: 'trust reset',
   },
+  'signer declared again': {
+    section: '§8, §13',
+    what: 'a signer that was removed and declared again under the same keys, and has not signed since, looks like one whose file is hidden; with state we want its file',
+    switch: 'a signature of that signer, or trust reset',
+  },
   'cached after 404': {
     section: '§7.4, §13',
     what: 'docker with state goes on showing a repository that the server says is gone; for us it has no trust data',

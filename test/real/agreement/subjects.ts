@@ -58,6 +58,7 @@ const BREAKS = new Map<Shape['change'], NonNullable<Subject['breaksWith']>>([
   ['recreate', 'recreated'],
   ['recreateSameRoot', 'recreatedWithSameRoot'],
   ['delete', 'deleted'],
+  ['readdDelegation', 'readdDelegation'],
 ]);
 
 export async function toDockerSubject(

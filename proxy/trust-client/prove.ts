@@ -1,0 +1,135 @@
+/** What the server, or the state, must show to prove one repository: timestamp, snapshot, targets and delegations. */
+import type { Gun } from '../registry/reference.ts';
+import { sha256OffThread } from './encoding.ts';
+import { TrustError } from './errors.ts';
+import type { RepositoryFiles } from './fetch.ts';
+import { LIMITS } from './limits.ts';
+import type { FileMeta } from './metadata.ts';
+import { newestOf, noTrustData, type RootChain } from './root-chain.ts';
+import { type CheckFile, TrustedMetadata } from './trusted-metadata.ts';
+import type { RoleName, StoredTrust } from './types.ts';
+
+export type Pass = {
+  readonly gun: Gun;
+  readonly now: Date;
+  readonly stored: StoredTrust;
+  readonly files: RepositoryFiles;
+  readonly check: CheckFile;
+  /** From the state alone: a root that was seen since may be newer than the rest. */
+  readonly isRestored?: true;
+};
+
+/** @throws TrustError. */
+export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMetadata> {
+  const { gun, stored, now, check } = pass;
+  const held = await heldIn(stored);
+  const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
+  await proveTimestamp(trusted, pass);
+  await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
+  if (!trusted.isRootNamedBySnapshot) {
+    const isEarlier = roots.some((root) => trusted.isNamedBySnapshot(root));
+    // An earlier root: the snapshot lags. One that nobody showed: the root files do.
+    if (!(isEarlier && pass.isRestored)) {
+      throw new TrustError(
+        'metadata_invalid',
+        'hash_mismatch',
+        `the snapshot of ${gun} names another root than the trusted one`,
+        { role: 'root', isLag: true },
+      );
+    }
+  }
+  await proveTargets(trusted, pass);
+  return trusted;
+}
+
+/** Delegations whose remembered file is the one that set their floor. */
+async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleName>> {
+  const held = new Set<RoleName>();
+  for (const [role, bytes] of files) {
+    const floor = role.startsWith('targets/') ? floors.get(role) : undefined;
+    if (floor !== undefined && (await sha256OffThread(bytes)) === floor.sha256) held.add(role);
+  }
+  return held;
+}
+
+/** A cache on the way may lawfully hand out a timestamp a few minutes old, so a stale one is asked for once more (§1.2). */
+async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): Promise<void> {
+  const bytes = await files.current('timestamp');
+  if (bytes === undefined) throw noTrustData(gun);
+  const accept = (candidate: Uint8Array) => acceptTimestamp(trusted, candidate);
+  try {
+    await accept(bytes);
+  } catch (error) {
+    const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
+    // A server that then falls silent must not turn what it showed into an outage.
+    const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
+    if (again === undefined) throw error;
+    await accept(again);
+  }
+}
+
+/**
+ * One that too few of today's keys signed is refused, but the key may have been replaced where we cannot see it: a replica
+ * has the root from before, or the timestamp. To show it says no more than silence would, so it carries no less.
+ */
+async function acceptTimestamp(trusted: TrustedMetadata, bytes: Uint8Array): Promise<void> {
+  try {
+    await trusted.acceptTimestamp(bytes);
+  } catch (error) {
+    if (!(error instanceof TrustError) || error.fault !== 'threshold') throw error;
+    const { code, fault, message, role } = error;
+    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag: true });
+  }
+}
+
+function undefinedOnOutage(failure: unknown): undefined {
+  if (failure instanceof TrustError && failure.isOutage) return undefined;
+  throw failure;
+}
+
+/**
+ * Targets and every delegation below it. All the snapshot names are asked for together, before it is known which of
+ * them are declared: their hashes are known already, and waiting for one after the other is what makes others slow.
+ */
+async function proveTargets(trusted: TrustedMetadata, pass: Pass): Promise<void> {
+  const { meta } = trusted.snapshot.metadata;
+  const names = [...meta.keys()].filter((name) => name !== 'root');
+  const early = new Map<RoleName, Promise<Uint8Array>>();
+  for (const name of names.length > LIMITS.delegations ? ['targets'] : names) {
+    const bytes = fetchNamed(pass, name, meta);
+    // Whoever needs the file meets its failure; one that nobody declares may fail unseen.
+    bytes.catch(() => undefined);
+    early.set(name, bytes);
+  }
+  const bytesFor = (name: RoleName) => early.get(name) ?? fetchNamed(pass, name, meta);
+  await trusted.acceptTargets(await bytesFor('targets'));
+  const parents = [trusted.targets];
+  for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
+    for (const declared of trusted.declaredBy(parent)) {
+      if (declared.meta === undefined) {
+        trusted.skipAbsent(declared);
+        continue;
+      }
+      const verified = await trusted.acceptDelegation(declared, await bytesFor(declared.name));
+      if (verified !== undefined) parents.push(verified);
+    }
+  }
+}
+
+async function fetchNamed(
+  pass: Pass,
+  role: RoleName,
+  meta: ReadonlyMap<RoleName, FileMeta>,
+): Promise<Uint8Array> {
+  const named = meta.get(role);
+  if (named === undefined) throw new Error(`${role} is asked for although the snapshot does not name it`);
+  return await bytesOf(pass, role, named);
+}
+
+/** From what is remembered where that is the very file, otherwise from the server. */
+async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta): Promise<Uint8Array> {
+  const remembered = stored.files.get(role);
+  if (remembered?.length === meta.length && (await sha256OffThread(remembered)) === meta.sha256)
+    return remembered;
+  return await files.named(role, meta);
+}
