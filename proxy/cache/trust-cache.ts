@@ -168,7 +168,7 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       withDeadline(
         STATE_MS,
         undefined,
-        async (signal) => (await inTime(options.state, gun, signal).load(gun)) !== undefined,
+        async (signal) => (await inTime(options.state, gun, signal).stampOf(gun)) !== undefined,
       );
     const work = async (): Promise<TrustOutcome> => {
       const left = options.timeoutMs - (monotonic() - since);
