@@ -239,6 +239,17 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     await renew(due);
   };
 
+  /** Once for all hints that come together: each look at them is a walk over all that wait. */
+  let isRenewalDue = false;
+  const renewSoon = (): void => {
+    if (isRenewalDue) return;
+    isRenewalDue = true;
+    queueMicrotask(() => {
+      isRenewalDue = false;
+      void renewHinted();
+    });
+  };
+
   const changed = (registry: string, gun?: string): void => {
     const time = now().getTime();
     const hint = (name: Gun): void => {
@@ -251,12 +262,12 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       if (gun === undefined || name === gun) {
         const again = (): void => {
           hint(name);
-          void renewHinted();
+          renewSoon();
         };
         void flight.then(again, again);
       }
     }
-    void renewHinted();
+    renewSoon();
   };
 
   const refreshDue = async (): Promise<void> => {

@@ -6,6 +6,7 @@
 import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
+import { hasTooManyValues } from './json-members.ts';
 import { parseNextQuery } from './link.ts';
 import { type Caller, pullScope } from './manifest.ts';
 import { isTag } from './reference.ts';
@@ -29,6 +30,8 @@ type Page =
 
 /** Bounds of one list: all pages together in bytes, pages, names, and names asked for at a time. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
+/** Names in one page, some registries send a whole list as one; reading so many takes 20 ms. */
+const MAX_NAMES_OF_PAGE = 200_000;
 const MAX_PAGES = 500;
 const MAX_TAGS = 200_000;
 const PAGE_SIZE = 1000;
@@ -137,6 +140,7 @@ async function toRefusal(
 
 /** @returns undefined when it is no tag list. */
 function parseNames(bytes: Uint8Array): readonly string[] | undefined {
+  if (hasTooManyValues(bytes, MAX_NAMES_OF_PAGE)) return undefined;
   try {
     const parsed: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
     if (typeof parsed !== 'object' || parsed === null || !('tags' in parsed)) return undefined;
