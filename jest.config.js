@@ -2,6 +2,8 @@ export default {
   testEnvironment: 'node',
   // One for each core: much of the time goes into waiting for other programs.
   maxWorkers: '100%',
+  // In milliseconds. Ends a test that hangs; no test may fail because the machine is slow.
+  testTimeout: 60_000,
   reporters: ['default', '<rootDir>/test/closing-line.js'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cleanUp } from '../test/real/process.ts';
 import { findPart, type Part } from '../test/real/programs.ts';
+import { benchHostile } from './hostile.ts';
 import { benchPull } from './pull.ts';
 import { print, type Report, toText } from './report.ts';
 import { benchTrust } from './trust.ts';
@@ -15,6 +16,7 @@ type Bench = { readonly needs: readonly Part[]; readonly run: () => Promise<Repo
 const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ['pull', { needs: ['docker-registry', 'nginx', 'notary-server', 'notary', 'openssl'], run: benchPull }],
   ['trust', { needs: ['notary-server', 'notary', 'openssl'], run: benchTrust }],
+  ['hostile', { needs: [], run: benchHostile }],
 ]);
 const DEFAULT = 'pull';
 

@@ -3,6 +3,7 @@
  * another repository is another right to read (registry-clients.md §4.3). Whoever asks has checked that right.
  */
 import { LRUCache } from 'lru-cache';
+import { toClientKey } from '../listen/client-key.ts';
 import { createReserve, type ReserveOptions } from './reserve.ts';
 
 export type ManifestKey = { readonly registry: string; readonly repository: string; readonly digest: string };
@@ -14,7 +15,7 @@ export interface ManifestCache<Manifest> {
    * Keeps it out of reach of `set` for a while: what a tag just resolved to is still there when its client asks for it by
    * digest. When the reserve is full, those who hold the most lose their oldest.
    *
-   * @param holder whose request it was: the client's address.
+   * @param holder whose request it was: the client's address. All that one subscriber can choose from are one holder.
    */
   hold(key: ManifestKey, manifest: Manifest, holder: string): void;
   size(): { readonly entries: number; readonly bytes: number };
@@ -47,7 +48,7 @@ export function createManifestCache<Manifest extends { readonly bytes: Uint8Arra
       return cache.get(text) ?? reserve.get(text);
     },
     set: (key, manifest) => void cache.set(toText(key), manifest),
-    hold: (key, manifest, holder) => reserve.hold(toText(key), manifest, holder),
+    hold: (key, manifest, holder) => reserve.hold(toText(key), manifest, toClientKey(holder)),
     size: () => {
       const held = reserve.size();
       return { entries: cache.size + held.entries, bytes: cache.calculatedSize + held.bytes };

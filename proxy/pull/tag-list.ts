@@ -69,8 +69,9 @@ async function listSigned(
     case 'relayed':
       return { kind: 'respond', response: listed.response };
     case 'failed': {
-      const message = toSentence(`the tag list of ${gun}`, listed.reason, listed.what);
-      return refuseList(exchange, route, rule, { reason: listed.reason, message });
+      const { reason, what, retryAfter } = listed;
+      const message = toSentence(`the tag list of ${gun}`, reason, what);
+      return refuseList(exchange, route, rule, { reason, message, retryAfter });
     }
     case 'tags':
       return { kind: 'respond', response: toTagList(listed, route) };

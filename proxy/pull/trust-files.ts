@@ -71,9 +71,9 @@ function toForward(exchange: Exchange, client: HttpClient, { gun, file }: TrustR
       },
     },
     onServed: () => undefined,
-    onFailed: (_reason, what) => {
+    onFailed: (_reason, what, retryAfter) => {
       const message = toSentence(`the trust data of ${gun}`, 'trust_unreachable', what);
-      return refuse(exchange, { reason: 'trust_unreachable', message }, { gun });
+      return refuse(exchange, { reason: 'trust_unreachable', message, retryAfter }, { gun });
     },
   };
 }

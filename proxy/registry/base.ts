@@ -4,6 +4,7 @@ import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
 import { isHtml } from './media-type.ts';
 import { toRelayed } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
 import type { Refusal, Response } from './types.ts';
 
 export type BaseAnswer =
@@ -36,12 +37,13 @@ async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise
   response.body.destroy();
   // Any page answers 200; only a registry's own word opens the door.
   if (isHtml(headerOf(response.headers, 'content-type'))) return unreachable(client, 'sent a page of HTML');
-  return status === 200 ? OPEN : unreachable(client, `answered ${status}`);
+  if (status === 200) return OPEN;
+  return unreachable(client, `answered ${status}`, retryAfterOf(response.headers));
 }
 
-function unreachable({ upstream }: HttpClient, what: string): BaseAnswer {
+function unreachable({ upstream }: HttpClient, what: string, retryAfter?: string): BaseAnswer {
   const message = `${upstream} ${what}; try again later or ask this proxy's operator to check the registry`;
-  return { kind: 'refused', refusal: { reason: 'registry_unreachable', message } };
+  return { kind: 'refused', refusal: { reason: 'registry_unreachable', message, retryAfter } };
 }
 
 /** "No credentials are wanted." */

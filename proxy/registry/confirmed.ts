@@ -7,7 +7,7 @@ import { hasDigest } from './digest.ts';
 import { hasTooManyValues } from './json-members.ts';
 import { isImageType, ownMediaType, toMediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
-import { isSchema1, schema1Payload } from './schema1.ts';
+import { isSchema1, schema1Payload, toSchema1Type } from './schema1.ts';
 
 declare const COMPARED: unique symbol;
 
@@ -87,8 +87,7 @@ function typeOf(bytes: Uint8Array, contentType: string | undefined): string | un
   // What is not read does not say what it is, and must not go out as something else.
   if (hasTooManyValues(bytes)) return undefined;
   if (isImageType(contentType)) return toMediaType(bytes, contentType);
-  if (isSchema1(contentType)) return contentType;
-  return ownMediaType(bytes) ?? contentType ?? 'application/octet-stream';
+  return toSchema1Type(contentType) ?? ownMediaType(bytes) ?? contentType ?? 'application/octet-stream';
 }
 
 const ANNOUNCED_ANOTHER = 'the registry announced another digest than was asked for';

@@ -7,16 +7,25 @@
  */
 export type UpstreamErrorKind = 'unreachable' | 'timeout' | 'too_large' | 'bad_answer' | 'denied';
 
+export type UpstreamErrorContext = {
+  readonly status?: number;
+  readonly cause?: unknown;
+  readonly retryAfter?: string | undefined;
+};
+
 /** Carries the upstream's name and what happened, never a credential, a token or a URL with either. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly kind: UpstreamErrorKind;
   readonly status: number | undefined;
+  /** When to ask again, where a server said so; as retry-after.ts gives it. */
+  readonly retryAfter: string | undefined;
 
-  constructor(kind: UpstreamErrorKind, message: string, context: { status?: number; cause?: unknown } = {}) {
+  constructor(kind: UpstreamErrorKind, message: string, context: UpstreamErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.kind = kind;
     this.status = context.status;
+    this.retryAfter = context.retryAfter;
   }
 }
 

@@ -197,7 +197,9 @@ class Client implements HttpClient {
       throw new UpstreamError('denied', `${this.upstream}: refused our account (${status})`, { status });
     }
     const learnt = this.#authorization(options);
-    if (learnt === undefined) this.#account.rememberOpen(scope);
+    // "Later" says nothing about credentials.
+    const isAnswer = status !== 429 && status < 500;
+    if (learnt === undefined && isAnswer) this.#account.rememberOpen(scope);
     return learnt;
   }
 
@@ -276,10 +278,16 @@ class Client implements HttpClient {
   }
 }
 
-function toHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): UpstreamHeaders {
+/** Anything but printable ASCII becomes a question mark: what a client is told of it must fit into a header again. */
+export function toHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): UpstreamHeaders {
   const map = new Map<string, readonly string[]>();
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) map.set(name.toLowerCase(), typeof value === 'string' ? [value] : value);
+    const lines = typeof value === 'string' ? [value] : (value ?? []);
+    if (lines.length > 0)
+      map.set(
+        name.toLowerCase(),
+        lines.map((line) => line.replace(/[^\t\x20-\x7e]/g, '?')),
+      );
   }
   return map;
 }

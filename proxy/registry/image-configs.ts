@@ -14,6 +14,7 @@ import { isHtml } from './media-type.ts';
 import { isAbsolute, isRedirect } from './passthrough-headers.ts';
 import { type Digest, isDigest } from './reference.ts';
 import { toRelayed } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
 import type { SignedManifest } from './types.ts';
 
 export type HeldConfig = { readonly bytes: Uint8Array };
@@ -65,12 +66,9 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
         store.hold(key, { bytes: result }, holder);
         return undefined;
       } catch (error) {
-        if (error instanceof UpstreamError)
-          return failed(
-            'registry_unreachable',
-            `its configuration cannot be had from the registry (${error.kind})`,
-          );
-        throw error;
+        if (!(error instanceof UpstreamError)) throw error;
+        const what = `its configuration cannot be had from the registry (${error.kind})`;
+        return { ...failed('registry_unreachable', what), retryAfter: error.retryAfter };
       }
     },
     recall: (client, repository, digest) =>
@@ -96,8 +94,8 @@ async function fetchConfig(
       ? bytes
       : failed('digest_mismatch', 'the registry sent other bytes than its configuration');
   }
-  if (client.auth === 'passthrough' && (status === 401 || status === 403 || status === 429))
-    return { kind: 'relayed', response: await toRelayed(response) };
+  const isTheCallers = client.auth === 'passthrough' && (status === 401 || status === 403);
+  if (isTheCallers || status === 429) return { kind: 'relayed', response: await toRelayed(response) };
   body.destroy();
   // Where the registry sends clients elsewhere for blobs, the daemon goes there itself.
   const isElsewhere = isRedirect(status) && isAbsolute(headerOf(headers, 'location'));
@@ -105,7 +103,8 @@ async function fetchConfig(
   if (isThere || isElsewhere) return undefined;
   if (status === 404)
     return failed('signed_digest_missing', 'the registry does not have its configuration (any more)');
-  return failed('registry_unreachable', `the registry answered ${status} for its configuration`);
+  const what = `the registry answered ${status} for its configuration`;
+  return { ...failed('registry_unreachable', what), retryAfter: retryAfterOf(headers) };
 }
 
 /** Of an image's manifest; an index has none, and what is neither is left to the client. */
@@ -123,6 +122,8 @@ function configOf(bytes: Uint8Array): Descriptor | undefined {
   }
 }
 
-function failed(reason: Extract<ConfigFailure, { kind: 'failed' }>['reason'], what: string): ConfigFailure {
+type Failed = Extract<ConfigFailure, { kind: 'failed' }>;
+
+function failed(reason: Failed['reason'], what: string): Failed {
   return { kind: 'failed', reason, what };
 }

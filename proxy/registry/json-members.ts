@@ -1,6 +1,7 @@
 /**
  * The members of a JSON object from outside, refused where two readers could see two different objects: members said
- * twice (Go takes the last one and does not tell upper from lower case), a byte order mark, bytes that are not UTF-8.
+ * twice (Go takes the last one and does not tell upper from lower case), members of a manifest in another spelling, a
+ * byte order mark, bytes that are not UTF-8.
  */
 
 /**
@@ -32,6 +33,22 @@ function endOfQuoted(bytes: Uint8Array, start: number): number {
   return at;
 }
 
+/** What readers of manifests look for at the top level. A reader that tells cases apart misses `Config`, and Go does not. */
+const OF_MANIFESTS = [
+  'schemaVersion',
+  'mediaType',
+  'artifactType',
+  'config',
+  'layers',
+  'manifests',
+  'subject',
+  'annotations',
+  'fsLayers',
+  'history',
+  'signatures',
+] as const;
+const SPELLINGS: ReadonlyMap<string, string> = new Map(OF_MANIFESTS.map((name) => [fold(name), name]));
+
 /** The top level in a Map, because the names come from outside. @returns undefined when it is no such object. */
 export function parseMembers(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
   if (hasTooManyValues(bytes)) return undefined;
@@ -40,24 +57,29 @@ export function parseMembers(bytes: Uint8Array): ReadonlyMap<string, unknown> | 
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     const parsed: unknown = JSON.parse(text);
     if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
-    return isUnambiguous(text) ? new Map(Object.entries(parsed)) : undefined;
+    return areUnambiguous(topLevelNames(text)) ? new Map(Object.entries(parsed)) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** @param text valid JSON, an object. */
-function isUnambiguous(text: string): boolean {
+/** Whether all readers find the same members under these names. */
+export function areUnambiguous(names: Iterable<string>): boolean {
   const seen = new Set<string>();
-  for (const name of topLevelNames(text)) {
-    const folded = name.toLowerCase();
-    if (seen.has(folded)) return false;
+  for (const name of names) {
+    const folded = fold(name);
+    if (seen.has(folded) || (SPELLINGS.get(folded) ?? name) !== name) return false;
     seen.add(folded);
   }
   return true;
 }
 
-/** Each string of the outermost object that a colon follows. */
+/** Upper case first: `ſ` has one of its own only in that direction, and to Go it is an `s`. */
+function fold(name: string): string {
+  return name.toUpperCase().toLowerCase();
+}
+
+/** Each string of the outermost object that a colon follows. @param text valid JSON, an object. */
 function* topLevelNames(text: string): Generator<string> {
   let depth = 0;
   for (let at = 0; at < text.length; at += 1) {

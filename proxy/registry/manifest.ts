@@ -16,10 +16,11 @@ import {
 } from './confirmed.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamAnswer, type UpstreamResponse } from './http-client.ts';
-import { isImageType, MANIFEST_ACCEPT } from './media-type.ts';
+import { MANIFEST_ACCEPT, toImageType } from './media-type.ts';
 import { type Digest, isDigest } from './reference.ts';
-import { retryAfterOf, toRelayed } from './relay.ts';
-import { isSchema1 } from './schema1.ts';
+import { toRelayed } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
+import { toSchema1Type } from './schema1.ts';
 import type { Response } from './types.ts';
 
 /** What the signers signed. */
@@ -181,10 +182,10 @@ async function readWhole(
 
 function toAnnounced({ headers }: UpstreamAnswer): Announced | undefined {
   const digest = headerOf(headers, 'docker-content-digest');
-  const mediaType = headerOf(headers, 'content-type');
+  const contentType = headerOf(headers, 'content-type');
+  const mediaType = toImageType(contentType) ?? toSchema1Type(contentType);
   const length = headerOf(headers, 'content-length');
-  const isTyped = isImageType(mediaType) || isSchema1(mediaType);
-  if (digest === undefined || !isDigest(digest) || mediaType === undefined || !isTyped) return undefined;
+  if (digest === undefined || !isDigest(digest) || mediaType === undefined) return undefined;
   return /^[1-9][0-9]{0,7}$/.test(length ?? '')
     ? { kind: 'announced', digest, mediaType, length: String(length) }
     : undefined;
@@ -233,7 +234,8 @@ async function guarded<Extra = never>(
     if (!(error instanceof UpstreamError)) throw error;
     // Longer than it may be: an answer came, and it was not the one asked for.
     if (error.kind === 'too_large') return failed('digest_mismatch', tooLong);
-    return failed('registry_unreachable', `the registry did not give an answer (${error.kind})`);
+    const what = `the registry did not give an answer (${error.kind})`;
+    return { ...failed('registry_unreachable', what), retryAfter: error.retryAfter };
   }
 }
 

@@ -38,9 +38,14 @@ export function toMediaType(bytes: Uint8Array, contentType: string | undefined):
   return own === undefined || own === claimed ? claimed : undefined;
 }
 
-/** One of the four, whether the bytes agree with it or not. */
+/** One of the four without its parameters, whether the bytes agree with it or not; undefined when it is another. */
+export function toImageType(contentType: string | undefined): string | undefined {
+  const type = stripParameters(contentType ?? '');
+  return SHAPES.has(type) ? type : undefined;
+}
+
 export function isImageType(contentType: string | undefined): boolean {
-  return SHAPES.has(stripParameters(contentType ?? ''));
+  return toImageType(contentType) !== undefined;
 }
 
 /** What the bytes say they are without any header: their `mediaType` where they have one; else their structure. */

@@ -4,7 +4,7 @@ import { NOBODYS } from './caching.ts';
 import { isHtml } from './media-type.ts';
 import type { Forward, ForwardFailure, ForwardKind } from './passthrough.ts';
 import type { Digest } from './reference.ts';
-import { retryAfterOf } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
 
 export type Verdict =
   | { readonly kind: 'passes' }
@@ -39,7 +39,6 @@ const RESPONSE_HEADERS = [
   'oci-filters-applied',
   'ratelimit-limit',
   'ratelimit-remaining',
-  'retry-after',
   'warning',
 ] as const;
 
@@ -69,10 +68,7 @@ export function verdictOn(answer: IncomingMessage, forward: Forward, asked: Aske
   const status = answer.statusCode ?? 0;
   const isOurs = client.auth !== 'passthrough';
   if (isOurs && (status === 401 || status === 403)) return bad(`refused our account (${status})`);
-  if (status >= 500) {
-    const { 'retry-after': retryAfter } = answer.headersDistinct;
-    return bad(`answered ${status}`, retryAfterOf(new Map([['retry-after', retryAfter ?? []]])));
-  }
+  if (status >= 500) return bad(`answered ${status}`, retryAfterIn(answer));
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return bad('sent a compressed answer');
   if (status >= 400) return PASSES;
@@ -107,6 +103,10 @@ function isOther(announced: string | undefined, digest: Digest): boolean {
   return announced?.startsWith(algorithm) === true && announced !== digest;
 }
 
+function retryAfterIn({ headersDistinct }: IncomingMessage): string | undefined {
+  return retryAfterOf(new Map([['retry-after', headersDistinct['retry-after'] ?? []]]));
+}
+
 const PASSES: Verdict = { kind: 'passes' };
 
 export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forward: Forward): void {
@@ -117,6 +117,8 @@ export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forwa
     if (value !== undefined && isMeant) res.setHeader(name, value);
   }
   res.setHeader('docker-distribution-api-version', 'registry/2.0');
+  const retryAfter = retryAfterIn(answer);
+  if (retryAfter !== undefined) res.setHeader('retry-after', retryAfter);
   const { location, link } = answer.headers;
   const status = answer.statusCode ?? 0;
   writeCaching(answer, status, res, forward);

@@ -90,7 +90,8 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
       if (lease === undefined) return sendResponse(res, asked.onFailed('deadline_exceeded', NO_ROOM));
       const forward = { ...asked, lease };
       const answer = await obtain(ask, req, res, forward);
-      if (answer instanceof Failure) return sendResponse(res, forward.onFailed(answer.reason, answer.what));
+      if (answer instanceof Failure)
+        return sendResponse(res, forward.onFailed(answer.reason, answer.what, answer.retryAfter));
       if (answer !== undefined) await relay(answer, res, forward);
     },
     respond(res, response, busy) {
@@ -110,10 +111,12 @@ class Failure {
   readonly what: string;
   /** The upstream closed a kept connection just as we used it: nothing was heard, and asking again is right. */
   readonly isStaleSocket: boolean;
-  constructor(reason: ForwardFailure, what: string, isStaleSocket = false) {
+  readonly retryAfter: string | undefined;
+  constructor(reason: ForwardFailure, what: string, isStaleSocket = false, retryAfter?: string) {
     this.reason = reason;
     this.what = what;
     this.isStaleSocket = isStaleSocket;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -147,7 +150,12 @@ async function obtain(
   } catch (error) {
     if (gone.signal.aborted) return undefined;
     if (error instanceof UpstreamError)
-      return new Failure('registry_unreachable', `the upstream did not let us in (${error.kind})`);
+      return new Failure(
+        'registry_unreachable',
+        `the upstream did not let us in (${error.kind})`,
+        false,
+        error.retryAfter,
+      );
     return new Failure('registry_unreachable', 'the upstream could not be asked');
   } finally {
     res.off('close', abort);

@@ -1,7 +1,8 @@
 /** An upstream's own refusal, handed on to the caller whose credentials it judged. */
 import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
-import { headerOf, type UpstreamHeaders, type UpstreamResponse } from './http-client.ts';
+import { headerOf, type UpstreamResponse } from './http-client.ts';
+import { retryAfterOf } from './retry-after.ts';
 import type { Response } from './types.ts';
 
 /** Longest error body handed on, in bytes; a longer one is left out. */
@@ -14,7 +15,6 @@ const NONE = new Uint8Array();
  */
 const RELAYED_HEADERS = [
   ['www-authenticate', 'WWW-Authenticate'],
-  ['retry-after', 'Retry-After'],
   ['ratelimit-limit', 'RateLimit-Limit'],
   ['ratelimit-remaining', 'RateLimit-Remaining'],
   ['content-type', 'Content-Type'],
@@ -30,6 +30,8 @@ export async function toRelayed(response: UpstreamResponse): Promise<Response> {
     const values = response.headers.get(name);
     if (values !== undefined) headers.set(written, values);
   }
+  const retryAfter = retryAfterOf(response.headers);
+  if (retryAfter !== undefined) headers.set('Retry-After', retryAfter);
   const body = await readSmall(response);
   if (body.length === 0) headers.delete('Content-Type');
   headers.set('Content-Length', String(body.length));
@@ -48,12 +50,4 @@ async function readSmall(response: UpstreamResponse): Promise<Uint8Array> {
     if (error instanceof UpstreamError) return NONE;
     throw error;
   }
-}
-
-/** The upstream's own word on when to ask again: seconds or a date, nothing else. */
-export function retryAfterOf(headers: UpstreamHeaders): string | undefined {
-  const value = headerOf(headers, 'retry-after');
-  return value !== undefined && /^([0-9]{1,6}|[A-Z][a-z]{2}, [0-9A-Za-z: ]{10,24})$/.test(value)
-    ? value
-    : undefined;
 }

@@ -3,7 +3,7 @@
  * the body without the signatures that were put into it (registry-clients.md §5; libtrust's JSON signatures).
  * Never served under a signed tag.
  */
-import { parseMembers } from './json-members.ts';
+import { areUnambiguous, parseMembers } from './json-members.ts';
 
 const SCHEMA1 = new Set([
   'application/vnd.docker.distribution.manifest.v1+json',
@@ -15,7 +15,13 @@ const MAX_TAIL = 64;
 const SIGNATURES = /^\s*,\s*"signatures"\s*:/;
 
 export function isSchema1(contentType: string | undefined): boolean {
-  return SCHEMA1.has((contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '');
+  return toSchema1Type(contentType) !== undefined;
+}
+
+/** The type without parameters and in its own spelling; undefined when it is another. */
+export function toSchema1Type(contentType: string | undefined): string | undefined {
+  const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  return SCHEMA1.has(type) ? type : undefined;
 }
 
 /**
@@ -51,7 +57,9 @@ function isOnlySignatures(bytes: Uint8Array, { length, tail }: Format): boolean 
 /** The first `formatLength` bytes and then `formatTail`; every signature's protected header must say the same. */
 function formatOf(signatures: unknown): Format | undefined {
   if (!Array.isArray(signatures)) return undefined;
-  const headers = signatures.map((signature) => toHeader(field(signature, 'protected')));
+  const headers = signatures.map((signature) =>
+    areUnambiguous(Object.keys(Object(signature))) ? toHeader(field(signature, 'protected')) : undefined,
+  );
   const [first, ...others] = headers;
   if (first === undefined) return undefined;
   return others.every((one) => one?.length === first.length && one.tail.equals(first.tail))
@@ -60,9 +68,9 @@ function formatOf(signatures: unknown): Format | undefined {
 }
 
 function toHeader(text: unknown): Format | undefined {
-  const header = parse(decode(text)?.toString('utf8') ?? '');
-  const length = field(header, 'formatLength');
-  const tail = decode(field(header, 'formatTail'));
+  const header = parseMembers(decode(text) ?? new Uint8Array());
+  const length = header?.get('formatLength');
+  const tail = decode(header?.get('formatTail'));
   if (typeof length !== 'number' || !Number.isInteger(length) || length < 0) return undefined;
   return tail === undefined || tail.length === 0 || tail.length > MAX_TAIL ? undefined : { length, tail };
 }
@@ -82,5 +90,7 @@ function field(value: unknown, key: string): unknown {
 }
 
 function decode(text: unknown): Buffer | undefined {
-  return typeof text === 'string' ? Buffer.from(text, 'base64url') : undefined;
+  // Nothing that another decoder leaves out or refuses.
+  const isPlain = typeof text === 'string' && /^[A-Za-z0-9_-]*$/.test(text);
+  return isPlain ? Buffer.from(text, 'base64url') : undefined;
 }

@@ -11,6 +11,7 @@ import { parseNextQuery } from './link.ts';
 import { type Caller, pullScope } from './manifest.ts';
 import { isTag } from './reference.ts';
 import { toRelayed } from './relay.ts';
+import { retryAfterOf } from './retry-after.ts';
 import { type Collected, createCollection } from './tag-collection.ts';
 import type { Response, Route } from './types.ts';
 
@@ -22,7 +23,13 @@ export type TagsWanted = Pick<TagListRoute, 'repository' | 'n' | 'last'>;
 export type TagsResult =
   | ({ readonly kind: 'tags' } & Collected)
   | { readonly kind: 'relayed'; readonly response: Response }
-  | { readonly kind: 'failed'; readonly reason: 'registry_unreachable'; readonly what: string };
+  | {
+      readonly kind: 'failed';
+      readonly reason: 'registry_unreachable';
+      readonly what: string;
+      /** The registry's own Retry-After. */
+      readonly retryAfter?: string | undefined;
+    };
 
 type Page =
   | { readonly kind: 'page'; readonly names: readonly string[]; readonly next: string | undefined }
@@ -94,7 +101,9 @@ function createReader(client: HttpClient, repository: string, caller: Caller) {
       const next = parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, path);
       return { kind: 'page', names, next };
     } catch (error) {
-      if (error instanceof UpstreamError) return failed(`did not give an answer (${error.kind})`);
+      if (error instanceof UpstreamError) {
+        return failed(`did not give an answer (${error.kind})`, error.retryAfter);
+      }
       throw error;
     }
   };
@@ -132,10 +141,11 @@ async function toRefusal(
   page: UpstreamResponse,
 ): Promise<Exclude<Page, { kind: 'page' }>> {
   const { status } = page;
-  const isAnswer = status === 404 || (client.auth === 'passthrough' && [401, 403, 429].includes(status));
+  const isAnswer =
+    status === 404 || status === 429 || (client.auth === 'passthrough' && [401, 403].includes(status));
   if (isAnswer) return { kind: 'relayed', response: await toRelayed(page) };
   page.body.destroy();
-  return failed(`answered ${status}`);
+  return failed(`answered ${status}`, retryAfterOf(page.headers));
 }
 
 /** @returns undefined when it is no tag list. */
@@ -153,6 +163,6 @@ function parseNames(bytes: Uint8Array): readonly string[] | undefined {
   }
 }
 
-function failed(what: string): Extract<Page, { kind: 'failed' }> {
-  return { kind: 'failed', reason: 'registry_unreachable', what: `the registry ${what}` };
+function failed(what: string, retryAfter?: string): Extract<Page, { kind: 'failed' }> {
+  return { kind: 'failed', reason: 'registry_unreachable', what: `the registry ${what}`, retryAfter };
 }

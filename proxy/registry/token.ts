@@ -6,7 +6,9 @@ import type { Dispatcher } from 'undici';
 import { readBody } from './body.ts';
 import type { Challenge } from './challenge.ts';
 import { toUpstreamError, UpstreamError } from './errors.ts';
+import { toHeaders } from './http-client.ts';
 import { judgeRealm, nextStep, type Realm } from './realm.ts';
+import { retryAfterOf } from './retry-after.ts';
 
 export type Credentials = { readonly username: string; readonly password: () => string };
 
@@ -132,7 +134,7 @@ async function askRealm(options: TokenOptions, realm: Realm, asked: Asked): Prom
   });
   if (statusCode !== 200) {
     await body.dump({ limit: maxBytes });
-    throw refused(upstream, statusCode);
+    throw refused(upstream, statusCode, retryAfterOf(toHeaders(headers)));
   }
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
     throw new UpstreamError('bad_answer', `${upstream}: the token server sent a compressed answer`);
@@ -147,9 +149,9 @@ function explain(options: TokenOptions, realm: Realm | undefined, failure: Upstr
   return new UpstreamError('unreachable', `${why}; ${nextStep(options, realm.url)}`, { cause: failure });
 }
 
-function refused(upstream: string, status: number): UpstreamError {
+function refused(upstream: string, status: number, retryAfter: string | undefined): UpstreamError {
   const kind = status === 401 || status === 403 ? 'denied' : 'bad_answer';
-  return new UpstreamError(kind, `${upstream}: the token server answered ${status}`, { status });
+  return new UpstreamError(kind, `${upstream}: the token server answered ${status}`, { status, retryAfter });
 }
 
 function toQuery(realm: URL, { service, scope }: Asked, credentials: Credentials | undefined): string {

@@ -38,7 +38,7 @@ describeReal(
       const authority = await createAuthority(folder);
       const { certFile: cert, keyFile: key } = await authority.issue('proxy', 'serverAuth');
       const listen = { address: '127.0.0.1', port: 0, tls: { cert, key } };
-      proxy = await startProxy({ registry, trust, refresh: '60s', settings: { listen } });
+      proxy = await startProxy({ registry, trust, refresh: '10m', settings: { listen } });
       const port = Number(proxy.address.split(':')[1]);
       const through = { url: `https://localhost:${port}`, port, caFile: authority.caFile };
       consumer = await DockerClient.create({ host: daemon.host, trust: through });

@@ -7,6 +7,7 @@ import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
 import { decide } from '../../proxy/policy/decide.ts';
 import type { Rule, TrustOutcome } from '../../proxy/policy/types.ts';
+import { piecesWaiting } from '../../proxy/trust-client/turn.ts';
 import type { TrustState } from '../../proxy/trust-client/types.ts';
 import { GUN, START } from './keys.ts';
 import { Knowledge, lessThan, mustBeServed, versionOf } from './model.ts';
@@ -137,7 +138,7 @@ class Run {
     const { line } = session;
     if (hold !== undefined) {
       this.#pass(REFRESH_MS + 1000);
-      if (this.#pending.length === 0) {
+      if (!this.#isHolding) {
         this.#released = new Promise((resolve) => {
           this.#release = resolve;
         });
@@ -156,7 +157,7 @@ class Run {
     // One that joins a question under way gets what was true when that began.
     const joined = this.#pending.find((it) => it.session === session && !it.isDone);
     const all = joined?.known ?? new Knowledge().merge(session.known).merge(this.#stored);
-    const isHeld = this.#pending.length > 0 || hold !== undefined;
+    const isHeld = this.#isHolding || hold !== undefined;
     const pending: Pending = {
       session,
       known: all,
@@ -172,8 +173,9 @@ class Run {
         },
       ),
     };
-    if (isHeld) await Promise.race([pending.settled, this.#quiet()]);
-    else await pending.settled.then(() => this.#quiet());
+    // One that is answered while its question is held goes on without it.
+    await (isHeld ? Promise.race([pending.settled, this.#quiet()]) : pending.settled);
+    await this.#quiet();
     line.hold = undefined;
     if (!pending.isDone) {
       this.#note('   … is still waiting');
@@ -323,6 +325,11 @@ class Run {
     this.#stored = new Knowledge();
   }
 
+  /** Also when the pull that was to wait for it was answered without it. */
+  get #isHolding(): boolean {
+    return this.#pending.length + this.#server.held > 0;
+  }
+
   /** Ends all that is held, in the order it began. */
   async #letGo(): Promise<void> {
     this.#release();
@@ -335,7 +342,7 @@ class Run {
   async #quiet(): Promise<void> {
     for (let still = 0; still < 3; still += 1) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (this.#busy + this.#server.busy > 0) still = -1;
+      if (this.#busy + this.#server.busy + piecesWaiting() > 0) still = -1;
     }
   }
 
