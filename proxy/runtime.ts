@@ -1,6 +1,7 @@
 /** From a validated configuration to a running proxy: every part is made here, once, and given what it needs. */
 import { randomUUID } from 'node:crypto';
 import { type RunningAdmin, startAdmin } from './admin/admin.ts';
+import { MAX_SHOWN_ROLES, toShownRoles } from './admin/status-json.ts';
 import type { ReadyCheck, Status, TrustStatus } from './admin/types.ts';
 import { createApp } from './app.ts';
 import { createAccessCache } from './cache/access-cache.ts';
@@ -226,11 +227,11 @@ function observeTrust(
       metrics.trustVerified(trust.gun, trust.roles);
       const { gun, expires, firstToExpire, roles } = trust;
       if (status.has(gun) || status.size < MAX_TRUST_STATUS) {
-        status.set(gun, { gun, expires, firstToExpire, roles, verifiedAt: now() });
+        status.set(gun, { gun, expires, firstToExpire, roles: toShownRoles(roles), verifiedAt: now() });
       }
       const skipped = roles.filter((role) => role.skipped === 'expired' || role.skipped === 'threshold');
       if (result === 'updated' && skipped.length > 0) {
-        const names = skipped.map(({ role, skipped: why }) => `${role} (${why})`);
+        const names = skipped.slice(0, MAX_SHOWN_ROLES).map(({ role, skipped: why }) => `${role} (${why})`);
         log.warn(
           { gun, roles: names },
           'delegations are passed over, as Docker does; tags may come from targets instead',

@@ -8,6 +8,7 @@ import { withDeadline } from './deadline.ts';
 import { hasDigest } from './digest.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
+import { hasTooManyValues } from './json-members.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
 import { isHtml } from './media-type.ts';
 import { isPlaceForBlobs, isRedirect } from './redirect.ts';
@@ -110,6 +111,7 @@ async function fetchConfig(
 
 /** Of an image's manifest; an index has none, and what is neither is left to the client. */
 function configOf(bytes: Uint8Array): Descriptor | undefined {
+  if (hasTooManyValues(bytes)) return undefined;
   try {
     const { config } = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
       readonly config?: { readonly digest?: unknown; readonly size?: unknown };

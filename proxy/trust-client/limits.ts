@@ -28,6 +28,10 @@ export const LIMITS = {
   errorBytes: 16 * 1024,
   /** Bytes of all files of one update together. */
   updateBytes: 64 * MIB,
+  /** Bytes one update may hold without asking what the others hold; 45,000 honest tags are below it. */
+  freeBytes: 4 * MIB,
+  /** Bytes all updates of this process hold together, above what is free to each (held-bytes.ts). */
+  sharedBytes: 256 * MIB,
   /** New roots followed in one update. */
   rootsPerUpdate: 1024,
   /** Delegations used of one repository. */

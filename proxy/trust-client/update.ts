@@ -10,6 +10,7 @@ import { checkAtOnce, type FileChecker } from './check-file.ts';
 import { sha256Hex } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { createRepositoryFiles, type RepositoryFiles } from './fetch.ts';
+import { heldSource, heldState, ROOM, type Room } from './held-bytes.ts';
 import { LIMITS } from './limits.ts';
 import { inTime, LostRace, type Proven, recall } from './memory.ts';
 import { type Pass, proveAll } from './prove.ts';
@@ -32,6 +33,8 @@ export type UpdateDeps = {
   readonly state: TrustState;
   /** Where files are checked; at once when absent. */
   readonly check?: FileChecker | undefined;
+  /** Where updates share what they may hold in memory; that of the process when absent. */
+  readonly room?: Room;
 };
 
 export type UpdateRequest = {
@@ -53,6 +56,33 @@ const ATTEMPTS = 4;
  * @throws TrustError; `isOutage` and `isLag` tell whether an earlier answer may be used instead.
  */
 export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
+  const holding = (deps.room ?? ROOM).enter();
+  try {
+    return await untilEnd(request.signal, (signal) => {
+      const source = heldSource(deps.source, holding);
+      const state = heldState(deps.state, holding, signal);
+      return updateWithin({ ...deps, source, state }, { ...request, signal });
+    });
+  } finally {
+    holding.leave();
+  }
+}
+
+/** Work under a signal of its own; what it left on its way when it ended is given up. */
+async function untilEnd<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const own = new AbortController();
+  const follow = () => own.abort(signal.reason);
+  if (signal.aborted) follow();
+  else signal.addEventListener('abort', follow, { once: true });
+  try {
+    return await work(own.signal);
+  } finally {
+    signal.removeEventListener('abort', follow);
+    own.abort();
+  }
+}
+
+async function updateWithin(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
   const { gun, now, signal, previous } = request;
   const timely = { ...deps, state: inTime(deps.state, gun, signal) };
   const files = createRepositoryFiles(deps.source, gun, signal);
@@ -112,7 +142,24 @@ export async function restoreTrust(
   gun: Gun,
   pin: RootPin,
   now: Date,
-  deadline: Pick<UpdateDeps, 'check'> & { readonly signal?: AbortSignal } = {},
+  deadline: RestoreOptions = {},
+): Promise<VerifiedRepository> {
+  const holding = (deadline.room ?? ROOM).enter();
+  try {
+    return await restoreWithin(heldState(state, holding, deadline.signal), gun, pin, now, deadline);
+  } finally {
+    holding.leave();
+  }
+}
+
+type RestoreOptions = Pick<UpdateDeps, 'check' | 'room'> & { readonly signal?: AbortSignal };
+
+async function restoreWithin(
+  state: TrustState,
+  gun: Gun,
+  pin: RootPin,
+  now: Date,
+  deadline: RestoreOptions,
 ): Promise<VerifiedRepository> {
   const check = checkerFor(deadline.check, gun, deadline.signal);
   const stored = await state.load(gun);
