@@ -1,9 +1,15 @@
 /** What a hostile side may cost, one part after the other; each starts and stops what it needs. */
 import { cleanUp } from '../test/real/process.ts';
+import { benchDelegations } from './hostile/delegations.ts';
+import { benchNames } from './hostile/names.ts';
 import { benchReaders } from './hostile/readers.ts';
 import { describeMachine, type Report } from './report.ts';
 
-const PARTS: ReadonlyMap<string, () => Promise<Report>> = new Map([['readers', benchReaders]]);
+const PARTS: ReadonlyMap<string, () => Promise<Report>> = new Map([
+  ['delegations', benchDelegations],
+  ['readers', benchReaders],
+  ['names', benchNames],
+]);
 
 export const HOSTILE_PARTS: readonly string[] = [...PARTS.keys()];
 

@@ -8,6 +8,7 @@ import type { HttpClient } from './registry/http-client.ts';
 import type { UpstreamObservation } from './registry/outcome.ts';
 import { createRegistryTable } from './registry/registry-table.ts';
 import type { Metrics } from './telemetry/metrics.ts';
+import type { FileChecker } from './trust-client/check-file.ts';
 import { createNotarySource } from './trust-client/notary-source.ts';
 import type { TrustSource, TrustState } from './trust-client/types.ts';
 import { createPinFor, createRegistryClient, createTrustClient } from './trust-parts.ts';
@@ -30,9 +31,14 @@ export type PartsOptions = {
   readonly state: TrustState;
   readonly now: () => Date;
   readonly observer: TrustCacheObserver;
+  /** Where metadata files are checked; shared, as threads outlive a reload. */
+  readonly check: FileChecker;
 };
 
-export function createParts(config: Config, { metrics, warn, state, now, observer }: PartsOptions): Parts {
+export function createParts(
+  config: Config,
+  { metrics, warn, state, now, observer, check }: PartsOptions,
+): Parts {
   const observe = ({ detail, ...answer }: UpstreamObservation): void => {
     metrics.upstreamRequest(answer);
     const { upstream, kind } = answer;
@@ -47,6 +53,7 @@ export function createParts(config: Config, { metrics, warn, state, now, observe
     sourceFor: (registry) => required(sources.get(registry), registry),
     pinFor: createPinFor(config.trust),
     state,
+    check,
     refreshMs: config.trust.refreshMs,
     timeoutMs: config.trust.timeoutMs,
     now,

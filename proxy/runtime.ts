@@ -23,6 +23,7 @@ import { createServer, type PullServer } from './server.ts';
 import { createRecorder } from './telemetry/decisions.ts';
 import { createLog, type Log, type LogOptions, type RootLog } from './telemetry/log.ts';
 import { type ConfiguredNames, createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { createCheckPool } from './threads/check-pool.ts';
 import { openState } from './trust-parts.ts';
 
 export type RuntimeOptions = {
@@ -70,7 +71,8 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const state = await openState(first.trust.state);
   const trustStatus = new Map<string, TrustStatus>();
   const observer = observeTrust(metrics, log, trustStatus, now);
-  const shared = { metrics, warn: log.warn.bind(log), state, now, observer };
+  const threads = createCheckPool();
+  const shared = { metrics, warn: log.warn.bind(log), state, now, observer, check: threads.check };
   let parts = createParts(first, shared);
   let policyStatus = { loadedAt: now(), reloadError: undefined as string | undefined };
   let closing = false;
@@ -160,6 +162,7 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
       await server.close(graceMs);
       forwarder.close();
       await parts.close();
+      await threads.close();
       await admin.close();
     },
   };

@@ -22,20 +22,21 @@ const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 
 
 export type ClaimedWrite = {
   readonly path: string;
-  readonly bytes: Uint8Array;
+  /** The new content, in parts. */
+  readonly parts: readonly Uint8Array[];
   /** What the content must be that is replaced. */
   readonly stamp: string | undefined;
   readonly stampNow: () => Promise<string | undefined>;
   /** Whether bytes that a dead process left are whole. */
-  readonly isWhole: (bytes: Buffer) => boolean;
+  readonly isWhole: (bytes: Buffer) => Promise<boolean>;
 };
 
 /** @returns false when the file is not the one that was to be replaced; it is untouched then. */
 export async function replaceIfUnchanged(write: ClaimedWrite): Promise<boolean> {
-  const { path, bytes } = write;
+  const { path, parts } = write;
   const unfinished = `${path}.${randomUUID()}${UNFINISHED}`;
   try {
-    await writeSynced(unfinished, bytes);
+    await writeSynced(unfinished, parts);
     const isReplaced = await claimAndRename(write, unfinished);
     if (isReplaced) await syncFolder(dirname(path));
     return isReplaced;
@@ -98,7 +99,7 @@ async function finishStale({ path, isWhole }: ClaimedWrite, claim: string): Prom
   try {
     const { ctimeMs, ino } = await stat(claim);
     if (Math.abs(Date.now() - ctimeMs) < STALE_MS) return;
-    const whole = isWhole(await readFile(claim));
+    const whole = await isWhole(await readFile(claim));
     if ((await stat(claim)).ino !== ino) return;
     if (whole) await rename(claim, path);
     else await rm(claim, { force: true });
@@ -116,10 +117,10 @@ export function claimOf(path: string, stamp: string | undefined): string {
   return `${path}.${name}${UNFINISHED}`;
 }
 
-export async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    await file.writeFile(bytes);
+    for (const part of parts) await file.writeFile(part);
     await file.sync();
   } finally {
     await file.close();

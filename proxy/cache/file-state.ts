@@ -59,7 +59,7 @@ export function createFileState(folder: string): FileState {
   const read = async (gun: Gun): Promise<LoadedTrust | undefined> => {
     const path = stateFileOf(folder, gun);
     const bytes = await readIfThere(path);
-    const entry = bytes && { ...decodeStoredTrust(gun, bytes), stamp: readStamp(bytes) };
+    const entry = bytes && { ...(await decodeStoredTrust(gun, bytes)), stamp: readStamp(bytes) };
     const before = known.get(gun);
     if (entry !== undefined && (before === undefined || !isOlder(entry, before))) return entry;
     const forgottenAt = await whenForgotten(path);
@@ -89,24 +89,25 @@ export function createFileState(folder: string): FileState {
       const path = stateFileOf(folder, gun);
       const current = await readIfThere(path);
       if ((current ? readStamp(current) : await readStampOf(path)) !== stamp) return { kind: 'changed' };
-      if (current) requireNotLower(gun, decodeStoredTrust(gun, current), trust, fallen);
-      const bytes = encodeStoredTrust(gun, trust);
+      if (current) requireNotLower(gun, await decodeStoredTrust(gun, current), trust, fallen);
+      const parts = await encodeStoredTrust(gun, trust);
       const isReplaced = await replaceIfUnchanged({
         path,
-        bytes,
+        parts,
         stamp,
         stampNow: () => readStampOf(path),
         isWhole: (left) => isWhole(gun, left),
       });
       if (!isReplaced) return { kind: 'changed' };
       know(gun, trust);
-      return { kind: 'saved', stamp: readStamp(bytes) };
+      return { kind: 'saved', stamp: readStamp(parts[0] ?? NO_BYTES) };
     });
 
   const probe = createProbe(folder);
   return { load, stampOf, save, probe: () => probe(PROBE_MS) };
 }
 
+const NO_BYTES = new Uint8Array();
 const GONE = 'it was there and is gone; a restart begins anew';
 const OLDER = 'it is older than what this process read or wrote there';
 /** What is left of an entry after `trust reset`: first contact may happen again. */
@@ -153,13 +154,11 @@ async function readStampOf(path: string): Promise<StateStamp> {
   }
 }
 
-function isWhole(gun: Gun, bytes: Buffer): boolean {
-  try {
-    decodeStoredTrust(gun, bytes);
-    return true;
-  } catch {
-    return false;
-  }
+async function isWhole(gun: Gun, bytes: Buffer): Promise<boolean> {
+  return await decodeStoredTrust(gun, bytes).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {
@@ -177,7 +176,7 @@ function createProbe(folder: string): (limitMs: number) => Promise<void> {
   const write = async () => {
     const path = join(folder, `probe-${randomUUID()}${UNFINISHED}`);
     try {
-      await writeSynced(path, Buffer.from('probe'));
+      await writeSynced(path, [Buffer.from('probe')]);
     } finally {
       await rm(path, { force: true });
     }

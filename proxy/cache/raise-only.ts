@@ -18,7 +18,7 @@ export function requireNotLower(
 ): void {
   for (const [index, root] of before.roots.entries()) {
     const kept = after.roots[index];
-    if (kept === undefined || !Buffer.from(kept).equals(root))
+    if (kept === undefined || Buffer.compare(kept, root) !== 0)
       throw lowers(gun, `root ${index + 1} would go`);
   }
   for (const [role, { version }] of before.floors) {

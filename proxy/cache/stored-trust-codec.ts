@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Gun } from '../registry/reference.ts';
+import { turn } from '../trust-client/turn.ts';
 import type { StoredTrust } from '../trust-client/types.ts';
 
 const MAGIC = 'pullwarden-trust 1 ';
@@ -31,34 +32,37 @@ const INDEX = z.strictObject({
   floors: z.array(z.tuple([z.string(), FLOOR])),
 });
 
-export function encodeStoredTrust(gun: Gun, trust: StoredTrust): Buffer {
+/** @returns the bytes in parts, to be written one behind the other: the first is the stamp. None of them is copied. */
+export async function encodeStoredTrust(gun: Gun, trust: StoredTrust): Promise<readonly Uint8Array[]> {
   const index: z.infer<typeof INDEX> = {
     gun,
     roots: trust.roots.map(({ length }) => length),
     files: [...trust.files].map(([role, { length }]) => [role, length]),
     floors: [...trust.floors].map(([role, floor]) => [role, { ...floor, signers: [...floor.signers] }]),
   };
-  const rest = Buffer.concat([
-    Buffer.from(`${JSON.stringify(index)}\n`),
-    ...trust.roots,
-    ...trust.files.values(),
-  ]);
-  return Buffer.concat([Buffer.from(`${MAGIC}${checksum(rest)}\n`), rest]);
+  const rest = [Buffer.from(`${JSON.stringify(index)}\n`), ...trust.roots, ...trust.files.values()];
+  return [Buffer.from(`${MAGIC}${await checksum(rest)}\n`), ...rest];
 }
 
-/** @throws Error that says what is wrong with the bytes. */
-export function decodeStoredTrust(gun: Gun, bytes: Buffer): StoredTrust {
+/**
+ * @returns views of these bytes, which stay in memory as long as one of them is used.
+ * @throws Error that says what is wrong with the bytes.
+ */
+export async function decodeStoredTrust(gun: Gun, bytes: Buffer): Promise<StoredTrust> {
   const stamp = readStamp(bytes);
   const rest = bytes.subarray(stamp.length);
-  if (stamp !== `${MAGIC}${checksum(rest)}\n`) throw new Error('its checksum does not match its content');
+  if (stamp !== `${MAGIC}${await checksum([rest])}\n`)
+    throw new Error('its checksum does not match its content');
   const end = rest.indexOf(NEWLINE);
-  const index = INDEX.parse(JSON.parse(rest.subarray(0, end).toString('utf8')));
+  const parsed: unknown = JSON.parse(rest.subarray(0, end).toString('utf8'));
+  await turn();
+  const index = INDEX.parse(parsed);
   if (index.gun !== gun) throw new Error(`it belongs to ${index.gun}`);
   let at = end + 1;
   const take = (length: number): Uint8Array => {
     at += length;
     if (at > rest.length) throw new Error('it is cut short');
-    return Uint8Array.from(rest.subarray(at - length, at));
+    return new Uint8Array(rest.buffer, rest.byteOffset + at - length, length);
   };
   const roots = index.roots.map(take);
   const files = new Map(index.files.map(([role, length]) => [role, take(length)]));
@@ -66,10 +70,27 @@ export function decodeStoredTrust(gun: Gun, bytes: Buffer): StoredTrust {
 }
 
 /** The first line: equal for equal content, so that a writer can see whether another one was there. */
-export function readStamp(bytes: Buffer): string {
-  return bytes.subarray(0, STAMP_BYTES).toString('latin1');
+export function readStamp(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(0, STAMP_BYTES)).toString('latin1');
 }
 
-function checksum(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** An entry may have 64 MiB: other work has its turn after every slice. */
+async function checksum(parts: readonly Uint8Array[]): Promise<string> {
+  const hash = createHash('sha256');
+  let sinceTurn = 0;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += SLICE_BYTES) {
+      const slice = part.subarray(at, at + SLICE_BYTES);
+      hash.update(slice);
+      sinceTurn += slice.length;
+      if (sinceTurn >= SLICE_BYTES) {
+        sinceTurn = 0;
+        await turn();
+      }
+    }
+  }
+  return hash.digest('hex');
 }
+
+/** Bytes hashed without a pause: a few milliseconds. */
+const SLICE_BYTES = 4 * 1024 * 1024;

@@ -9,13 +9,14 @@ import { toClientKey } from '../listen/client-key.ts';
 import type { TrustOutcome } from '../policy/types.ts';
 import { withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
-import { toTrustError } from '../trust-client/check-file.ts';
+import { type FileChecker, toTrustError } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
 import { inTime } from '../trust-client/memory.ts';
 import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustSource, TrustState } from '../trust-client/types.ts';
-import { restoreTrust, updateTrust } from '../trust-client/update.ts';
+import { updateTrust } from '../trust-client/update.ts';
+import { createCarryOn, STATE_MS } from './carry-on.ts';
 import { createColdQueue, tooLate } from './cold-queue.ts';
 import { createHintBudget, dueAfter } from './renewals.ts';
 import {
@@ -44,6 +45,8 @@ export type TrustCacheOptions = {
   readonly refreshMs: number;
   /** For one resolution in all, in milliseconds. */
   readonly timeoutMs: number;
+  /** Where metadata files are checked; at once when absent. */
+  readonly check?: FileChecker;
   /** How long a pull waits for a renewal while something verified is there to answer with; `PATIENCE_MS` when absent. */
   readonly patienceMs?: number;
   readonly now: () => Date;
@@ -66,8 +69,6 @@ export type TrustCache = {
 
 /** How long a pull waits for a renewal while something verified is there to answer with, in milliseconds. */
 const PATIENCE_MS = 2_000;
-/** How long the state is waited for when an earlier answer is to be used, in milliseconds. */
-const STATE_MS = 1_000;
 
 /** A repository that nobody asked for within this time is not in use, in milliseconds. */
 const IN_USE_MS = 600_000;
@@ -84,8 +85,11 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   /** Repositories in use that a hint named and that were not asked for since. */
   const hinted = new Set<Gun>();
 
+  const carryOn = createCarryOn(options);
+
   const refresh = async (registry: string, gun: Gun, timeoutMs: number): Promise<TrustOutcome> => {
     const started = now();
+    const since = monotonic();
     const previous = entries.peek(gun)?.trust;
     const remember = (at: Date, trust: VerifiedRepository | undefined, failure: TrustError | undefined) => {
       const usedAt = entries.peek(gun)?.usedAt ?? started.getTime();
@@ -95,7 +99,7 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       to.set(gun, entry);
     };
     try {
-      const deps = { source: options.sourceFor(registry), state: options.state };
+      const deps = { source: options.sourceFor(registry), state: options.state, check: options.check };
       const pin = options.pinFor(gun);
       const trust = await withDeadline(timeoutMs, undefined, (signal) =>
         updateTrust(deps, { gun, pin, now: started, signal, previous }),
@@ -107,32 +111,12 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       // The one place where what nobody foresaw becomes a refusal: it is remembered, counted, and audit lets it pass.
       const error = toTrustError(caught, 'trust data');
       observer?.failed(registry, error);
-      const usable = isCarried(error) ? await carryOn(gun, previous) : undefined;
+      const usable = isCarried(error)
+        ? await carryOn(gun, previous, timeoutMs - (monotonic() - since))
+        : undefined;
       // From its end on: a server that answers nothing is known for it only then.
       remember(now(), usable, error);
       return afterFailure(usable, error, now(), 'cold');
-    }
-  };
-
-  /**
-   * What was verified before and is the newest that anybody verified, when the server cannot say more: the answer in
-   * memory if the state still holds just that, otherwise what the state holds. So keys that were replaced carry nothing.
-   */
-  const carryOn = async (
-    gun: Gun,
-    previous: VerifiedRepository | undefined,
-  ): Promise<VerifiedRepository | undefined> => {
-    try {
-      return await withDeadline(STATE_MS, undefined, async (signal) => {
-        const state = inTime(options.state, gun, signal);
-        if (previous !== undefined && (await state.stampOf(gun)) === previous.stamp) return previous;
-        return await restoreTrust(state, gun, options.pinFor(gun), now());
-      });
-    } catch (error) {
-      if (!(error instanceof TrustError)) throw error;
-      // A disk that does not answer says nothing against what is in memory. Nothing remembered, or no longer valid: the
-      // failure itself is the answer.
-      return error.code === 'deadline_exceeded' ? previous : undefined;
     }
   };
 

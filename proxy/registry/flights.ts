@@ -1,6 +1,7 @@
 /**
  * One piece of work for all who want the same at the same time. Each waits no longer than it may, and the work is given up
- * when nobody waits any more: one caller that leaves takes the answer from no other.
+ * when nobody waits any more: one caller that leaves takes the answer from no other. Work that hangs is joined for as long as
+ * its first caller waits; later ones begin anew, so that it is not kept alive by those it fails.
  */
 import { withDeadline } from './deadline.ts';
 
@@ -16,18 +17,32 @@ export interface Flights<Result> {
   join(key: string, wait: Wait, work: (signal: AbortSignal) => Promise<Result>): Promise<Result>;
 }
 
-type Flight<Result> = { readonly result: Promise<Result>; readonly end: AbortController; waiting: number };
+type Flight<Result> = {
+  readonly result: Promise<Result>;
+  readonly end: AbortController;
+  /** Until when it may be joined. */
+  readonly until: number;
+  waiting: number;
+};
+
+export type FlightOptions = {
+  /** Told that a caller joined. */
+  readonly onShared?: (() => void) | undefined;
+  /** Milliseconds since some fixed moment. */
+  readonly now?: () => number;
+};
 
 /** @param late what a caller gets that waited long enough, or left. */
-export function createFlights<Result>(late: Result, onShared?: () => void): Flights<Result> {
+export function createFlights<Result>(late: Result, options: FlightOptions = {}): Flights<Result> {
+  const { onShared, now = () => performance.now() } = options;
   const flights = new Map<string, Flight<Result>>();
 
-  const start = (key: string, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> => {
+  const start = (key: string, ms: number, work: (signal: AbortSignal) => Promise<Result>): Flight<Result> => {
     const end = new AbortController();
     const result = work(end.signal).finally(() => {
       if (flights.get(key) === flight) flights.delete(key);
     });
-    const flight: Flight<Result> = { result, end, waiting: 0 };
+    const flight: Flight<Result> = { result, end, until: now() + ms, waiting: 0 };
     flights.set(key, flight);
     return flight;
   };
@@ -42,8 +57,9 @@ export function createFlights<Result>(late: Result, onShared?: () => void): Flig
   return {
     async join(key, { signal, ms }, work) {
       const running = flights.get(key);
-      if (running !== undefined) onShared?.();
-      const flight = running ?? start(key, work);
+      const isJoined = running !== undefined && now() < running.until;
+      if (isJoined) onShared?.();
+      const flight = isJoined ? running : start(key, ms, work);
       flight.waiting += 1;
       try {
         return await withDeadline(ms, signal, (over) => Promise.race([flight.result, onAbort(over, late)]));

@@ -94,7 +94,7 @@ const LATE = {
 
 export function createSignedManifests(options: SignedManifestsOptions): SignedManifests {
   const { store, access, deadlineMs = DEADLINE_MS } = options;
-  const flights = createFlights<SignedResult | Unmodified>(LATE, options.onShared);
+  const flights = createFlights<SignedResult | Unmodified>(LATE, { onShared: options.onShared });
 
   /** Callers who are sent the same: with our own account all of them, else those with the same credentials. */
   const join = <Result extends SignedResult | Unmodified>(

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { bundleIn, isStrongCertificate } from './certificates.ts';
+import { requireTime } from './deadline.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import {
@@ -21,6 +22,7 @@ import {
   type TimestampMetadata,
 } from './metadata.ts';
 import { countTries, type Role, verifyThreshold } from './signatures.ts';
+import { turn } from './turn.ts';
 import type { RoleName } from './types.ts';
 
 /** What each kind of file says. */
@@ -66,19 +68,14 @@ export type FileChecker = <K extends FileKind>(
  */
 export const checkAtOnce: FileChecker = async (gun, check, signal) => {
   requireTime(gun, signal);
-  const checked = checkFile(check);
-  await new Promise((resolve) => setImmediate(resolve));
-  requireTime(gun, signal);
-  return checked;
+  try {
+    return checkFile(check);
+  } finally {
+    // Also when it is refused: an under-signed delegation is passed over, and the next one is checked.
+    await turn();
+    requireTime(gun, signal);
+  }
 };
-
-/** @throws TrustError `deadline_exceeded` when time is up. */
-export function requireTime(gun: string, signal: AbortSignal | undefined, cause?: unknown): void {
-  if (signal?.aborted !== true) return;
-  throw new TrustError('deadline_exceeded', 'deadline', `trust data of ${gun} was not verified in time`, {
-    cause,
-  });
-}
 
 /** In the order size → hash → form → signatures (notary-semantics.md §14). @throws TrustError, and nothing else. */
 export function checkFile<K extends FileKind>(check: FileCheck<K>): CheckedFile<K> {

@@ -7,6 +7,8 @@ import type { MetadataFile, RoleName, TrustSource } from './types.ts';
 
 /** One update's view of the source: each current file is asked for once, so that one update sees one state of it. */
 export type RepositoryFiles = {
+  /** Ends the update. */
+  readonly signal?: AbortSignal;
   /** @returns undefined when the server has no such file. */
   readonly current: (role: 'root' | 'timestamp', revalidate?: boolean) => Promise<Uint8Array | undefined>;
   readonly rootVersion: (version: number) => Promise<Uint8Array | undefined>;
@@ -51,6 +53,7 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   };
 
   return {
+    signal,
     current: (role, revalidate = false) =>
       once(`${role} ${revalidate}`, () => fetch({ role }, LIMITS[`${role}Bytes`], { revalidate })),
     rootVersion: (version) =>

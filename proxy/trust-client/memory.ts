@@ -71,7 +71,8 @@ function isNewest(roots: readonly Uint8Array[], chain: RootChain): boolean {
 /** A chain begins where today's pin vouches for it; what came before stays remembered, as roots are only added. */
 function withNewer(roots: readonly Uint8Array[], chain: RootChain): readonly Uint8Array[] {
   const newest = roots.at(-1);
-  const known = newest === undefined ? -1 : chain.findIndex(({ sha256 }) => sha256 === sha256Hex(newest));
+  const hash = newest && sha256Hex(newest);
+  const known = chain.findIndex(({ sha256 }) => sha256 === hash);
   return [...roots, ...chain.slice(known + 1).map(({ bytes }) => bytes)];
 }
 

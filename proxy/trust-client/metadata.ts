@@ -9,6 +9,7 @@ import { JsonReader } from './json-reader.ts';
 import { type PublicKey, parsePublicKey } from './keys.ts';
 import { LIMITS } from './limits.ts';
 import type { Role, Signature } from './signatures.ts';
+import { atOnce, type Steps } from './steps.ts';
 import { type JsonObject, type JsonValue, parseStrictJson } from './strict-json.ts';
 import { packTargets, type TargetEntry, type TargetTable } from './target-table.ts';
 import type { RoleName } from './types.ts';
@@ -81,10 +82,15 @@ function toSignedBytes(signed: JsonObject, role: RoleName): Uint8Array {
 }
 
 export function parseRoot(envelope: Envelope): RootMetadata {
+  return atOnce(rootSteps(envelope));
+}
+
+/** The same, with a pause after each key. */
+export function* rootSteps(envelope: Envelope): Steps<RootMetadata> {
   const read = new JsonReader('root');
   const signed = read.struct(envelope.signed, 'signed', [...COMMON, 'consistent_snapshot', 'keys', 'roles']);
   const common = parseCommon(read, signed, 'Root');
-  const keys = parseKeys(read, signed.get('keys'));
+  const keys = yield* keySteps(read, signed.get('keys'));
   const roles = read.object(signed.get('roles'), 'roles');
   const role = (name: BaseRole): Role => {
     const declared = read.struct(roles.get(name), `roles.${name}`, ['keyids', 'threshold']);
@@ -153,7 +159,7 @@ function parseCommon(read: JsonReader, signed: JsonObject, type: string): Common
   return { version, expires };
 }
 
-function parseKeys(read: JsonReader, value: JsonValue | undefined): ReadonlyMap<string, PublicKey> {
+function* keySteps(read: JsonReader, value: JsonValue | undefined): Steps<ReadonlyMap<string, PublicKey>> {
   const declared = read.object(value, 'keys');
   if (declared.size > LIMITS.keys) throw read.fault(`more than ${LIMITS.keys} keys`, 'size');
   const keys = new Map<string, PublicKey>();
@@ -168,6 +174,7 @@ function parseKeys(read: JsonReader, value: JsonValue | undefined): ReadonlyMap<
     const parsed = parsePublicKey(keytype, published);
     if (parsed === undefined) throw read.fault('a public key is not base64');
     keys.set(id, parsed);
+    yield;
   }
   return keys;
 }
@@ -198,7 +205,7 @@ function parseDelegations(read: JsonReader, signed: JsonObject, parent: RoleName
   // Go's decoder leaves an absent or null member empty.
   if (value === undefined || value === null) return [];
   const delegations = read.struct(value, 'delegations', ['keys', 'roles']);
-  const keys = parseKeys(read, delegations.get('keys') ?? new Map());
+  const keys = atOnce(keySteps(read, delegations.get('keys') ?? new Map()));
   const roles = read
     .array(delegations.get('roles') ?? [], 'delegations.roles', LIMITS.delegations)
     .map((item) => {

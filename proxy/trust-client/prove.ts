@@ -24,6 +24,7 @@ export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMet
   const { gun, stored, now, check } = pass;
   const held = await heldIn(stored);
   const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
+  await trusted.acceptRoot(pass.files.signal);
   await proveTimestamp(trusted, pass);
   await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
   if (!trusted.isRootNamedBySnapshot) {

@@ -7,7 +7,8 @@ import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
 import { LIMITS } from './limits.ts';
-import { parseRootFile, type RootFile, type RootPin, verifyFirstRoot, verifyNextRoot } from './root-trust.ts';
+import { firstRootSteps, nextRootSteps, type RootFile, type RootPin, rootFileSteps } from './root-trust.ts';
+import { inTurns, type Steps } from './steps.ts';
 
 /** Oldest first; the first is the one a pin or first use vouched for. Never empty. */
 export type RootChain = readonly [RootFile, ...RootFile[]];
@@ -23,29 +24,38 @@ export function newestOf(chain: RootChain): RootFile {
  * @throws TrustError `key_not_pinned` when the pins no longer vouch for any of it, `trust_unreachable` (`state`) when
  *   the remembered bytes do not hold together.
  */
-export function restoreRootChain(stored: readonly Uint8Array[], gun: Gun, pin: RootPin): RootChain {
-  const roots = sound(gun, () => stored.map((bytes) => parseRootFile(bytes)));
+export async function restoreRootChain(
+  stored: readonly Uint8Array[],
+  gun: Gun,
+  pin: RootPin,
+  signal?: AbortSignal,
+): Promise<RootChain> {
+  return await inTurns(restoreSteps(stored, gun, pin), gun, signal);
+}
+
+function* restoreSteps(stored: readonly Uint8Array[], gun: Gun, pin: RootPin): Steps<RootChain> {
+  const roots: RootFile[] = [];
+  for (const bytes of stored) roots.push(yield* sound(gun, rootFileSteps(bytes)));
   let refusal: unknown = damaged(gun, 'has no root');
   for (const [index, anchor] of roots.entries()) {
     try {
-      verifyFirstRoot(anchor, gun, pin, undefined);
+      yield* firstRootSteps(anchor, gun, pin, undefined);
     } catch (error) {
       refusal = error;
       continue;
     }
     const later = roots.slice(index + 1);
-    sound(gun, () => {
-      for (const [step, next] of later.entries()) verifyNextRoot(later[step - 1] ?? anchor, next, gun);
-    });
+    for (const [step, next] of later.entries())
+      yield* sound(gun, nextRootSteps(later[step - 1] ?? anchor, next, gun));
     return [anchor, ...later];
   }
   throw refusal;
 }
 
 /** What was remembered was verified once: if it is not now, the state is at fault and not the server. */
-function sound<T>(gun: Gun, read: () => T): T {
+function* sound<T>(gun: Gun, read: Steps<T>): Steps<T> {
   try {
-    return read();
+    return yield* read;
   } catch (error) {
     throw error instanceof TrustError ? damaged(gun, 'does not hold together', error) : error;
   }
@@ -72,9 +82,9 @@ export async function findFirstRoot(
 ): Promise<RootChain> {
   const bytes = await files.current('root');
   if (bytes === undefined) throw noTrustData(gun);
-  const newest = parseRootFile(bytes);
+  const newest = await inTurns(rootFileSteps(bytes), gun, files.signal);
   try {
-    verifyFirstRoot(newest, gun, pin, now);
+    await inTurns(firstRootSteps(newest, gun, pin, now), gun, files.signal);
     return [newest];
   } catch (error) {
     const mayHaveRotated =
@@ -96,19 +106,24 @@ async function searchHistory(
   for (let first = 1; first <= last; first += LIMITS.parallelFetches) {
     const versions = range(first, Math.min(last, first + LIMITS.parallelFetches - 1));
     for (const bytes of await Promise.all(versions.map((version) => files.rootVersion(version)))) {
-      const root = bytes && parseRootFile(bytes);
-      if (root !== undefined && isVouchedFor(root, gun, pin)) return root;
+      const root = bytes && (await inTurns(rootFileSteps(bytes), gun, files.signal));
+      if (root !== undefined && (await isVouchedFor(files, root, gun, pin))) return root;
     }
   }
   return undefined;
 }
 
-function isVouchedFor(root: RootFile, gun: Gun, pin: RootPin): boolean {
+async function isVouchedFor(
+  { signal }: RepositoryFiles,
+  root: RootFile,
+  gun: Gun,
+  pin: RootPin,
+): Promise<boolean> {
   try {
-    verifyFirstRoot(root, gun, pin, undefined);
+    await inTurns(firstRootSteps(root, gun, pin, undefined), gun, signal);
     return true;
   } catch (error) {
-    if (error instanceof TrustError) return false;
+    if (error instanceof TrustError && !error.isOutage) return false;
     throw error;
   }
 }
@@ -137,7 +152,7 @@ export async function followRoots(
       for (const root of batch) {
         const bytes = await root;
         if (bytes === undefined) return followed;
-        followed = appendRoot(followed, bytes, gun, 'exactlyNext');
+        followed = await appendRoot(files, followed, bytes, gun, 'exactlyNext');
       }
     } catch (error) {
       await keep(followed);
@@ -157,18 +172,21 @@ export async function catchUpRoots(files: RepositoryFiles, gun: Gun, chain: Root
   if (followed.length > chain.length) return followed;
   const bytes = await files.current('root', true);
   // One that we went through already is only a stale copy; any other must be vouched for or is refused by name.
-  if (bytes === undefined || followed.some(({ sha256 }) => sha256 === sha256Hex(bytes))) return followed;
-  return appendRoot(followed, bytes, gun, 'anyLater');
+  const hash = bytes && sha256Hex(bytes);
+  if (bytes === undefined || followed.some(({ sha256 }) => sha256 === hash)) return followed;
+  return await appendRoot(files, followed, bytes, gun, 'anyLater');
 }
 
-function appendRoot(
+async function appendRoot(
+  { signal }: RepositoryFiles,
   chain: RootChain,
   bytes: Uint8Array,
   gun: Gun,
   step: 'exactlyNext' | 'anyLater',
-): RootChain {
+): Promise<RootChain> {
   const trusted = newestOf(chain);
-  const next = parseRootFile(bytes);
+  requireShortChain(chain, bytes, gun);
+  const next = await inTurns(rootFileSteps(bytes), gun, signal);
   if (step === 'exactlyNext' && next.metadata.version !== trusted.metadata.version + 1) {
     // TUF 5.3.5: a file served as version N+1 must say so.
     throw new TrustError(
@@ -179,8 +197,20 @@ function appendRoot(
       { role: 'root', isLag: chain.some(({ sha256 }) => sha256 === next.sha256) },
     );
   }
-  verifyNextRoot(trusted, next, gun);
+  await inTurns(nextRootSteps(trusted, next, gun), gun, signal);
   return [...chain, next];
+}
+
+/** All of them are remembered, and checked again after each restart. */
+function requireShortChain(chain: RootChain, next: Uint8Array, gun: Gun): void {
+  const size = chain.reduce((sum, root) => sum + root.bytes.length, next.length);
+  if (size <= LIMITS.chainBytes) return;
+  throw invalid(
+    'size',
+    'root',
+    `the ${chain.length + 1} roots of ${gun} have ${size} bytes in all, and ${LIMITS.chainBytes} are allowed; ` +
+      'to start again from its newest root, pin a key of that and run "trust reset"',
+  );
 }
 
 export function noTrustData(gun: Gun): TrustError {

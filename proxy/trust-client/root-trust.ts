@@ -14,8 +14,9 @@ import {
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import { type PublicKey, toPublicKey } from './keys.ts';
-import { type Envelope, parseEnvelope, parseRoot, type RootMetadata } from './metadata.ts';
-import { countSigners, verifyThreshold } from './signatures.ts';
+import { type Envelope, parseEnvelope, type RootMetadata, rootSteps } from './metadata.ts';
+import { countSigners, thresholdSteps } from './signatures.ts';
+import { atOnce, type Steps } from './steps.ts';
 
 /** What must vouch for the first root of a repository. Chosen by the configuration, most specific pin first. */
 export type RootPin =
@@ -30,7 +31,7 @@ export type RootPin =
 export type RootFile = {
   readonly bytes: Uint8Array;
   readonly sha256: string;
-  readonly envelope: Envelope;
+  readonly envelope: Pick<Envelope, 'message' | 'signatures'>;
   readonly metadata: RootMetadata;
 };
 
@@ -45,8 +46,15 @@ export type RootKey = {
 
 /** @throws TrustError `metadata_invalid` (`format`, `size`, `key_mismatch`). */
 export function parseRootFile(bytes: Uint8Array): RootFile {
+  return atOnce(rootFileSteps(bytes));
+}
+
+/** The same, with pauses. What was parsed of it is not kept whole: a chain has many of them. */
+export function* rootFileSteps(bytes: Uint8Array): Steps<RootFile> {
   const envelope = parseEnvelope(bytes, 'root');
-  return { bytes, sha256: sha256Hex(bytes), envelope, metadata: parseRoot(envelope) };
+  const metadata = yield* rootSteps(envelope);
+  const { message, signatures } = envelope;
+  return { bytes, sha256: sha256Hex(bytes), envelope: { message, signatures }, metadata };
 }
 
 /**
@@ -55,21 +63,33 @@ export function parseRootFile(bytes: Uint8Array): RootFile {
  * @param now undefined: expiry is not asked, as for the root that came before (§6.1 step 3).
  */
 export function usableRootKeys(root: RootMetadata, gun: string, now: Date | undefined): readonly RootKey[] {
-  return root.roles.root.keys.flatMap((key) => {
-    const [leaf, ...rest] = bundleIn(key.bytes) ?? [];
-    // Exactly one certificate that is no CA, and it comes first.
-    if (leaf === undefined || leaf.isCa || !rest.every((certificate) => certificate.isCa)) return [];
-    const acceptable = (certificate: Certificate) =>
-      isStrongCertificate(certificate) && (now === undefined || isWithinValidity(certificate, now));
-    if (!commonNameCovers(leaf.commonName, gun) || !acceptable(leaf)) return [];
-    const intermediates = now === undefined ? rest : rest.filter(acceptable);
-    const keytype = ROOT_KEY_TYPES.get(leaf.publicKey.asymmetricKeyType ?? '');
-    if (keytype === undefined) return [];
-    const pem = Buffer.from(encodePem([leaf, ...intermediates]), 'latin1');
-    const isAsPublished = key.keytype === keytype && pem.equals(key.bytes);
-    const rebuilt = isAsPublished ? key : toPublicKey(keytype, pem);
-    return [{ key: rebuilt, publishedId: key.id, leaf, intermediates }];
-  });
+  return atOnce(usableKeySteps(root, gun, now));
+}
+
+function* usableKeySteps(root: RootMetadata, gun: string, now: Date | undefined): Steps<readonly RootKey[]> {
+  const usable: RootKey[] = [];
+  for (const key of root.roles.root.keys) {
+    const rootKey = toRootKey(key, gun, now);
+    if (rootKey !== undefined) usable.push(rootKey);
+    yield;
+  }
+  return usable;
+}
+
+function toRootKey(key: PublicKey, gun: string, now: Date | undefined): RootKey | undefined {
+  const [leaf, ...rest] = bundleIn(key.bytes) ?? [];
+  // Exactly one certificate that is no CA, and it comes first.
+  if (leaf === undefined || leaf.isCa || !rest.every((certificate) => certificate.isCa)) return undefined;
+  const acceptable = (certificate: Certificate) =>
+    isStrongCertificate(certificate) && (now === undefined || isWithinValidity(certificate, now));
+  if (!commonNameCovers(leaf.commonName, gun) || !acceptable(leaf)) return undefined;
+  const intermediates = now === undefined ? rest : rest.filter(acceptable);
+  const keytype = ROOT_KEY_TYPES.get(leaf.publicKey.asymmetricKeyType ?? '');
+  if (keytype === undefined) return undefined;
+  const pem = Buffer.from(encodePem([leaf, ...intermediates]), 'latin1');
+  const isAsPublished = key.keytype === keytype && pem.equals(key.bytes);
+  const rebuilt = isAsPublished ? key : toPublicKey(keytype, pem);
+  return { key: rebuilt, publishedId: key.id, leaf, intermediates };
 }
 
 const ROOT_KEY_TYPES = new Map([
@@ -84,10 +104,24 @@ const ROOT_KEY_TYPES = new Map([
  * @throws TrustError `key_not_pinned`, `metadata_expired` or `metadata_invalid`.
  */
 export function verifyFirstRoot(root: RootFile, gun: string, pin: RootPin, now: Date | undefined): void {
-  const keys = requireRootKeys(root.metadata, gun, now);
-  const pinned = keys.filter((candidate) => isPinned(candidate, pin, now));
+  atOnce(firstRootSteps(root, gun, pin, now));
+}
+
+/** The same, with pauses. */
+export function* firstRootSteps(
+  root: RootFile,
+  gun: string,
+  pin: RootPin,
+  now: Date | undefined,
+): Steps<void> {
+  const keys = yield* requireRootKeys(root.metadata, gun, now);
+  const pinned: RootKey[] = [];
+  for (const candidate of keys) {
+    if (isPinned(candidate, pin, now)) pinned.push(candidate);
+    yield;
+  }
   if (pinned.length === 0) throw notPinned(gun, keys, pin);
-  verifySelfSigned(root, pinned);
+  yield* verifySelfSigned(root, pinned);
 }
 
 /**
@@ -97,14 +131,14 @@ export function verifyFirstRoot(root: RootFile, gun: string, pin: RootPin, now: 
  *
  * @throws TrustError `root_rotation_refused`, `metadata_rollback` or `metadata_invalid`.
  */
-export function verifyNextRoot(trusted: RootFile, next: RootFile, gun: string): void {
-  const trustedKeys = usableRootKeys(trusted.metadata, gun, undefined);
+export function* nextRootSteps(trusted: RootFile, next: RootFile, gun: string): Steps<void> {
+  const trustedKeys = yield* usableKeySteps(trusted.metadata, gun, undefined);
   try {
     const role = {
       keys: trustedKeys.map(({ key }) => key),
       threshold: trusted.metadata.roles.root.threshold,
     };
-    verifyThreshold(role, next.envelope.signatures, next.envelope.message, 'root');
+    yield* thresholdSteps(role, next.envelope.signatures, next.envelope.message, 'root');
   } catch (error) {
     throw new TrustError(
       'root_rotation_refused',
@@ -118,7 +152,7 @@ export function verifyNextRoot(trusted: RootFile, next: RootFile, gun: string): 
     // Vouched for, and older than what was seen: a lagging replica has just this.
     throw rollback('root', next.metadata.version, trusted.metadata.version + 1, true);
   }
-  verifySelfSigned(next, requireRootKeys(next.metadata, gun, undefined));
+  yield* verifySelfSigned(next, yield* requireRootKeys(next.metadata, gun, undefined));
 }
 
 /**
@@ -128,9 +162,14 @@ export function verifyNextRoot(trusted: RootFile, next: RootFile, gun: string): 
  * @throws TrustError `metadata_expired` or `metadata_invalid`.
  */
 export function verifyRootIsCurrent(root: RootFile, gun: string, now: Date): Date {
+  return atOnce(currentRootSteps(root, gun, now));
+}
+
+/** The same, with pauses. */
+export function* currentRootSteps(root: RootFile, gun: string, now: Date): Steps<Date> {
   requireUnexpired('root', root.metadata.expires, now);
-  const keys = requireRootKeys(root.metadata, gun, now);
-  const signers = new Set(verifySelfSigned(root, keys));
+  const keys = yield* requireRootKeys(root.metadata, gun, now);
+  const signers = new Set(yield* verifySelfSigned(root, keys));
   const signed = keys.filter(({ key }) => signers.has(key.id));
   return new Date(
     Math.min(root.metadata.expires.getTime(), reachesUntil(signed, root.metadata.roles.root.threshold)),
@@ -169,10 +208,10 @@ export function rollback(role: string, got: number, least: number, isLag = false
   );
 }
 
-function requireRootKeys(root: RootMetadata, gun: string, now: Date | undefined): readonly RootKey[] {
-  const keys = usableRootKeys(root, gun, now);
+function* requireRootKeys(root: RootMetadata, gun: string, now: Date | undefined): Steps<readonly RootKey[]> {
+  const keys = yield* usableKeySteps(root, gun, now);
   if (keys.length > 0) return keys;
-  const [expiredKey] = usableRootKeys(root, gun, undefined);
+  const [expiredKey] = yield* usableKeySteps(root, gun, undefined);
   if (expiredKey !== undefined) {
     const { notAfter } = expiredKey.leaf;
     throw new TrustError(
@@ -187,9 +226,9 @@ function requireRootKeys(root: RootMetadata, gun: string, now: Date | undefined)
   throw invalid('key_mismatch', 'root', `no root key of ${gun} is a certificate issued for it`);
 }
 
-function verifySelfSigned(root: RootFile, keys: readonly RootKey[]): readonly string[] {
+function* verifySelfSigned(root: RootFile, keys: readonly RootKey[]): Steps<readonly string[]> {
   const role = { keys: keys.map(({ key }) => key), threshold: root.metadata.roles.root.threshold };
-  return verifyThreshold(role, root.envelope.signatures, root.envelope.message, 'root');
+  return yield* thresholdSteps(role, root.envelope.signatures, root.envelope.message, 'root');
 }
 
 /** Every ID a pin may name the key by, the one that outlives its certificate first. */

@@ -9,6 +9,7 @@ import { sha512 } from '@noble/hashes/sha2.js';
 import { invalid, TrustError } from './errors.ts';
 import { type KeyAlgorithm, keyObjectOf, type PublicKey } from './keys.ts';
 import { LIMITS } from './limits.ts';
+import { atOnce, type Steps } from './steps.ts';
 
 // The library's synchronous calls need their hash given once.
 ed25519.hashes.sha512 = sha512;
@@ -65,6 +66,16 @@ export function verifyThreshold(
   message: Uint8Array,
   roleName: string,
 ): readonly string[] {
+  return atOnce(thresholdSteps(role, signatures, message, roleName));
+}
+
+/** The same, with a pause after each signature. */
+export function* thresholdSteps(
+  role: Role,
+  signatures: readonly Signature[],
+  message: Uint8Array,
+  roleName: string,
+): Steps<readonly string[]> {
   if (signatures.length === 0) throw invalid('signature', roleName, `${roleName} carries no signature`);
   // A threshold below one would make "no signature" enough (go-tuf CVE-2026-23992).
   if (!Number.isSafeInteger(role.threshold) || role.threshold < 1) {
@@ -78,7 +89,7 @@ export function verifyThreshold(
       `${roleName} carries more signatures than are checked on a file so large`,
     );
   }
-  const valid = validSigners(role.keys, signatures, message);
+  const valid = yield* validSigners(role.keys, signatures, message);
   const signers = countSigners(valid);
   if (signers < role.threshold) {
     throw new TrustError(
@@ -105,16 +116,21 @@ export function countSigners(keys: readonly PublicKey[]): number {
   return new Set(keys.map((key) => key.pair)).size;
 }
 
-function validSigners(
+function* validSigners(
   keys: readonly PublicKey[],
   signatures: readonly Signature[],
   message: Uint8Array,
-): PublicKey[] {
+): Steps<PublicKey[]> {
   // One try a signature, however often a hostile root lists the same key: verifying is what costs.
   const byId = new Map(keys.map((key) => [key.id, key]));
-  return [...byId.values()].filter((key) =>
-    signatures.some((signature) => signature.keyId === key.id && isValidSignature(key, signature, message)),
-  );
+  const valid = new Set<PublicKey>();
+  for (const signature of signatures) {
+    const key = byId.get(signature.keyId);
+    if (key === undefined || valid.has(key)) continue;
+    if (isValidSignature(key, signature, message)) valid.add(key);
+    yield;
+  }
+  return [...byId.values()].filter((key) => valid.has(key));
 }
 
 /** SHA-256 for every curve; raw r‖s of fixed width, not ASN.1 (§5.2). */

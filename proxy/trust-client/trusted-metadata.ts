@@ -24,8 +24,9 @@ import type {
   TargetsMetadata,
   TimestampMetadata,
 } from './metadata.ts';
-import { type RootFile, requireUnexpired, rollback, verifyRootIsCurrent } from './root-trust.ts';
+import { currentRootSteps, type RootFile, requireUnexpired, rollback } from './root-trust.ts';
 import { countSigners, type Role } from './signatures.ts';
+import { inTurns } from './steps.ts';
 import type { RoleName, RoleRecord } from './types.ts';
 
 /** A verified file of one role. */
@@ -59,18 +60,18 @@ export type CheckFile = <K extends FileKind>(check: FileCheck<K>) => Promise<Che
 
 export class TrustedMetadata {
   readonly root: RootFile;
-  /** When the newest root, or the certificates it is signed with, stop being valid. */
-  readonly rootValidUntil: Date;
   readonly delegations = new Map<RoleName, VerifiedDelegation>();
   readonly skipped = new Map<RoleName, SkippedDelegation>();
   /** Delegations among the verified ones that have expired: they prove nothing, but what they name is not taken elsewhere. */
   readonly expired = new Set<RoleName>();
   /** Roles whose floor fell with the keys that set it. */
   readonly fallen = new Set<RoleName>();
+  private readonly gun: string;
   private readonly now: Date;
   private readonly floors: ReadonlyMap<RoleName, RoleRecord>;
   private readonly check: CheckFile;
   private readonly held: ReadonlySet<RoleName>;
+  private loadedUntil: Date | undefined;
   private loadedTimestamp: Verified<TimestampMetadata> | undefined;
   private loadedSnapshot: Verified<SnapshotMetadata> | undefined;
   private loadedTargets: VerifiedDelegation | undefined;
@@ -79,7 +80,6 @@ export class TrustedMetadata {
    * @param root the newest root of a chain that root-trust.ts verified.
    * @param floors what was verified before; no file may be older (§7.5, §13).
    * @param held delegations whose floor's very file is remembered: while `targets` declares them, they must be there.
-   * @throws TrustError when the root is not valid at `now`.
    */
   constructor(
     root: RootFile,
@@ -89,12 +89,17 @@ export class TrustedMetadata {
     check: CheckFile = (file) => checkAtOnce(gun, file, undefined),
     held: ReadonlySet<RoleName> = new Set(),
   ) {
+    this.gun = gun;
     this.check = check;
     this.root = root;
     this.floors = floors;
     this.held = held;
     this.now = now;
-    this.rootValidUntil = verifyRootIsCurrent(root, gun, now);
+  }
+
+  /** When the newest root, or the certificates it is signed with, stop being valid. */
+  get rootValidUntil(): Date {
+    return required(this.loadedUntil, 'root');
   }
 
   get timestamp(): Verified<TimestampMetadata> {
@@ -109,7 +114,13 @@ export class TrustedMetadata {
     return required(this.loadedTargets, 'targets');
   }
 
+  /** Comes first: nothing counts under a root that is not valid at `now`. @throws TrustError. */
+  async acceptRoot(signal?: AbortSignal): Promise<void> {
+    this.loadedUntil = await inTurns(currentRootSteps(this.root, this.gun, this.now), this.gun, signal);
+  }
+
   async acceptTimestamp(bytes: Uint8Array): Promise<void> {
+    required(this.loadedUntil, 'root');
     const keys = this.root.metadata.roles.timestamp;
     this.loadedTimestamp = await this.verify('timestamp', bytes, 'timestamp', keys, undefined);
   }

@@ -52,7 +52,7 @@ const ATTEMPTS = 4;
  */
 export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
   const { gun, now, signal, previous } = request;
-  const timely = { source: deps.source, state: inTime(deps.state, gun, signal) };
+  const timely = { ...deps, state: inTime(deps.state, gun, signal) };
   const files = createRepositoryFiles(deps.source, gun, signal);
   if (previous !== undefined && now <= previous.expires && (await isUnchanged(timely.state, files, previous)))
     return previous;
@@ -84,7 +84,12 @@ async function updateOnce(
   const { stored } = memory;
   const chain =
     stored.roots.length > 0
-      ? await followRoots(files, gun, restoreRootChain(stored.roots, gun, pin), memory.keepRoots)
+      ? await followRoots(
+          files,
+          gun,
+          await restoreRootChain(stored.roots, gun, pin, signal),
+          memory.keepRoots,
+        )
       : await findFirstRoot(files, gun, pin, now);
   await memory.keepRoots(chain);
   const freshFiles = () => createRepositoryFiles(deps.source, gun, signal);
@@ -113,6 +118,7 @@ export async function restoreTrust(
   const lacking = (role: RoleName) =>
     new TrustError('trust_unreachable', 'state', `the stored trust state of ${gun} lacks ${role}`, { role });
   const files: RepositoryFiles = {
+    ...(deadline.signal && { signal: deadline.signal }),
     current: async (role) => stored.files.get(role),
     rootVersion: async () => undefined,
     named: async (role) => {
@@ -120,7 +126,7 @@ export async function restoreTrust(
     },
   };
   const pass: Pass = { gun, now, stored, files, check, isRestored: true };
-  const trusted = await proveAll(pass, restoreRootChain(stored.roots, gun, pin));
+  const trusted = await proveAll(pass, await restoreRootChain(stored.roots, gun, pin, deadline.signal));
   return new VerifiedRepository(gun, trusted, stored.stamp);
 }
 

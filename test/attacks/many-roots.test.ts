@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { createSigningKey } from '../../proxy/demo/signing-key.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
+import { currentRootSteps, parseRootFile } from '../../proxy/trust-client/root-trust.ts';
 import { createWorld, fileOf, GUN, NOW, refusal } from '../trust-client/kit.ts';
 
 test('no more roots are followed in one update than the limit', async () => {
@@ -23,10 +24,10 @@ test('a first root that claims a huge version makes us search its history no fur
   expect(world.source.requests.length).toBeLessThanOrEqual(LIMITS.rootsPerUpdate + 2);
 });
 
-test('one key listed under a thousand names with a hundred bad signatures costs a hundred checks, not 100,000', async () => {
+test('one key listed under a thousand names with a hundred bad signatures costs a hundred checks, not 20,000', async () => {
   const rootKey = createSigningKey('ecdsa-x509', { commonName: GUN, now: NOW });
   const world = createWorld({ rootKey });
-  const names = Array.from({ length: 600 }, (_, index) => index.toString(16).padStart(64, '0'));
+  const names = Array.from({ length: 150 }, (_, index) => index.toString(16).padStart(64, '0'));
   world.repository.resign('root', (signed) => {
     const key = signed.keys[rootKey.id];
     if (key === undefined) throw new Error('the root lists its key');
@@ -38,10 +39,14 @@ test('one key listed under a thousand names with a hundred bad signatures costs 
   const bad = signature.replace(/"sig":"...../, '"sig":"AAAAA');
   const flooded = text.replace(signature, Array.from({ length: LIMITS.signatures }, () => bad).join(','));
   world.source.fault('root', { bytes: Buffer.from(flooded) });
-  const started = performance.now();
   await refusal(world.resolve(), 'metadata_invalid', 'threshold');
-  // 76,800 checks take well over five seconds; 128 take a few milliseconds beside parsing the certificates.
-  expect(performance.now() - started).toBeLessThan(4000);
+  // A step is one key looked at, or one signature checked.
+  const steps = currentRootSteps(parseRootFile(Buffer.from(flooded)), GUN, NOW);
+  let count = 0;
+  expect(() => {
+    while (steps.next().done !== true) count += 1;
+  }).toThrow('has 0 valid signatures');
+  expect(count).toBe(names.length + 1 + LIMITS.signatures);
 });
 
 test('a root with more keys or signatures than the limit is not looked at', async () => {

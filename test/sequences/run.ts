@@ -51,6 +51,8 @@ class Run {
   #isStored = false;
   #isRemoved = false;
   #busy = 0;
+  /** Questions to the server that have not come to their end, the ones that nobody waits for too. */
+  #flying = 0;
   readonly #states = new Map<Process, TrustState>();
   readonly #sessions = new Map<Process, Session>();
   #pending: Pending[] = [];
@@ -271,8 +273,15 @@ class Run {
     const known = this.#sessions.get(by);
     if (known !== undefined) return known;
     const line = this.#server.connect();
+    const landed = (): void => {
+      this.#flying -= 1;
+    };
     const cache = createTrustCache({
-      sourceFor: () => line.source,
+      sourceFor: () => {
+        this.#flying += 1;
+        return line.source;
+      },
+      observer: { cache: () => undefined, shared: () => undefined, updated: landed, failed: landed },
       pinFor: () => ({ kind: 'firstUse' }),
       state: this.#state(by),
       refreshMs: REFRESH_MS,
@@ -335,7 +344,8 @@ class Run {
   async #quiet(): Promise<void> {
     for (let still = 0; still < 3; still += 1) {
       await new Promise((resolve) => setImmediate(resolve));
-      if (this.#busy + this.#server.busy > 0) still = -1;
+      const { busy, held } = this.#server;
+      if (this.#busy + busy + this.#flying - held > 0) still = -1;
     }
   }
 

@@ -26,6 +26,8 @@ export class Server {
   wasForged = false;
   /** Requests that will be answered without anybody's help. */
   busy = 0;
+  /** Questions of which a request is held. */
+  held = 0;
   readonly #owner: Owner;
   #lag: Lag | undefined;
   #faults: Fault[] = [];
@@ -74,7 +76,9 @@ export class Server {
     if (line.hold !== undefined && isOf(file, line.hold.on)) {
       const { until } = line.hold;
       line.hold = undefined;
+      this.held += 1;
       await until;
+      this.held -= 1;
     } else {
       this.busy += 1;
       await Promise.resolve();

@@ -72,26 +72,22 @@ describe('the chain that is remembered', () => {
   const world = createRotated(4);
   const bytes = [1, 2, 3, 4].map((version) => rootOf(world, version));
 
-  test('is checked step by step to its end', () => {
-    expect(versionsOf(restoreRootChain(bytes, GUN, FIRST_USE))).toEqual([1, 2, 3, 4]);
+  test('is checked step by step to its end', async () => {
+    expect(versionsOf(await restoreRootChain(bytes, GUN, FIRST_USE))).toEqual([1, 2, 3, 4]);
   });
 
-  test('with a link missing is damaged state, and says which role and why', () => {
-    const restore = () => restoreRootChain(bytes.toSpliced(1, 2), GUN, FIRST_USE);
-    expect(restore).toThrow(
-      expect.objectContaining({
-        code: 'trust_unreachable',
-        fault: 'state',
-        role: 'root',
-        cause: expect.objectContaining({ code: 'root_rotation_refused' }),
-      }),
+  test('with a link missing is damaged state, and says which role and why', async () => {
+    const error = await refusal(
+      restoreRootChain(bytes.toSpliced(1, 2), GUN, FIRST_USE),
+      'trust_unreachable',
+      'state',
     );
+    expect(error).toMatchObject({ role: 'root', cause: { code: 'root_rotation_refused' } });
   });
 
-  test('without any root is damaged state', () => {
-    expect(() => restoreRootChain([], GUN, FIRST_USE)).toThrow(
-      expect.objectContaining({ fault: 'state', role: 'root' }),
-    );
+  test('without any root is damaged state', async () => {
+    const error = await refusal(restoreRootChain([], GUN, FIRST_USE), 'trust_unreachable', 'state');
+    expect(error.role).toBe('root');
   });
 });
 
@@ -169,6 +165,36 @@ describe('following version by version', () => {
     const [first] = chainOf(world, 1);
     const history: RootChain = [first, ...Array.from({ length: LIMITS.rootsPerUpdate }, () => first)];
     expect(await followRoots(serve(world), GUN, history)).toHaveLength(history.length + 1);
+  });
+
+  test('all roots together may have so many bytes, and one more is refused by name', async () => {
+    const world = createRotated(2);
+    const [first] = chainOf(world, 1);
+    const left = LIMITS.chainBytes - rootOf(world, 2).length;
+    const full: RootChain = [first, { ...first, bytes: Buffer.alloc(left - first.bytes.length) }];
+    const over: RootChain = [first, { ...first, bytes: Buffer.alloc(left - first.bytes.length + 1) }];
+    // The newest is looked at for its version: both are root 1 here.
+    expect(await followRoots(serve(world), GUN, full)).toHaveLength(3);
+    const error = await refusal(followRoots(serve(world), GUN, over), 'metadata_invalid', 'size');
+    expect(error.role).toBe('root');
+    expect(error.message).toContain(`3 roots of ${GUN} have ${LIMITS.chainBytes + 1} bytes`);
+  });
+
+  test('what was followed before one that is too many is kept', async () => {
+    const world = createRotated(3);
+    const [first] = chainOf(world, 1);
+    const left = LIMITS.chainBytes - rootOf(world, 2).length - rootOf(world, 3).length + 1;
+    const kept: (readonly number[])[] = [];
+    const followed = followRoots(
+      serve(world),
+      GUN,
+      [{ ...first, bytes: Buffer.alloc(left) }],
+      async (chain) => {
+        kept.push(versionsOf(chain));
+      },
+    );
+    await refusal(followed, 'metadata_invalid', 'size');
+    expect(kept).toEqual([[1, 2]]);
   });
 
   test('a root under another version than its own is refused by name', async () => {

@@ -14,14 +14,20 @@ const files = {
   targets: fileOf(world, 'targets'),
 };
 
-function start({ repository } = world): TrustedMetadata {
+function begin({ repository } = world): TrustedMetadata {
   const root = repository.files.get('root') ?? Buffer.alloc(0);
   return new TrustedMetadata(parseRootFile(root), GUN, new Map(), NOW);
 }
 
+async function start(served = world): Promise<TrustedMetadata> {
+  const trusted = begin(served);
+  await trusted.acceptRoot();
+  return trusted;
+}
+
 /** Everything up to targets, as it is served. */
 async function accept(served: World): Promise<TrustedMetadata> {
-  const trusted = start(served);
+  const trusted = await start(served);
   await trusted.acceptTimestamp(fileOf(served, 'timestamp'));
   await trusted.acceptSnapshot(fileOf(served, 'snapshot'));
   await trusted.acceptTargets(fileOf(served, 'targets'));
@@ -29,7 +35,9 @@ async function accept(served: World): Promise<TrustedMetadata> {
 }
 
 test('another order than root, timestamp, snapshot, targets is our own mistake', async () => {
-  const trusted = start();
+  const trusted = begin();
+  await expect(trusted.acceptTimestamp(files.timestamp)).rejects.toThrow('root is asked for before');
+  await trusted.acceptRoot();
   await expect(trusted.acceptSnapshot(files.snapshot)).rejects.toThrow('timestamp is asked for before');
   await trusted.acceptTimestamp(files.timestamp);
   await expect(trusted.acceptTargets(files.targets)).rejects.toThrow('snapshot is asked for before');
@@ -40,7 +48,7 @@ test('another order than root, timestamp, snapshot, targets is our own mistake',
 });
 
 test('a delegation without a hash is never looked at', async () => {
-  const trusted = start();
+  const trusted = await start();
   await trusted.acceptTimestamp(files.timestamp);
   await trusted.acceptSnapshot(files.snapshot);
   const declared: DeclaredDelegation = {
@@ -76,7 +84,7 @@ describe('the file that is named: its length and every hash given must agree', (
     served.repository.resign('timestamp', ({ meta }) => {
       meta.snapshot = change(meta.snapshot);
     });
-    const trusted = start(served);
+    const trusted = await start(served);
     await trusted.acceptTimestamp(fileOf(served, 'timestamp'));
     await expect(trusted.acceptSnapshot(fileOf(served, 'snapshot'))).rejects.toThrow(
       expect.objectContaining({ code: 'metadata_invalid', fault: 'hash_mismatch', role: 'snapshot' }),

@@ -1,0 +1,249 @@
+/**
+ * Checks metadata files so that the thread that serves pulls is never held up: a small file at once, any other in a
+ * thread of its own, which the update's deadline stops whatever it is doing (docs/decisions/large-files-in-a-worker.md).
+ */
+import { availableParallelism } from 'node:os';
+import {
+  type CheckedFile,
+  checkWithin,
+  type FileCheck,
+  type FileChecker,
+  type FileKind,
+  toTrustError,
+} from '../trust-client/check-file.ts';
+import { requireTime } from '../trust-client/deadline.ts';
+import { invalid, TrustError } from '../trust-client/errors.ts';
+import { turn } from '../trust-client/turn.ts';
+import { type CheckAnswer, type CheckJob, readAnswer } from './check-job.ts';
+import { type CheckThread, startCheckThread } from './check-thread.ts';
+import { createTurns } from './turns.ts';
+
+export type CheckPoolOptions = {
+  /** Threads at most. */
+  readonly size?: number;
+  readonly startThread?: () => CheckThread;
+  /** Milliseconds since some fixed moment. */
+  readonly monotonic?: () => number;
+};
+
+export type CheckPool = {
+  readonly check: FileChecker;
+  /** Stops every thread; what is being checked is refused as an outage. */
+  close(): Promise<void>;
+};
+
+/** Bytes of a file, and of the keys that may sign it, up to which it is checked at once: parsed in a few milliseconds. */
+const SMALL_BYTES = 16 * 1024;
+/** Signatures checked at once; one takes a millisecond and a half at most. */
+const SMALL_TRIES = 8;
+/** Bytes copied without a pause. */
+const SLICE_BYTES = 4 * 1024 * 1024;
+/** A thread that checked a larger file is ended when nothing else waits: its memory is given back. */
+const KEPT_BYTES = 4 * 1024 * 1024;
+
+type Task = {
+  readonly file: FileCheck;
+  readonly gun: string;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (answer: CheckAnswer) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** A place for one thread, which is started when it is first needed. */
+type Seat = {
+  thread: CheckThread | undefined;
+  task: Task | undefined;
+  /** Who waits for what the thread says, or how it ends. */
+  asked:
+    | { readonly answer: (answer: CheckAnswer) => void; readonly fail: (error: unknown) => void }
+    | undefined;
+};
+
+export function createCheckPool({
+  size = availableParallelism() > 2 ? 2 : 1,
+  startThread = startCheckThread,
+  monotonic = () => performance.now(),
+}: CheckPoolOptions = {}): CheckPool {
+  const seats: Seat[] = Array.from({ length: size }, () => ({
+    thread: undefined,
+    task: undefined,
+    asked: undefined,
+  }));
+  const turns = createTurns<Task>(monotonic);
+  const closing = new AbortController();
+
+  const begin = (): void => {
+    const seat = seats.find(({ task }) => task === undefined);
+    const task = seat && turns.next();
+    if (seat === undefined || task === undefined) return;
+    seat.task = task;
+    const started = monotonic();
+    void serve(seat, task).finally(() => {
+      seat.task = undefined;
+      turns.done(task.gun, monotonic() - started);
+      begin();
+    });
+    begin();
+  };
+
+  const serve = async (seat: Seat, task: Task): Promise<void> => {
+    try {
+      const bytes = await copyOf(task.file.bytes);
+      requireTime(task.gun, task.signal);
+      if (closing.signal.aborted) throw closed(task.gun);
+      seat.thread ??= watched(seat, startOne(startThread, task.gun));
+      task.resolve(await ask(seat, { ...task.file, bytes }, task, closing.signal));
+      if (task.file.bytes.length > KEPT_BYTES && turns.size === 0) await end(seat);
+    } catch (error) {
+      task.reject(error);
+      // Whatever the thread is doing, nobody waits for it any more.
+      await end(seat);
+    }
+  };
+
+  const inThread = (gun: string, file: FileCheck, signal: AbortSignal | undefined): Promise<CheckAnswer> =>
+    new Promise((resolve, reject) => {
+      const leave = (): void => {
+        if (turns.remove(task)) reject(late(gun));
+      };
+      const ended =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          signal?.removeEventListener('abort', leave);
+          then(value);
+        };
+      const task: Task = { file, gun, signal, resolve: ended(resolve), reject: ended(reject) };
+      signal?.addEventListener('abort', leave, { once: true });
+      turns.add(task);
+      begin();
+    });
+
+  const check = async <K extends FileKind>(
+    gun: string,
+    file: FileCheck<K>,
+    signal: AbortSignal | undefined,
+  ): Promise<CheckedFile<K>> => {
+    requireTime(gun, signal);
+    if (closing.signal.aborted) throw closed(gun);
+    const checked = isSmall(file) ? await checkNow(gun, file, signal) : undefined;
+    return checked ?? readAnswer<K>(await inThread(gun, file, signal));
+  };
+
+  const close = async (): Promise<void> => {
+    closing.abort();
+    for (let task = turns.next(); task !== undefined; task = turns.next()) task.reject(closed(task.gun));
+    await Promise.all(seats.map(end));
+  };
+
+  return { check, close };
+}
+
+function isSmall({ bytes, keys }: FileCheck): boolean {
+  const ofKeys = keys.keys.reduce((sum, key) => sum + key.bytes.length, 0);
+  return bytes.length <= SMALL_BYTES && ofKeys <= SMALL_BYTES;
+}
+
+/** Everything else has its turn after it, also when it is refused: a thousand small files are one large one. */
+async function checkNow<K extends FileKind>(
+  gun: string,
+  file: FileCheck<K>,
+  signal: AbortSignal | undefined,
+): Promise<CheckedFile<K> | undefined> {
+  try {
+    return checkWithin(file, SMALL_TRIES);
+  } finally {
+    await turn();
+    requireTime(gun, signal);
+  }
+}
+
+/** The caller's own bytes stay with it: what is remembered shares them. */
+async function copyOf(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const copy = new Uint8Array(bytes.length);
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    copy.set(bytes.subarray(at, at + SLICE_BYTES), at);
+    await turn();
+  }
+  return copy;
+}
+
+function startOne(startThread: () => CheckThread, gun: string): CheckThread {
+  try {
+    return startThread();
+  } catch (error) {
+    throw notStarted(gun, error);
+  }
+}
+
+/** A thread that ends by itself leaves its seat, and its error never goes unheard. */
+function watched(seat: Seat, thread: CheckThread): CheckThread {
+  const leave = (error: unknown): void => {
+    if (seat.thread !== thread) return;
+    seat.thread = undefined;
+    seat.asked?.fail(error);
+  };
+  thread.on('message', (answer) => {
+    if (seat.thread === thread) seat.asked?.answer(answer);
+  });
+  thread.on('error', leave);
+  thread.on('exit', () => leave(new Error('its thread ended')));
+  return thread;
+}
+
+async function end(seat: Seat): Promise<void> {
+  const { thread } = seat;
+  seat.thread = undefined;
+  await thread?.terminate();
+}
+
+/** One question to a thread. When it is refused the thread may still be at work, or gone. */
+async function ask(
+  seat: Seat,
+  job: CheckJob & { readonly bytes: Uint8Array<ArrayBuffer> },
+  { gun, file, signal }: Task,
+  closing: AbortSignal,
+): Promise<CheckAnswer> {
+  let fail: (error: unknown) => void = () => undefined;
+  const onTime = (): void => fail(late(gun));
+  const onClose = (): void => fail(closed(gun));
+  try {
+    return await new Promise((resolve, reject) => {
+      fail = reject;
+      seat.asked = { answer: resolve, fail: (error) => reject(toRefusal(gun, file.role, error)) };
+      signal?.addEventListener('abort', onTime, { once: true });
+      closing.addEventListener('abort', onClose, { once: true });
+      seat.thread?.postMessage(job, [job.bytes.buffer]);
+    });
+  } finally {
+    seat.asked = undefined;
+    signal?.removeEventListener('abort', onTime);
+    closing.removeEventListener('abort', onClose);
+  }
+}
+
+/** What ended a thread: the file that was checked, or that there is no such thread. */
+function toRefusal(gun: string, role: string, error: unknown): TrustError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY')
+    return invalid('size', role, `${role} takes more memory to check than a file may`, error);
+  if (typeof code === 'string' && NOT_STARTED.has(code)) return notStarted(gun, error);
+  return toTrustError(error, role);
+}
+
+const NOT_STARTED = new Set(['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_WORKER_INIT_FAILED']);
+
+function notStarted(gun: string, cause: unknown): TrustError {
+  return outage(`trust data of ${gun} could not be checked: no thread can be started`, cause);
+}
+
+function closed(gun: string): TrustError {
+  return outage(`trust data of ${gun} was not checked: the proxy is shutting down`);
+}
+
+function outage(message: string, cause?: unknown): TrustError {
+  return new TrustError('trust_unreachable', 'unreachable', message, { cause });
+}
+
+function late(gun: string): TrustError {
+  return new TrustError('deadline_exceeded', 'deadline', `trust data of ${gun} was not verified in time`);
+}
