@@ -29,7 +29,12 @@ const MOST_MIB = 300;
 /** What may stay of it: pages of the allocator that the next load uses again. */
 const MOST_LEFT_MIB = 150;
 
-export type Proxy = { readonly url: string; readonly port: number; readonly pid: number };
+export type Proxy = {
+  readonly url: string;
+  readonly admin: string;
+  readonly port: number;
+  readonly pid: number;
+};
 
 export async function benchReaders(): Promise<Report> {
   const start = await readStart();
@@ -126,7 +131,7 @@ async function startBlobServer(): Promise<string> {
 }
 
 /** What package.json's `start` sets: what ships is what is measured. */
-async function readStart() {
+export async function readStart() {
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as { scripts: { start: string } };
   const words = scripts.start.split(' ');
   const env = Object.fromEntries(
@@ -135,16 +140,15 @@ async function readStart() {
   return { options: words.filter((word) => word.startsWith('--')), env: env as Record<string, string> };
 }
 
-/** `dist/main.js serve` in front of an upstream and a trust server without any repository. */
+/** `dist/main.js serve` in front of an upstream and a trust server, by default one without any repository. */
 export async function startProxy(
   upstream: string,
   options: readonly string[],
   env: Readonly<Record<string, string>>,
+  trust?: string,
 ): Promise<Proxy> {
   const folder = await makeTempDir('bench-hostile');
-  const notary = new NotaryServer({ repositories: [] });
-  const trustServer = await notary.start();
-  onCleanUp(() => notary.stop());
+  const trustServer = trust ?? (await startEmptyNotary());
   const adminPort = await findFreePort();
   return await onFreePort(async (port) => {
     const config = join(folder, 'pullwarden.yaml');
@@ -164,6 +168,13 @@ export async function startProxy(
       env,
       ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok,
     });
-    return { url: `http://127.0.0.1:${port}`, port, pid };
+    return { url: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${adminPort}`, port, pid };
   });
+}
+
+async function startEmptyNotary(): Promise<string> {
+  const notary = new NotaryServer({ repositories: [] });
+  const url = await notary.start();
+  onCleanUp(() => notary.stop());
+  return url;
 }
