@@ -145,7 +145,11 @@ class Run {
       }
       line.hold = { on: hold, until: this.#released };
     }
-    const isUnderWay = this.#pending.some((it) => it.session === session && !it.isDone);
+    const waits = (one: Session) => this.#pending.some((it) => it.session === one && !it.isDone);
+    // Another process that answered at once may have saved a root since.
+    for (const one of this.#sessions.values())
+      if (!waits(one)) this.#stored.see(one.line.rootsShown, this.#owner);
+    const isUnderWay = waits(session);
     // What a question in the background was shown after the last answer.
     if (!isUnderWay) {
       // One that is still held may not have come to judge them.
