@@ -145,11 +145,7 @@ class Run {
       }
       line.hold = { on: hold, until: this.#released };
     }
-    const waits = (one: Session) => this.#pending.some((it) => it.session === one && !it.isDone);
-    // Another process that answered at once may have saved a root since.
-    for (const one of this.#sessions.values())
-      if (!waits(one)) this.#stored.see(one.line.rootsShown, this.#owner);
-    const isUnderWay = waits(session);
+    const isUnderWay = this.#waits(session);
     // What a question in the background was shown after the last answer.
     if (!isUnderWay) {
       // One that is still held may not have come to judge them.
@@ -181,10 +177,21 @@ class Run {
     await (isHeld ? Promise.race([pending.settled, this.#quiet()]) : pending.settled);
     await this.#quiet();
     line.hold = undefined;
+    if (pending.isDone && !this.#waits(session)) this.#seeInBackground(session);
     if (!pending.isDone) {
       this.#note('   … is still waiting');
       this.#pending.push(pending);
     }
+  }
+
+  #waits(session: Session): boolean {
+    return this.#pending.some((it) => it.session === session && !it.isDone);
+  }
+
+  /** An answer may be given before its question to the server ends, which may save a root then. */
+  #seeInBackground({ line, known }: Session): void {
+    for (const memory of [known, this.#stored]) memory.see(line.rootsShown, this.#owner);
+    line.rootsShown.clear();
   }
 
   #judge(
