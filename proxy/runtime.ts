@@ -1,16 +1,14 @@
 /** From a validated configuration to a running proxy: every part is made here, once, and given what it needs. */
 import { randomUUID } from 'node:crypto';
 import { type RunningAdmin, startAdmin } from './admin/admin.ts';
-import { MAX_SHOWN_ROLES, toShownRoles } from './admin/status-json.ts';
 import type { ReadyCheck, Status, TrustStatus } from './admin/types.ts';
 import { createApp } from './app.ts';
 import { createAccessCache } from './cache/access-cache.ts';
 import { createManifestCache } from './cache/manifest-cache.ts';
-import type { TrustCacheObserver } from './cache/trust-cache.ts';
 import { createTrustFileCache } from './cache/trust-files.ts';
 import type { Config } from './config/types.ts';
-import type { ConnectEvent } from './listen/connect.ts';
 import { readListenOptions } from './listen-parts.ts';
+import { observeConnect, observeTrust } from './observers.ts';
 import { createParts, type Parts } from './parts.ts';
 import { formatCanary } from './policy/canary.ts';
 import type { TrustFile } from './pull/types.ts';
@@ -54,8 +52,6 @@ export type Runtime = {
 
 /** How long the connections of a replaced configuration are kept for pulls that began under it, in milliseconds. */
 const RETIRE_MS = 60_000;
-/** Repositories shown on the status page. */
-const MAX_TRUST_STATUS = 1000;
 const RECENT_DECISIONS = 200;
 /** Bytes of images' configurations kept for daemons with a mirror. */
 const CONFIG_CACHE_BYTES = 16 * 1024 * 1024;
@@ -212,42 +208,6 @@ function createPullSide(parts: () => Parts, { metrics, log, now, record, monoton
   return { pull, forwarder: createForwarder() };
 }
 
-/** Every answer of a trust server, counted; every failure also logged with its detail, which no client is shown. */
-function observeTrust(
-  metrics: Metrics,
-  log: Log,
-  status: Map<string, TrustStatus>,
-  now: () => Date,
-): TrustCacheObserver {
-  return {
-    cache: (result) => metrics.cacheRequest('trust', result),
-    shared: () => metrics.singleFlightShared('trust'),
-    updated: (registry, trust, result) => {
-      metrics.trustRefreshed(registry, result);
-      metrics.trustVerified(trust.gun, trust.roles);
-      const { gun, expires, firstToExpire, roles } = trust;
-      if (status.has(gun) || status.size < MAX_TRUST_STATUS) {
-        status.set(gun, { gun, expires, firstToExpire, roles: toShownRoles(roles), verifiedAt: now() });
-      }
-      const skipped = roles.filter((role) => role.skipped === 'expired' || role.skipped === 'threshold');
-      if (result === 'updated' && skipped.length > 0) {
-        const names = skipped.slice(0, MAX_SHOWN_ROLES).map(({ role, skipped: why }) => `${role} (${why})`);
-        log.warn(
-          { gun, roles: names },
-          'delegations are passed over, as Docker does; tags may come from targets instead',
-        );
-      }
-    },
-    failed: (registry, error) => {
-      const isRejected = !error.isOutage && error.fault !== 'absent' && error.fault !== 'state';
-      metrics.trustRefreshed(registry, isRejected ? 'rejected' : 'failed');
-      if (isRejected) metrics.trustRejected(registry, error.fault);
-      const { code, fault, role, message } = error;
-      log.warn({ registry, reason: code, fault, role, detail: message }, 'trust could not be established');
-    },
-  };
-}
-
 async function checkState(state: { probe(): Promise<void> }): Promise<ReadyCheck> {
   try {
     await state.probe();
@@ -271,18 +231,6 @@ function toNames({ hash, policy, registries, trust }: Config): ConfiguredNames {
     rules: policy.rules,
     registries: registries.map(({ name }) => name),
     repositories: [...policy.rules, ...trust.pins].map(({ match }) => match),
-  };
-}
-
-/** Every CONNECT is counted, and one that led nowhere is a line in the log: the client may show no more than a number. */
-function observeConnect(metrics: Metrics, log: Log) {
-  return ({ requestId, target, client, identity, result, message }: ConnectEvent): void => {
-    metrics.connectAnswered(result);
-    const level = { terminated: 'debug', tunnelled: 'debug', refused: 'warn', failed: 'warn' } as const;
-    log[level[result]](
-      { request_id: requestId, target, client, identity, result, detail: message },
-      'connect',
-    );
   };
 }
 

@@ -35,6 +35,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'trust-parts.ts',
     ],
   ],
+  ['observers.ts', ['admin/', 'cache/trust-cache.ts', 'listen/connect.ts', 'telemetry/']],
   [
     'runtime.ts',
     [
@@ -42,8 +43,8 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'app.ts',
       'cache/',
       'config/types.ts',
-      'listen/connect.ts',
       'listen-parts.ts',
+      'observers.ts',
       'parts.ts',
       'policy/canary.ts',
       'pull.ts',
