@@ -113,3 +113,19 @@ test('a snapshot that goes with the newest root and is badly signed is no lag', 
   );
   expect(outcome).toBe('metadata_invalid');
 });
+
+test.each([true, false])(
+  'a root from before the first that was seen: lag, unless made anew (%s)',
+  async (isLag) => {
+    const world = createWorld();
+    const before = new Map(world.repository.files);
+    world.repository.rotateKey('timestamp');
+    world.repository.rotateKey('root');
+    const { pull } = start(world, () => false);
+    expect(await pull()).toBe(`cold ${OLD}`);
+    const shown = isLag ? before : createWorld().repository.files;
+    world.repository.files.clear();
+    for (const [name, bytes] of shown) world.repository.files.set(name, bytes);
+    expect(await pull()).toBe(isLag ? `stale ${OLD}` : 'root_rotation_refused');
+  },
+);

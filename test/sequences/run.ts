@@ -219,7 +219,7 @@ class Run {
     // A root that another process saved first counts as well: this one read it from the state.
     const fleet = new Knowledge().merge(seen).merge(this.#stored);
     const isDue = [seen, fleet].every((memory) => mustBeServed(memory, this.#now, this.#owner));
-    if (outcome.kind === 'failed' && isHonest && isDue) {
+    if (outcome.kind === 'failed' && isHonest && isDue && !this.#looksCreatedAgain(outcome, line, seen)) {
       this.#violate(
         'refused',
         by,
@@ -229,6 +229,12 @@ class Run {
     }
     if (isHonest && line.asked > 0 && line.current) this.#judgeCurrent(by, outcome);
     this.#remember(session, outcome, line);
+  }
+
+  /** A root from before the first that was seen, by two changes of the root key or more: nothing leads from it to that. */
+  #looksCreatedAgain(outcome: TrustOutcome & { kind: 'failed' }, { rootsShown }: Line, { root }: Knowledge) {
+    const isStrange = (version: number) => version < root && !this.#owner.vouchesFor(version, root);
+    return outcome.error.code === 'root_rotation_refused' && [...rootsShown].some(isStrange);
   }
 
   /** I3 */
