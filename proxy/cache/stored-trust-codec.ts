@@ -18,13 +18,14 @@ export const STAMP_BYTES = MAGIC.length + 65;
 
 const HEX = z.string().regex(/^[0-9a-f]{64}$/);
 const LENGTH = z.number().int().nonnegative();
-const FLOOR = z.strictObject({
+const EARLIER = z.strictObject({
   version: LENGTH,
   sha256: HEX,
   signers: z.array(HEX),
   // Absent in what was written before it was remembered.
   threshold: LENGTH.min(1).optional(),
 });
+const FLOOR = EARLIER.extend({ earlier: z.array(EARLIER).optional() });
 const INDEX = z.strictObject({
   gun: z.string(),
   roots: z.array(LENGTH).min(1),
@@ -38,10 +39,17 @@ export async function encodeStoredTrust(gun: Gun, trust: StoredTrust): Promise<r
     gun,
     roots: trust.roots.map(({ length }) => length),
     files: [...trust.files].map(([role, { length }]) => [role, length]),
-    floors: [...trust.floors].map(([role, floor]) => [role, { ...floor, signers: [...floor.signers] }]),
+    floors: [...trust.floors].map(([role, { earlier, ...floor }]) => [
+      role,
+      { ...copy(floor), ...(earlier && { earlier: earlier.map(copy) }) },
+    ]),
   };
   const rest = [Buffer.from(`${JSON.stringify(index)}\n`), ...trust.roots, ...trust.files.values()];
   return [Buffer.from(`${MAGIC}${await checksum(rest)}\n`), ...rest];
+}
+
+function copy<T extends { readonly signers: readonly string[] }>(floor: T): T & { signers: string[] } {
+  return { ...floor, signers: [...floor.signers] };
 }
 
 /**

@@ -48,6 +48,8 @@ export const LIMITS = {
   jsonValues: 2_000_000,
   /** Characters of one JSON number; a 64-bit integer has 20. */
   numberCharacters: 64,
+  /** Lower versions remembered of one role, each signed by others: as many sets of signers as take turns at it. */
+  earlierFloors: 16,
   /** Signatures looked at in one file. */
   signatures: 128,
   /** Bytes read to check the signatures of one file: its own, times the signatures that name a key of the role. */

@@ -2,6 +2,7 @@
 import type { Gun } from '../registry/reference.ts';
 import { sha256Hex } from './encoding.ts';
 import { TrustError } from './errors.ts';
+import { raiseFloor } from './floors.ts';
 import { identityOf } from './keys.ts';
 import { newestOf, type RootChain } from './root-chain.ts';
 import type { TrustedMetadata, Verified } from './trusted-metadata.ts';
@@ -80,7 +81,7 @@ function floorsOf({ floors }: StoredTrust, trusted: TrustedMetadata): ReadonlyMa
   const { timestamp, snapshot, targets, delegations } = trusted;
   const raised = new Map(floors);
   for (const file of [timestamp, snapshot, targets, ...delegations.values()])
-    raised.set(file.role, toFloor(file));
+    raised.set(file.role, raiseFloor(floors.get(file.role), toFloor(file), file.keys));
   return raised;
 }
 

@@ -15,7 +15,7 @@ import {
   type MetadataOf,
 } from './check-file.ts';
 import { invalid, TrustError } from './errors.ts';
-import { stillAuthorised } from './floors.ts';
+import { floorInForce } from './floors.ts';
 import { LIMITS } from './limits.ts';
 import type {
   DelegatedRole,
@@ -244,7 +244,8 @@ export class TrustedMetadata {
   /** Its floor's own file is remembered, and the floor still counts: raising the threshold takes nothing away. */
   private mustBeThere({ name, keys, threshold }: DeclaredDelegation): boolean {
     const floor = this.floors.get(name);
-    return floor !== undefined && this.held.has(name) && stillAuthorised(floor, { keys, threshold });
+    if (floor === undefined || !this.held.has(name)) return false;
+    return floorInForce(floor, { keys, threshold }) !== undefined;
   }
 
   /**
@@ -253,12 +254,11 @@ export class TrustedMetadata {
    * the key was replaced (fast-forward recovery, TUF 5.3.11 and notary-semantics.md §13).
    */
   private requireFloor(role: RoleName, keys: Role, version: number, sha256: string): void {
-    const floor = this.floors.get(role);
+    const newest = this.floors.get(role);
+    if (newest === undefined) return;
+    const floor = floorInForce(newest, keys);
+    if (floor !== newest) this.fallen.add(role);
     if (floor === undefined) return;
-    if (!stillAuthorised(floor, keys)) {
-      this.fallen.add(role);
-      return;
-    }
     // An older timestamp than one that was verified says nothing new: a lagging replica offers it in good faith.
     const isLag = role === 'timestamp';
     if (version < floor.version) throw rollback(role, version, floor.version, isLag);

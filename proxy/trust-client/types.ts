@@ -45,6 +45,8 @@ export type RoleRecord = {
   readonly signers: readonly string[];
   /** How many of them the role asked for then; absent in what was written before this was remembered. */
   readonly threshold?: number | undefined;
+  /** Lower versions that others signed, highest first: one of them counts when the keys above it lose the role. */
+  readonly earlier?: readonly Omit<RoleRecord, 'earlier'>[] | undefined;
 };
 
 /** All that is remembered of one repository between two runs. */
