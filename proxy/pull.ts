@@ -4,7 +4,7 @@
  * Every effect is a parameter, and nothing here knows how an answer is written to a socket.
  */
 import { isCanary } from './policy/canary.ts';
-import { decide } from './policy/decide.ts';
+import { type DecideInput, decide } from './policy/decide.ts';
 import { needsTrust, selectRule } from './policy/rule.ts';
 import { type Decision, NO_RULE, type TrustOutcome } from './policy/types.ts';
 import { type Exchange, elapsed, record, refuse, type Subject } from './pull/exchange.ts';
@@ -79,18 +79,14 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   const { unmatched, canary } = config.policy;
   // No trust data counts for the canary, so its refusal waits for no trust server.
   const isAsked = needsTrust(rule, reference) && !isCanary(canary, registry, reference);
-  // Without an outcome `enforce` refuses and `audit` lets through: a fault of ours must not turn audit into a block.
-  const failed = (error: unknown): undefined => {
-    deps.onInternalError(error, request.requestId);
-  };
-  const outcome = isAsked ? await deps.trustFor(registry, gun, request.client).catch(failed) : undefined;
+  const outcome = isAsked ? await askTrust(exchange, route) : undefined;
   const asked = { rule, unmatched, canary, registry, reference, outcome, now: deps.now() };
-  const plain = decide({ ...asked, suggest: false });
+  const plain = decideSafely(exchange, { ...asked, suggest: false });
   // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
   const isTold =
     plain.kind === 'deny' &&
     (client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization: request.authorization }));
-  const decision = isTold ? decide({ ...asked, suggest: true }) : plain;
+  const decision = isTold ? decideSafely(exchange, { ...asked, suggest: true }, plain) : plain;
   switch (decision.kind) {
     case 'deny':
       return deny(exchange, route, decision, outcome);
@@ -101,6 +97,33 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
     }
     case 'pin':
       return serveSigned(exchange, client, route, decision, outcome);
+  }
+}
+
+/** Without an outcome `enforce` refuses and `audit` lets through: a fault of ours must not turn audit into a block. */
+async function askTrust(
+  { deps, request }: Exchange,
+  { registry, gun }: JudgedRoute,
+): Promise<TrustOutcome | undefined> {
+  try {
+    return await deps.trustFor(registry, gun, request.client);
+  } catch (error) {
+    deps.onInternalError(error, request.requestId);
+    return undefined;
+  }
+}
+
+/**
+ * Trust data that cannot even be looked at decides as if there were none.
+ *
+ * @param otherwise what is decided already, without what may be missing.
+ */
+function decideSafely({ deps, request }: Exchange, input: DecideInput, otherwise?: Decision): Decision {
+  try {
+    return decide(input);
+  } catch (error) {
+    deps.onInternalError(error, request.requestId);
+    return otherwise ?? decide({ ...input, outcome: undefined });
   }
 }
 

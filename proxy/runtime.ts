@@ -5,11 +5,10 @@ import type { ReadyCheck, Status, TrustStatus } from './admin/types.ts';
 import { createApp } from './app.ts';
 import { createAccessCache } from './cache/access-cache.ts';
 import { createManifestCache } from './cache/manifest-cache.ts';
-import type { TrustCacheObserver } from './cache/trust-cache.ts';
 import { createTrustFileCache } from './cache/trust-files.ts';
 import type { Config } from './config/types.ts';
-import type { ConnectEvent } from './listen/connect.ts';
 import { readListenOptions } from './listen-parts.ts';
+import { observeConnect, observeTrust } from './observers.ts';
 import { createParts, type Parts } from './parts.ts';
 import { formatCanary } from './policy/canary.ts';
 import type { TrustFile } from './pull/types.ts';
@@ -53,8 +52,6 @@ export type Runtime = {
 
 /** How long the connections of a replaced configuration are kept for pulls that began under it, in milliseconds. */
 const RETIRE_MS = 60_000;
-/** Repositories shown on the status page. */
-const MAX_TRUST_STATUS = 1000;
 const RECENT_DECISIONS = 200;
 /** Bytes of images' configurations kept for daemons with a mirror. */
 const CONFIG_CACHE_BYTES = 16 * 1024 * 1024;
@@ -130,6 +127,7 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const { port, admin } = await listen(server, first, {
     log,
     now,
+    hosts: () => parts.config.admin.hosts,
     metrics: metrics.render,
     readiness,
     status,
@@ -144,9 +142,13 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     adminPort: admin.port,
     reload: (config) => {
       // First what may fail: a key that cannot be read leaves everything as it was.
-      server.renew(listenOptions(config));
+      const enforce = server.renew(listenOptions(config));
       const old = parts;
       parts = createParts(config, shared);
+      // Which hosts are registries is asked of the parts in force, so not before.
+      const { tunnels, terminated, clients } = enforce();
+      if (tunnels + terminated + clients > 0)
+        log.info({ tunnels, terminated, clients }, 'connections that are not permitted any more were closed');
       policyStatus = { loadedAt: now(), reloadError: undefined };
       metrics.policyLoaded(toNames(config));
       old.retire();
@@ -206,42 +208,6 @@ function createPullSide(parts: () => Parts, { metrics, log, now, record, monoton
   return { pull, forwarder: createForwarder() };
 }
 
-/** Every answer of a trust server, counted; every failure also logged with its detail, which no client is shown. */
-function observeTrust(
-  metrics: Metrics,
-  log: Log,
-  status: Map<string, TrustStatus>,
-  now: () => Date,
-): TrustCacheObserver {
-  return {
-    cache: (result) => metrics.cacheRequest('trust', result),
-    shared: () => metrics.singleFlightShared('trust'),
-    updated: (registry, trust, result) => {
-      metrics.trustRefreshed(registry, result);
-      metrics.trustVerified(trust.gun, trust.roles);
-      const { gun, expires, firstToExpire, roles } = trust;
-      if (status.has(gun) || status.size < MAX_TRUST_STATUS) {
-        status.set(gun, { gun, expires, firstToExpire, roles, verifiedAt: now() });
-      }
-      const skipped = roles.filter((role) => role.skipped === 'expired' || role.skipped === 'threshold');
-      if (result === 'updated' && skipped.length > 0) {
-        const names = skipped.map(({ role, skipped: why }) => `${role} (${why})`);
-        log.warn(
-          { gun, roles: names },
-          'delegations are passed over, as Docker does; tags may come from targets instead',
-        );
-      }
-    },
-    failed: (registry, error) => {
-      const isRejected = !error.isOutage && error.fault !== 'absent' && error.fault !== 'state';
-      metrics.trustRefreshed(registry, isRejected ? 'rejected' : 'failed');
-      if (isRejected) metrics.trustRejected(registry, error.fault);
-      const { code, fault, role, message } = error;
-      log.warn({ registry, reason: code, fault, role, detail: message }, 'trust could not be established');
-    },
-  };
-}
-
 async function checkState(state: { probe(): Promise<void> }): Promise<ReadyCheck> {
   try {
     await state.probe();
@@ -265,18 +231,6 @@ function toNames({ hash, policy, registries, trust }: Config): ConfiguredNames {
     rules: policy.rules,
     registries: registries.map(({ name }) => name),
     repositories: [...policy.rules, ...trust.pins].map(({ match }) => match),
-  };
-}
-
-/** Every CONNECT is counted, and one that led nowhere is a line in the log: the client may show no more than a number. */
-function observeConnect(metrics: Metrics, log: Log) {
-  return ({ requestId, target, client, identity, result, message }: ConnectEvent): void => {
-    metrics.connectAnswered(result);
-    const level = { terminated: 'debug', tunnelled: 'debug', refused: 'warn', failed: 'warn' } as const;
-    log[level[result]](
-      { request_id: requestId, target, client, identity, result, detail: message },
-      'connect',
-    );
   };
 }
 

@@ -9,7 +9,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Certificates, createCertificates, type TlsOptions } from './listen/certificates.ts';
-import { type Connect, type ConnectOptions, createConnect } from './listen/connect.ts';
+import { type Connect, type ConnectOptions, createConnect, type Withdrawn } from './listen/connect.ts';
 import { LIMITS, type Limits } from './listen/limits.ts';
 import { isInside, rememberToldOff } from './listen/peer.ts';
 import { createPlaces, type Place, type Places } from './listen/places.ts';
@@ -30,8 +30,13 @@ export type PullServer = {
   readonly tunnels: () => number;
   /** @returns the port that was taken. */
   listen(port: number, address: string): Promise<number>;
-  /** Certificates and keys for handshakes from now on. What was not spoken at the start, TLS or CONNECT, is not then either. */
-  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): void;
+  /**
+   * What was not spoken at the start, TLS or CONNECT, is not then either. Without `connect`, every CONNECT is refused.
+   * @returns what puts these in force: certificates and keys for handshakes from then on, whom clients are verified by, and
+   *   what CONNECT may reach. What they do not permit any more ends at once.
+   * @throws what node:tls says of PEM it cannot use; then nothing has changed.
+   */
+  renew(options: Pick<ServerOptions, 'tls' | 'connect'>): () => Withdrawn & { readonly clients: number };
   /** Stops accepting, lets running pulls finish for at most this long, then cuts what is left. */
   close(graceMs: number): Promise<void>;
 };
@@ -40,7 +45,7 @@ export function createServer(listener: RequestListener, options: ServerOptions):
   const { newRequestId } = options;
   const limits: Limits = { ...LIMITS, ...options.limits };
   const running: Running = new WeakMap();
-  const certificates = options.tls && createCertificates(options.tls);
+  const certificates = options.tls && createCertificates(options.tls, limits.handshakeTimeout);
   const seats = createSeats(createPlaces({ max: limits.maxConnections }));
   const server = createBareServer(
     seats.counting(trackRunning(listener, running, limits)),
@@ -48,6 +53,7 @@ export function createServer(listener: RequestListener, options: ServerOptions):
     limits,
   );
   server.prependListener('connection', seats.seat);
+  if (server instanceof HttpsServer) certificates?.watch(server);
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.maxConnections;
   server.on('clientError', (error, socket) => rejectMalformed(error, socket, running, newRequestId()));
@@ -58,12 +64,19 @@ export function createServer(listener: RequestListener, options: ServerOptions):
     tunnels: () => connect?.tunnels() ?? 0,
     listen: (port, address) => listen(server, port, address),
     renew: (next) => {
-      if (next.connect !== undefined) connect?.renew(next.connect.certificates);
-      if (next.tls !== undefined && server instanceof HttpsServer) certificates?.renew(server, next.tls);
+      const enforce = connect?.renew(next.connect ?? NOTHING_ALLOWED);
+      const show =
+        next.tls !== undefined && server instanceof HttpsServer
+          ? certificates?.renew(server, next.tls)
+          : undefined;
+      return () => ({ clients: show?.() ?? 0, ...(enforce?.() ?? { tunnels: 0, terminated: 0 }) });
     },
     close: (graceMs) => close(server, connect, graceMs),
   };
 }
+
+/** What a configuration without `listen.connect` permits. */
+const NOTHING_ALLOWED = { certificates: [], tunnel: [] };
 
 function createBareServer(
   listener: RequestListener,

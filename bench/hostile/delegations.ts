@@ -18,7 +18,13 @@ import { updateTrust } from '../../proxy/trust-client/update.ts';
 import { findFreePort, makeTempDir, onCleanUp, onFreePort, type Service } from '../../test/real/process.ts';
 import { startLogged } from '../logged-service.ts';
 import { atMost, describeMachine, type Report, type Series } from '../report.ts';
-import { createJsonBomb, createLargeFile, createSignatureFlood } from './publishers.ts';
+import {
+  createJsonBomb,
+  createLargeCustom,
+  createLargeFile,
+  createLargeRoot,
+  createSignatureFlood,
+} from './publishers.ts';
 
 const REGISTRY = 'registry.bench.example';
 const NEIGHBOUR = 'team/neighbour';
@@ -166,7 +172,9 @@ async function createWorld(): Promise<World> {
   const hostile = [
     createSignatureFlood(gun('signatures')),
     createLargeFile(gun('large-file')),
+    createLargeCustom(gun('large-custom')),
     createJsonBomb(gun('json-bomb')),
+    createLargeRoot(gun('large-root')),
   ];
   return { folder, upstream, notary: new NotaryServer({ repositories: [neighbour, ...hostile] }), hostile };
 }

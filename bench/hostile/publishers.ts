@@ -7,6 +7,8 @@ import { LIMITS } from '../../proxy/trust-client/limits.ts';
 
 const DIGEST = `sha256:${'b'.repeat(64)}` as const;
 const LARGE_BYTES = LIMITS.fileBytes - 1024 * 1024;
+const CUSTOM_BYTES = 30 * 1024 * 1024;
+const ROOT_BYTES = LIMITS.rootBytes - 16 * 1024;
 const BOMB_VALUES = LIMITS.jsonValues - 10_000;
 
 /** A delegation less than followed at most, each with as many signatures as are looked at; none of them verifies. */
@@ -49,6 +51,33 @@ export function createJsonBomb(gun: Gun): SimulatedRepository {
   repository.resign('targets', (signed) => {
     const custom: Plain = Array.from({ length: BOMB_VALUES }, () => []);
     for (const target of Object.values(signed.targets)) Object.assign(target, { custom });
+  });
+  return repository;
+}
+
+/** One tag, beside which one text takes what is left of a file. */
+export function createLargeCustom(gun: Gun): SimulatedRepository {
+  const repository = createRepository(gun);
+  const custom: Plain = { note: 'x'.repeat(CUSTOM_BYTES) };
+  repository.resign('targets', (signed) => {
+    for (const target of Object.values(signed.targets)) Object.assign(target, { custom });
+  });
+  return repository;
+}
+
+/** A root of nearly the size that is allowed, signed by one key that it lists under many names. */
+export function createLargeRoot(gun: Gun): SimulatedRepository {
+  const repository = createRepository(gun);
+  repository.resign('root', (signed) => {
+    const [id = ''] = signed.roles.root.keyids;
+    const key = signed.keys[id];
+    if (key === undefined) throw new Error('the root lists its key');
+    const each = JSON.stringify(key).length + 2 * 64 + 20;
+    for (let name = 0; name * each < ROOT_BYTES; name += 1) {
+      const alias = name.toString(16).padStart(64, '0');
+      signed.keys[alias] = key;
+      signed.roles.root.keyids.push(alias);
+    }
   });
   return repository;
 }

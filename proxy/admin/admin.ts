@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Koa, { type Context } from 'koa';
+import { type AskedFault, judgeAskedBy } from './asked-by.ts';
 import { askReadiness, toReadinessText } from './health.ts';
 import { toDecisionsJson, toStatusJson } from './status-json.ts';
 import { CONTENT_SECURITY_POLICY, toStatusPage } from './status-page.ts';
@@ -17,10 +18,16 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 type Handler = (ctx: Context, deps: AdminDeps) => void | Promise<void>;
 
+/** Answered whoever asks, without reasons: a check by an unlisted name must not take a replica out of service. */
+const HEALTH: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ['/livez', showLiveness],
+  ['/readyz', (ctx, deps) => showReadiness(ctx, deps, { reasons: false })],
+]);
+
 const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/', showStatusPage],
   ['/livez', showLiveness],
-  ['/readyz', showReadiness],
+  ['/readyz', (ctx, deps) => showReadiness(ctx, deps, { reasons: true })],
   ['/metrics', showMetrics],
   ['/api/status', (ctx, { status, now }) => showJson(ctx, toStatusJson(status(), now()))],
   ['/api/decisions', (ctx, { decisions }) => showJson(ctx, toDecisionsJson(decisions()))],
@@ -40,9 +47,29 @@ export function createAdmin(deps: AdminDeps): Koa {
       ctx.set('Allow', 'GET, HEAD');
       return refuse(ctx, 405, 'only GET and HEAD');
     }
-    await handle(ctx, deps);
+    const fault = faultOf(ctx, deps);
+    const answer = fault === undefined ? handle : HEALTH.get(ctx.path);
+    if (answer !== undefined) return await answer(ctx, deps);
+    if (fault !== undefined) refuse(ctx, fault.status, fault.message);
   });
   return app;
+}
+
+function faultOf({ req }: Context, { hosts }: AdminDeps): AskedFault | undefined {
+  const {
+    origin,
+    'sec-fetch-site': site,
+    'sec-fetch-mode': mode,
+    'sec-fetch-dest': dest,
+  } = req.headersDistinct;
+  const asked = {
+    hosts: req.headersDistinct['host'] ?? [],
+    origin: origin?.join(),
+    site: site?.join(),
+    mode: mode?.join(),
+    dest: dest?.join(),
+  };
+  return judgeAskedBy(asked, hosts());
 }
 
 export type RunningAdmin = {
@@ -87,8 +114,13 @@ function showLiveness(ctx: Context): void {
   ctx.body = 'ok\n';
 }
 
-async function showReadiness(ctx: Context, deps: AdminDeps): Promise<void> {
-  const readiness = await askReadiness(deps.readiness);
+async function showReadiness(
+  ctx: Context,
+  deps: AdminDeps,
+  { reasons }: { readonly reasons: boolean },
+): Promise<void> {
+  const { ready, checks } = await askReadiness(deps.readiness);
+  const readiness = { ready, checks: reasons ? checks : [] };
   ctx.vary('Accept');
   if (ctx.accepts('text/plain', 'application/json') === 'application/json') showJson(ctx, readiness);
   else {

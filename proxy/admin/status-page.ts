@@ -87,11 +87,11 @@ function decisionsSection(decisions: readonly DecisionRecord[]): Html {
 }
 
 function decisionRow(record: DecisionRecord): Html {
-  const { reference, result, would, identity } = record;
+  const { reference, result, would, compared, identity } = record;
   const image = `${record.registry}/${record.repository}${reference.kind === 'tag' ? ':' : '@'}${reference.text}`;
   const level = { allow: 'good', deny: 'bad', error: 'warn' }[result];
   return html`<tr><td>${time(record.at)}</td><td><code>${image}</code></td><td class="${level}">${result}</td>
-<td>${record.reason}${would === undefined ? '' : `, would be ${would}`}</td><td>${record.rule} (${record.mode})</td><td>${record.path}</td>
+<td>${record.reason}${would === undefined ? '' : `, would be ${would}`}${toComparedText(compared)}</td><td>${record.rule} (${record.mode})</td><td>${record.path}</td>
 <td>${record.client}${identity === undefined ? '' : ` (${identity})`}</td><td><code>${record.requestId}</code></td></tr>`;
 }
 
@@ -118,6 +118,12 @@ function rulesSection({ rules, unmatched }: PolicyStatus): Html {
     return html`<tr><th scope="row">${name}</th><td><code>${match}</code></td><td>${mode}</td><td>${toSignersText(signers)}</td><td>${tagList}</td></tr>`;
   });
   return section('rules', title, ['Rule', 'Match', 'Mode', 'Signers', 'Tag list'], rows, 'No rule.');
+}
+
+/** Whether the bytes that went out were compared with their digest; of a refusal there are none. */
+function toComparedText(compared: boolean | undefined): string {
+  if (compared === undefined) return '';
+  return compared ? ', compared' : ', not compared';
 }
 
 function toSignersText(signers: SignerRequirement | undefined): string {

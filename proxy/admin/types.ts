@@ -62,6 +62,8 @@ export type Status = {
 export type AdminDeps = {
   readonly log: Log;
   readonly now: () => Date;
+  /** Names it may be asked by beside addresses and localhost, in lower case. */
+  readonly hosts: () => readonly string[];
   readonly metrics: () => Promise<RenderedMetrics>;
   readonly readiness: () => Promise<readonly ReadyCheck[]> | readonly ReadyCheck[];
   readonly status: () => Status;

@@ -69,7 +69,7 @@ function prompt(state: TrustState): TrustState {
   const within = <T>(gun: Gun, ask: (timely: TrustState) => Promise<T>): Promise<T> =>
     withDeadline(STATE_MS, undefined, (signal) => ask(inTime(state, gun, signal)));
   return {
-    load: (gun) => within(gun, (timely) => timely.load(gun)),
+    load: (gun, admit) => within(gun, (timely) => timely.load(gun, admit)),
     stampOf: (gun) => within(gun, (timely) => timely.stampOf(gun)),
     save: (gun, trust, replaces) => within(gun, (timely) => timely.save(gun, trust, replaces)),
   };

@@ -56,9 +56,9 @@ export function createFileState(folder: string): FileState {
     });
   };
 
-  const read = async (gun: Gun): Promise<LoadedTrust | undefined> => {
+  const read = async (gun: Gun, admit?: Admit): Promise<LoadedTrust | undefined> => {
     const path = stateFileOf(folder, gun);
-    const bytes = await readIfThere(path);
+    const bytes = await readIfThere(path, admit);
     const entry = bytes && { ...(await decodeStoredTrust(gun, bytes)), stamp: readStamp(bytes) };
     const before = known.get(gun);
     if (entry !== undefined && (before === undefined || !isOlder(entry, before))) return entry;
@@ -67,11 +67,11 @@ export function createFileState(folder: string): FileState {
     return entry ?? (forgottenAt > 0 ? NOTHING_LEFT : undefined);
   };
 
-  const load = (gun: Gun) =>
+  const load = (gun: Gun, admit?: Admit) =>
     guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, async () => {
       // Twice: a save of this very process may fall between reading the file and looking at what is known.
-      const entry = await read(gun).catch(async (error: unknown) => {
-        if (known.has(gun)) return await read(gun);
+      const entry = await read(gun, admit).catch(async (error: unknown) => {
+        if (known.has(gun)) return await read(gun, admit);
         throw error;
       });
       if (entry === undefined || entry === NOTHING_LEFT) known.delete(gun);
@@ -161,8 +161,11 @@ async function isWhole(gun: Gun, bytes: Buffer): Promise<boolean> {
   );
 }
 
-async function readIfThere(path: string): Promise<Buffer | undefined> {
+type Admit = (bytes: number) => Promise<void>;
+
+async function readIfThere(path: string, admit?: Admit): Promise<Buffer | undefined> {
   try {
+    await admit?.((await stat(path)).size);
     return await readFile(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;

@@ -32,7 +32,8 @@ export function createMemoryState(first: Iterable<readonly [Gun, StoredTrust]> =
 /** Reads through to another state and keeps what is saved to itself: for commands that must not change anything. */
 export function createOverlayState(below: TrustState): TrustState {
   const own = createMemoryState();
-  const load = async (gun: Gun) => (await own.load(gun)) ?? (await below.load(gun));
+  const load: TrustState['load'] = async (gun, admit) =>
+    (await own.load(gun)) ?? (await below.load(gun, admit));
   const save = async (gun: Gun, trust: StoredTrust, replaces: Replaces): Promise<SaveResult> => {
     if ((await own.stampOf(gun)) !== undefined) return await own.save(gun, trust, replaces);
     const entry = await below.load(gun);

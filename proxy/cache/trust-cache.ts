@@ -152,7 +152,7 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       withDeadline(
         STATE_MS,
         undefined,
-        async (signal) => (await inTime(options.state, gun, signal).load(gun)) !== undefined,
+        async (signal) => (await inTime(options.state, gun, signal).stampOf(gun)) !== undefined,
       );
     const work = async (): Promise<TrustOutcome> => {
       const left = options.timeoutMs - (monotonic() - since);
@@ -223,6 +223,17 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     await renew(due);
   };
 
+  /** Once for all hints that come together: each look at them is a walk over all that wait. */
+  let isRenewalDue = false;
+  const renewSoon = (): void => {
+    if (isRenewalDue) return;
+    isRenewalDue = true;
+    queueMicrotask(() => {
+      isRenewalDue = false;
+      void renewHinted();
+    });
+  };
+
   const changed = (registry: string, gun?: string): void => {
     const time = now().getTime();
     const hint = (name: Gun): void => {
@@ -235,12 +246,12 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       if (gun === undefined || name === gun) {
         const again = (): void => {
           hint(name);
-          void renewHinted();
+          renewSoon();
         };
         void flight.then(again, again);
       }
     }
-    void renewHinted();
+    renewSoon();
   };
 
   const refreshDue = async (): Promise<void> => {

@@ -82,13 +82,14 @@ function toListenError(error: unknown, config: Config): CommandError | undefined
   }
 }
 
-/** What cannot change under a running proxy: where it listens, what it remembers. Certificates can. */
-function fixedParts({ listen, admin, log, trust }: Config) {
+/** What cannot change under a running proxy: where it listens, what it remembers. Certificates and tunnels can. */
+function fixedParts({ listen, admin, log, trust }: Config, first: Config) {
   const { address, port, tls, connect } = listen;
   const asksClients = tls && { clientCa: tls.clientCa !== undefined };
   return {
-    listen: { address, port, tls: asksClients, tunnel: connect?.tunnel },
-    admin,
+    // Taken away, it counts at once; what was not there at the start is not answered.
+    listen: { address, port, tls: asksClients, connect: !first.listen.connect && connect !== undefined },
+    admin: { address: admin.address, port: admin.port },
     log,
     'trust.state': trust.state,
   };
@@ -101,7 +102,7 @@ async function reloadFrom(file: string, first: Config, runtime: Runtime): Promis
     const config = await loadConfig(file);
     runtime.reload(config);
     log.info({ policy: config.hash }, 'configuration reloaded');
-    const [now, then] = [fixedParts(config), fixedParts(first)];
+    const [now, then] = [fixedParts(config, first), fixedParts(first, first)];
     for (const key of ['listen', 'admin', 'log', 'trust.state'] as const) {
       if (JSON.stringify(now[key]) !== JSON.stringify(then[key])) {
         log.warn({ key }, 'this part of the configuration changed and counts after a restart');

@@ -4,7 +4,15 @@
  */
 import * as z from 'zod';
 import { certificateAuthority, listen, listenAddress } from './listen-schema.ts';
-import { isKeyId, isPathPrefix, isRuleName, isSignerName, isUsername, parseTaggedImage } from './names.ts';
+import {
+  isBareHost,
+  isKeyId,
+  isPathPrefix,
+  isRuleName,
+  isSignerName,
+  isUsername,
+  parseTaggedImage,
+} from './names.ts';
 import {
   address,
   authority,
@@ -41,6 +49,14 @@ const admin = section({
   port: port()
     .default(9150)
     .describe('Port of metrics, health and status; never the pull port. 0 takes any free one.'),
+  hosts: list(
+    text(isBareHost, 'a host name; write it in lower case, without a port, such as pullwarden'),
+    'host name',
+  )
+    .default([])
+    .describe(
+      'Names it is asked by, such as the one Prometheus scrapes. IP addresses and localhost always count.',
+    ),
 });
 
 const trustServer = section({

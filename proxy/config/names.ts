@@ -49,6 +49,11 @@ export function isPathPrefix(text: string): boolean {
   return isPath && !text.split('/').some((segment) => segment === 'v1' || segment === 'v2');
 }
 
+/** A host name without a port; one label is enough, as for a service of a Compose file. */
+export function isBareHost(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?$/.test(text);
+}
+
 export function isIpAddress(text: string): boolean {
   return isIP(text) !== 0;
 }

@@ -47,7 +47,12 @@ export type ConnectConfig = {
   readonly tunnel: readonly string[];
 };
 
-export type AdminConfig = { readonly address: string; readonly port: number };
+export type AdminConfig = {
+  readonly address: string;
+  readonly port: number;
+  /** Names it may be asked by, beside IP addresses and localhost. */
+  readonly hosts: readonly string[];
+};
 
 export type RegistryConfig = {
   /** Canonical name: the first part of image references and GUNs. */

@@ -6,6 +6,7 @@ import {
   type SecureContextOptions,
   type Server as TlsServer,
 } from 'node:tls';
+import { createVerifiedClients } from './verified-clients.ts';
 
 /** The oldest version spoken, on the pull port and inside a CONNECT. */
 export const MIN_TLS = 'TLSv1.2';
@@ -30,13 +31,21 @@ export type TlsOptions = {
 export type Certificates = {
   /** For a server of node:https. */
   readonly settings: NodeTlsOptions;
-  /** Handshakes from now on are answered with these. @throws what node:tls says of PEM it cannot use. */
-  renew(server: TlsServer, tls: TlsOptions): void;
+  /** Before any other listener of its connections. */
+  watch(server: TlsServer): void;
+  /**
+   * @returns what answers handshakes from then on with these, ends connections of clients that these would not let in, and
+   *   says how many. @throws what node:tls says of PEM it cannot use.
+   */
+  renew(server: TlsServer, tls: TlsOptions): () => number;
 };
 
-export function createCertificates(tls: TlsOptions): Certificates {
+export function createCertificates(tls: TlsOptions, handshakeTimeout: number): Certificates {
   let contexts = toContexts(tls);
-  const mutual = tls.clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  // Whether clients are asked is settled at the start; whom they are verified by is not.
+  let { clientCa } = tls;
+  const mutual = clientCa === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+  const clients = clientCa === undefined ? undefined : createVerifiedClients(clientCa, { handshakeTimeout });
   return {
     settings: {
       ...toDefault(tls),
@@ -44,10 +53,20 @@ export function createCertificates(tls: TlsOptions): Certificates {
       // No context: the one made of `cert` and `key`.
       SNICallback: (name, done) => done(null, contexts.get(name.toLowerCase())),
     },
-    renew(server, next) {
+    watch(server) {
+      if (clients !== undefined) server.prependListener('secureConnection', clients.arrive);
+    },
+    renew(server, { clientCa: nextCa = clientCa, ...rest }) {
+      const next = { ...rest, ...(nextCa === undefined ? {} : { clientCa: nextCa }) };
       const renewed = toContexts(next);
-      server.setSecureContext(toDefault(next));
-      contexts = renewed;
+      createSecureContext(toDefault(next));
+      const verify = nextCa === undefined ? undefined : clients?.renew(nextCa);
+      return () => {
+        clientCa = nextCa;
+        server.setSecureContext(toDefault(next));
+        contexts = renewed;
+        return verify?.() ?? 0;
+      };
     },
   };
 }

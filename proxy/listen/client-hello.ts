@@ -1,4 +1,5 @@
 /** The name a TLS client asks for, read from the first bytes it sends (RFC 8446 §4.1.2, §5.1; RFC 6066 §3). Pure. */
+import { MAX_HELLO_BYTES, MAX_HELLO_RECORDS } from './limits.ts';
 
 export type Hello =
   /** Not whole yet: nothing changes before there are this many bytes. */
@@ -6,10 +7,6 @@ export type Hello =
   | { readonly kind: 'bad'; readonly message: string }
   | { readonly kind: 'hello'; readonly name: string | undefined };
 
-/** Bytes of a ClientHello with its records; one with post-quantum key shares takes 2 KiB. */
-export const MAX_HELLO_BYTES = 32 * 1024;
-/** Records it may come in: with more, each of a byte, the work would be the client's to choose. */
-const MAX_RECORDS = 16;
 const [HANDSHAKE, CLIENT_HELLO, HOST_NAME] = [22, 1, 0];
 const SERVER_NAME = 0;
 /** encrypted_client_hello, and the draft before it: the name that counts is in there, and we cannot read it. */
@@ -19,7 +16,8 @@ export function readHello(bytes: Buffer): Hello {
   const fragments: Buffer[] = [];
   for (let at = 0, records = 0; ; records += 1) {
     if (bytes.length > at && bytes[at] !== HANDSHAKE) return bad('what came first is not TLS');
-    if (records === MAX_RECORDS) return bad(`the ClientHello comes in more than ${MAX_RECORDS} records`);
+    if (records === MAX_HELLO_RECORDS)
+      return bad(`the ClientHello comes in more than ${MAX_HELLO_RECORDS} records`);
     if (bytes.length < at + 5) return more(at + 5);
     const end = at + 5 + bytes.readUInt16BE(at + 3);
     if (bytes[at + 1] !== 3 || end === at + 5) return bad('what came first is not TLS');

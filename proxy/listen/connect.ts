@@ -18,6 +18,8 @@ import { endWith } from './raw-answer.ts';
 import {
   type Allowed,
   authorityOf,
+  isStillTerminated,
+  isStillTunnelled,
   judgeServerName,
   judgeTarget,
   parseTarget,
@@ -45,12 +47,21 @@ export type ConnectOptions = Pick<Allowed, 'tunnel' | 'registryAt'> & {
   readonly lookup?: LookupFunction;
 };
 
+type Permitted = Pick<ConnectOptions, 'certificates' | 'tunnel'> & Partial<ConnectOptions>;
+
+/** How many connections a reload has ended. */
+export type Withdrawn = { readonly tunnels: number; readonly terminated: number };
+
 export type Connect = {
   /** Listener of the server's `connect` event. */
   handle(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   readonly tunnels: () => number;
-  /** A CONNECT from now on is answered with these. @throws what node:tls says of PEM it cannot use. */
-  renew(certificates: readonly HostCertificate[]): void;
+  /**
+   * @returns what puts these in force: a CONNECT from then on is answered with them, and what is open and not permitted
+   *   any more ends at once. What is left out stays as it is.
+   * @throws what node:tls says of PEM it cannot use; then nothing has changed.
+   */
+  renew(options: Permitted): () => Withdrawn;
   /** Ends what has not become a request yet, and tunnels once they are silent. */
   drain(): void;
   destroy(): void;
@@ -70,24 +81,30 @@ const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 
 export function createConnect(options: ConnectOptions, deps: ConnectDeps): Connect {
   const arriving = createArriving();
-  let gates = createGates(options.certificates, arriving, deps);
+  const terminated = createTerminated();
+  const toForce = (next: ConnectOptions) => ({
+    ...next,
+    certified: createGates(next.certificates, arriving, deps),
+  });
+  let inForce = toForce(options);
   const tunnels = createTunnels(deps.limits, options.lookup);
-  const tell = createTell(options.observe);
+  const tell = createTell((event) => inForce.observe?.(event));
   const refuse = (asked: Asked, refusal: Refusal): void => {
     tell(asked, refusal.reason === 'registry_unreachable' ? 'failed' : 'refused', refusal.message);
     endWith(asked.socket, refusal, asked.requestId);
   };
   const terminate = (asked: Asked, authority: string): void => {
     tell(asked, 'terminated');
+    terminated.add(asked.socket, authority);
     arriving.add(asked.socket);
     // Otherwise a client that leaves in the middle of its handshake is not noticed before the time for it is over.
     asked.socket.allowHalfOpen = false;
     asked.socket.write(ESTABLISHED);
-    gates.get(authority)?.emit('connection', asked.socket);
+    inForce.certified.get(authority)?.emit('connection', asked.socket);
   };
   const tunnel = async (asked: Asked, to: Destination): Promise<void> => {
     const result = await tunnels.open(asked.socket, to, (name) =>
-      judgeServerName(name, to.target, options.registryAt),
+      judgeServerName(name, to.target, inForce.registryAt),
     );
     if (result === 'open') tell(asked, 'tunnelled');
     else if (typeof result === 'object') tell(asked, 'refused', result.closed);
@@ -103,14 +120,21 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
       const fault = target === undefined ? NO_TARGET : faultOf(req, socket, head, target);
       if (target === undefined || fault !== undefined)
         return refuse(asked, { reason: 'bad_request', message: fault ?? NO_TARGET });
-      const verdict = judgeTarget(target, { ...options, certified: gates });
+      const verdict = judgeTarget(target, inForce);
       if (verdict.kind === 'terminate') return terminate(asked, verdict.authority);
       if (verdict.kind === 'tunnel') return void tunnel(asked, verdict);
       refuse(asked, { reason: 'namespace_unknown', message: verdict.message });
     },
     tunnels: tunnels.size,
-    renew(certificates) {
-      gates = createGates(certificates, arriving, deps);
+    renew(next) {
+      const renewed = toForce({ ...options, ...next });
+      return () => {
+        inForce = renewed;
+        return {
+          tunnels: tunnels.keep((to) => isStillTunnelled(to, renewed)),
+          terminated: terminated.keep((authority) => isStillTerminated(authority, renewed)),
+        };
+      };
     },
     drain() {
       arriving.destroy();
@@ -156,11 +180,28 @@ function toTunnelRefusal(result: Exclude<TunnelResult, 'open'>, target: string):
   }
 }
 
-function createTell(observe: ConnectOptions['observe']) {
+function createTell(observe: NonNullable<ConnectOptions['observe']>) {
   return ({ target, socket, requestId }: Asked, result: ConnectResult, message?: string): void => {
     const { identity } = peerOf(socket);
     const client = socket.remoteAddress ?? '';
-    observe?.({ requestId, target, client, identity, result, message });
+    observe({ requestId, target, client, identity, result, message });
+  };
+}
+
+/** Connections whose TLS ends here, from their 200 on, with the authority they were opened for. */
+function createTerminated() {
+  const sockets = new Map<Socket, string>();
+  return {
+    add(socket: Socket, authority: string): void {
+      sockets.set(socket, authority);
+      socket.once('close', () => sockets.delete(socket));
+    },
+    /** Ends at once what is not allowed any more, the connection inside with it. @returns how many. */
+    keep(isAllowed: (authority: string) => boolean): number {
+      const cut = [...sockets].filter(([, authority]) => !isAllowed(authority));
+      for (const [socket] of cut) socket.destroy();
+      return cut.length;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Waits for a tunnel's ClientHello: bounded in bytes and in time, and nothing is passed on before it is judged. */
 import type { Socket } from 'node:net';
-import { type Hello, MAX_HELLO_BYTES, readHello } from './client-hello.ts';
+import { type Hello, readHello } from './client-hello.ts';
+import { MAX_HELLO_BYTES } from './limits.ts';
 
 export type FirstFlight = { readonly hello: Hello; readonly bytes: Buffer };
 

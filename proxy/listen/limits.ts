@@ -62,3 +62,8 @@ export const ROOM_LIMITS: RoomLimits = {
   stallTimeout: 20_000,
   waitTimeout: 15_000,
 };
+
+/** Bytes of a ClientHello inside a tunnel, with its records; one with post-quantum key shares takes 2 KiB. */
+export const MAX_HELLO_BYTES = 32 * 1024;
+/** Records it may come in: with more, each of a byte, the work would be the client's to choose. */
+export const MAX_HELLO_RECORDS = 16;

@@ -82,19 +82,40 @@ export function judgeTarget(target: Target, { certified, tunnel, registryAt }: A
   return { kind: 'refuse', message: `${authority} is not a registry this proxy serves; ${next}` };
 }
 
+/** Whether an open tunnel would be opened again now, and led to the same addresses. */
+export function isStillTunnelled(
+  to: { readonly target: Target; readonly anywhere: boolean },
+  allowed: Allowed,
+): boolean {
+  const verdict = judgeTarget(to.target, allowed);
+  // The name inside was, or is to be, the one it was opened for: on any port, that may have become a registry's.
+  const fault = judgeServerName(toServerName(to.target), to.target, allowed.registryAt);
+  // It may have reached a private address, which a wildcard alone does not allow.
+  return verdict.kind === 'tunnel' && fault === undefined && (verdict.anywhere || !to.anywhere);
+}
+
+/** Whether a connection for this authority would be terminated again now. */
+export function isStillTerminated(authority: string, { certified, registryAt }: Allowed): boolean {
+  return registryAt(authority) !== undefined && certified.has(authority);
+}
+
 /** What is wrong with the name that TLS asks for inside a tunnel: an edge serves what it is asked for, not what CONNECT named. */
 export function judgeServerName(
   name: string | undefined,
-  { host }: Target,
+  target: Target,
   registryAt: Allowed['registryAt'],
 ): string | undefined {
   if (name !== undefined && registryAt(name) !== undefined)
     return `TLS asks for ${quote(name)}, a registry; a registry is never tunnelled`;
-  // An address is no name a handshake could carry (RFC 6066 §3).
-  const expected = isIP(host.replace(/^\[|\]$/g, '')) === 0 ? host : undefined;
+  const expected = toServerName(target);
   if (name === expected) return undefined;
   const found = name === undefined ? 'no name' : quote(name);
-  return `TLS asks for ${found} inside a tunnel to ${host}; it must ask for ${expected ?? 'none'}`;
+  return `TLS asks for ${found} inside a tunnel to ${target.host}; it must ask for ${expected ?? 'none'}`;
+}
+
+/** @returns undefined for an address: it is no name a handshake could carry (RFC 6066 §3). */
+function toServerName({ host }: Target): string | undefined {
+  return isIP(host.replace(/^\[|\]$/g, '')) === 0 ? host : undefined;
 }
 
 /** For people and logs: bytes of a client's choice, short and printable. */

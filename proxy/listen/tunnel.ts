@@ -19,15 +19,15 @@ export type TunnelResult = 'open' | 'full' | 'unreachable' | 'early';
 /** @returns what is wrong with the name a TLS client asks for inside a tunnel, if anything. */
 export type JudgeName = (name: string | undefined) => string | undefined;
 
-/** The 200 was sent, and the tunnel was closed before a byte reached its target. */
+/** There is nobody to answer any more, and not a byte has reached the target. */
 export type Closed = { readonly closed: string };
 
 export type Tunnels = {
   readonly size: () => number;
   /** Connects, and only then answers 200. What is not `open` still has to be answered. */
   open(client: Socket, to: Destination, judge: JudgeName): Promise<TunnelResult | Closed>;
-  /** Ends at once what is not allowed any more. */
-  keep(isAllowed: (to: Destination) => boolean): void;
+  /** Ends at once what is not allowed any more, connected yet or not. @returns how many. */
+  keep(isAllowed: (to: Destination) => boolean): number;
   /** Ends each tunnel as soon as it is silent for a moment. */
   drain(): void;
   destroy(): void;
@@ -64,7 +64,11 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
       });
       const bare = host.replace(/^\[|\]$/g, '');
       const at = { host: bare, port, lookup: to.anywhere ? lookup : publicLookup };
-      const far = await dial(at, limits.tunnelConnectTimeout);
+      const far = await dial(at, limits.tunnelConnectTimeout, client);
+      if (client.destroyed) {
+        far?.destroy();
+        return { closed: 'the tunnel ended before it was connected' };
+      }
       if (far === undefined) return 'unreachable';
       if (client.readableLength > 0) {
         far.destroy();
@@ -82,7 +86,9 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
       return 'open';
     },
     keep(isAllowed) {
-      for (const [client, to] of clients) if (!isAllowed(to)) client.destroy();
+      const cut = [...clients].filter(([, to]) => !isAllowed(to));
+      for (const [client] of cut) client.destroy();
+      return cut.length;
     },
     drain() {
       for (const client of clients.keys()) client.setTimeout(DRAIN_IDLE_MS);
@@ -95,13 +101,16 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
 
 type Dialled = { readonly host: string; readonly port: number; readonly lookup: LookupFunction };
 
-/** @returns undefined when there is no connection in time. */
-function dial(to: Dialled, timeoutMs: number): Promise<Socket | undefined> {
+/** @returns undefined when there is no connection in time, or no client: its place is somebody else's by then. */
+function dial(to: Dialled, timeoutMs: number, client: Socket): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true });
-    const timer = setTimeout(() => socket.destroy(), timeoutMs);
+    const leave = (): void => void socket.destroy();
+    const timer = setTimeout(leave, timeoutMs);
+    client.once('close', leave);
     const settle = (result: Socket | undefined): void => {
       clearTimeout(timer);
+      client.off('close', leave);
       resolve(result);
     };
     socket.on('error', () => socket.destroy());
@@ -120,10 +129,6 @@ function bind(client: Socket, far: Socket, idleMs: number): void {
     client.destroy();
     far.destroy();
   };
-  if (client.destroyed) {
-    far.destroy();
-    return;
-  }
   for (const end of [client, far]) end.once('close', cut).on('error', cut);
   // Whatever moves in either direction passes the client's side.
   client.setTimeout(idleMs, cut);

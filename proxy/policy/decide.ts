@@ -32,19 +32,38 @@ type TagReference = Extract<ImageReference, { kind: 'tag' }>;
 /** What enforcement says of a tag. */
 type Verdict =
   | { readonly kind: 'signed'; readonly target: TrustedTarget }
-  | { readonly kind: 'refused'; readonly reason: DenyReason; readonly message: string };
+  | { readonly kind: 'refused'; readonly reason: DenyReason; readonly say: Say };
+
+/** Builds a refusal's sentence: only for the one that leaves, not for each tag of a list. */
+type Say = (image: Asked) => string;
+
+/** A decision whose sentence is not built yet. */
+type Settled =
+  | Exclude<Decision, { kind: 'deny' }>
+  | (Omit<Extract<Decision, { kind: 'deny' }>, 'message'> & { readonly say: Say });
 
 /** Judges one request. Every refusal's message is one ASCII sentence: what was expected, and what to do next. */
 export function decide(input: DecideInput): Decision {
+  const settled = settle(input);
+  if (settled.kind !== 'deny') return settled;
+  const { say, ...denied } = settled;
+  return { ...denied, message: say(asked(input)) };
+}
+
+/** Whether `decide` pins the tag, at the price of looking it up: a list asks this of each of its tags. */
+export function isPinned(input: DecideInput): boolean {
+  return settle(input).kind === 'pin';
+}
+
+function settle(input: DecideInput): Settled {
   const { rule, reference } = input;
   if (isCanary(input.canary, input.registry, reference)) {
-    const refusal = refuse('denied_by_rule', refusedCanary(asked(input)));
-    return deny({ name: CANARY_RULE, mode: 'deny' }, refusal);
+    return deny({ name: CANARY_RULE, mode: 'deny' }, refuse('denied_by_rule', refusedCanary));
   }
   if (rule === undefined) return decideUnmatched(input);
   switch (rule.mode) {
     case 'deny':
-      return deny(rule, refuse('denied_by_rule', REFUSALS.denied_by_rule(asked(input))));
+      return deny(rule, refuse('denied_by_rule', REFUSALS.denied_by_rule));
     case 'off':
       return pass(rule, reference.kind === 'digest' ? 'digest' : 'mode_off');
     case 'audit':
@@ -59,58 +78,52 @@ export function decide(input: DecideInput): Decision {
   }
 }
 
-function decideUnmatched(input: DecideInput): Decision {
+function decideUnmatched(input: DecideInput): Settled {
   switch (input.unmatched) {
     case 'pass':
       return pass({ name: NO_RULE, mode: 'off' }, 'unmatched');
     case 'deny':
-      return deny({ name: NO_RULE, mode: 'deny' }, refuse('no_rule', REFUSALS.no_rule(asked(input))));
+      return deny({ name: NO_RULE, mode: 'deny' }, refuse('no_rule', REFUSALS.no_rule));
   }
 }
 
 function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict {
   const { outcome } = input;
-  const image = asked(input);
-  if (outcome === undefined) return refuse('internal', REFUSALS.internal(image));
+  if (outcome === undefined) return refuse('internal', REFUSALS.internal);
   if (outcome.kind === 'failed') {
     const { code, role } = outcome.error;
-    return refuse(code, REFUSALS[code]({ ...image, role }));
+    return refuse(code, (image) => REFUSALS[code]({ ...image, role }));
   }
   const verdict = judgeTrust(rule, reference, input, outcome.trust);
   // In an outage a "no" is old: it may have been signed since the trust server was last reached.
   const isOld = verdict.kind === 'refused' && outcome.path === 'stale';
-  return isOld ? refuse('trust_unreachable', REFUSALS.trust_unreachable(image)) : verdict;
+  return isOld ? refuse('trust_unreachable', REFUSALS.trust_unreachable) : verdict;
 }
 
 function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, trust: VerifiedTrust): Verdict {
   const { now } = input;
-  const image = asked(input);
   if (hasExpired(trust.expires, now)) {
-    return refuse('metadata_expired', REFUSALS.metadata_expired({ ...image, role: trust.firstToExpire }));
+    const role = trust.firstToExpire;
+    return refuse('metadata_expired', (image) => REFUSALS.metadata_expired({ ...image, role }));
   }
   const target = trust.target(reference.tag, now);
   if (target === undefined) {
-    const suggestions = input.suggest
-      ? suggestTags(trust.tagsNear(reference.tag, now, NEARBY), reference.tag)
-      : [];
-    return refuse('unsigned_tag', unsignedTag(image, suggestions));
+    return refuse('unsigned_tag', (image) => {
+      const near = input.suggest ? trust.tagsNear(reference.tag, now, NEARBY) : [];
+      return unsignedTag(image, suggestTags(near, reference.tag));
+    });
   }
-  if (hasExpired(target.expires, now)) return refuse('metadata_expired', REFUSALS.metadata_expired(image));
-  return judgeSigners(rule, target, image, trust.signingKeys);
+  if (hasExpired(target.expires, now)) return refuse('metadata_expired', REFUSALS.metadata_expired);
+  return judgeSigners(rule, target, trust.signingKeys);
 }
 
-function judgeSigners(
-  rule: Rule,
-  target: TrustedTarget,
-  image: Asked,
-  known: VerifiedTrust['signingKeys'],
-): Verdict {
+function judgeSigners(rule: Rule, target: TrustedTarget, known: VerifiedTrust['signingKeys']): Verdict {
   const { signers } = rule;
   if (signers === undefined || meets(signers, target.signers, known)) return { kind: 'signed', target };
   const missing = missingSigners(signers, target.signers, known);
   const otherKeys = signedByOtherKeys(signers, target.signers, known);
   const reason = signers.count === signers.names.length ? 'signer_missing' : 'threshold_not_met';
-  return refuse(reason, REFUSALS[reason]({ ...image, missing, signers, otherKeys }));
+  return refuse(reason, (image) => REFUSALS[reason]({ ...image, missing, signers, otherKeys }));
 }
 
 /** An unreadable date has expired. */
@@ -124,8 +137,8 @@ function asked({ rule, registry, reference }: DecideInput): Asked {
   return { image, gun, rule: rule?.name ?? NO_RULE };
 }
 
-function refuse(reason: DenyReason, message: string): Extract<Verdict, { kind: 'refused' }> {
-  return { kind: 'refused', reason, message };
+function refuse(reason: DenyReason, say: Say): Extract<Verdict, { kind: 'refused' }> {
+  return { kind: 'refused', reason, say };
 }
 
 function wouldBe(verdict: Verdict): 'signed' | DenyReason {
@@ -141,7 +154,7 @@ function pass(rule: Named, why: Pass['why']): Pass {
 
 function deny(
   rule: Named,
-  { reason, message }: { readonly reason: DenyReason; readonly message: string },
-): Decision {
-  return { kind: 'deny', rule: rule.name, mode: rule.mode, reason, message };
+  { reason, say }: { readonly reason: DenyReason; readonly say: Say },
+): Extract<Settled, { kind: 'deny' }> {
+  return { kind: 'deny', rule: rule.name, mode: rule.mode, reason, say };
 }

@@ -6,7 +6,7 @@ const MAX_SUGGESTIONS = 5;
 /** Of them, how many may be newer than the tag that was asked for. */
 const NEWER = 2;
 /** Names looked at on each side of the asked tag in the sorted list: bounds the work of one refusal. */
-export const NEARBY = 500;
+export const NEARBY = 100;
 
 /**
  * The signed tags nearest to one that is not signed, the newest first: at most five, two of them newer where older

@@ -8,7 +8,7 @@ import { toGun } from '../registry/reference.ts';
 import type { Response, Route, TagOrDigest } from '../registry/types.ts';
 import { toErrorResponse } from '../registry/wire-errors.ts';
 import { type DecisionRecord, resultOf } from '../telemetry/decisions.ts';
-import type { TrustedTarget } from '../trust-client/types.ts';
+import type { RoleStatus, TrustedTarget } from '../trust-client/types.ts';
 import type { PullConfig, PullDeps, PullRequest } from './types.ts';
 
 export type Exchange = {
@@ -91,9 +91,22 @@ function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Verdic
     client: request.client,
     ...(request.identity === undefined ? {} : { identity: request.identity }),
     gun: toGun(registry, repository),
-    ...(target === undefined ? {} : { signers: target.signers, expires: target.expires }),
-    ...(trust === undefined ? {} : { versions: trust.roles.map(({ role, version }) => ({ role, version })) }),
+    ...(target && { signers: target.signers.slice(0, MAX_RECORDED), expires: target.expires }),
+    ...(trust && { versions: toVersions(trust.roles, target?.role) }),
   };
+}
+
+/** Signers and roles named in one record, in number: a publisher declares up to 256, and every pull is a line of the log. */
+const MAX_RECORDED = 16;
+
+/** Root, timestamp, snapshot and targets come first; the role the tag is taken from is always among them. */
+function toVersions(
+  roles: readonly RoleStatus[],
+  from: string | undefined,
+): NonNullable<DecisionRecord['versions']> {
+  return roles
+    .filter(({ role }, at) => at < MAX_RECORDED || role === from)
+    .map(({ role, version }) => ({ role, version }));
 }
 
 /** The refusal on the wire. */

@@ -1,4 +1,5 @@
 /** Manifests as answers. What leaves is built from `Confirmed` alone, or is a refusal. */
+import { namesDigest } from '../registry/asked.ts';
 import type { Confirmed } from '../registry/confirmed.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import type { ConfigFailure } from '../registry/image-configs.ts';
@@ -144,10 +145,6 @@ function headersOf(digest: Digest): Map<string, string> {
     ['Docker-Content-Digest', digest],
     ['ETag', `"${digest}"`],
   ]);
-}
-
-function namesDigest(ifNoneMatch: string | undefined, digest: Digest): boolean {
-  return ifNoneMatch?.split(',').some((tag) => tag.trim() === `"${digest}"`) ?? false;
 }
 
 /** A manifest that cannot be given away, because it or what it names cannot be had. */

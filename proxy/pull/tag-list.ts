@@ -1,18 +1,19 @@
 /** `tags/list`: what a pull would refuse is not in it (product.md: unsigned tags are invisible). */
-import { decide } from '../policy/decide.ts';
+import { isPinned } from '../policy/decide.ts';
 import { REFUSALS } from '../policy/refusal.ts';
 import { selectRule } from '../policy/rule.ts';
 import type { Rule, TrustOutcome } from '../policy/types.ts';
 import type { AllowReason } from '../reason.ts';
-import { withDeadline } from '../registry/deadline.ts';
+import { createFlights, type Flights } from '../registry/flights.ts';
 import type { HttpClient } from '../registry/http-client.ts';
-import { fetchTags, type TagListRoute, toTagList } from '../registry/tags.ts';
+import { fetchTags, type TagListRoute, type TagsResult, toTagList } from '../registry/tags.ts';
 import type { Refusal } from '../registry/types.ts';
+import type { VerifiedTrust } from '../trust-client/types.ts';
 import { type Exchange, elapsed, record, refuse, toRuled } from './exchange.ts';
 import { toForward } from './forward.ts';
 import { toSentence } from './sentences.ts';
 import { ANY_TAG } from './subject.ts';
-import type { Answer } from './types.ts';
+import type { Answer, PullConfig } from './types.ts';
 
 /** For one list in all, in milliseconds. */
 const LIST_DEADLINE_MS = 25_000;
@@ -54,11 +55,15 @@ async function listSigned(
   rule: Rule,
   outcome: Extract<TrustOutcome, { kind: 'verified' }>,
 ): Promise<Answer> {
-  const { deps, config, request } = exchange;
-  const { registry, repository, gun } = route;
-  const { authorization } = request;
-  const listed = await withDeadline(LIST_DEADLINE_MS, request.signal, (signal) =>
-    fetchTags(client, repository, { authorization, signal }),
+  const { config, request } = exchange;
+  const { gun, n, last } = route;
+  // One list at a time for all who are sent the same: with our own account all, else those with the same credentials.
+  const who = client.auth === 'passthrough' ? request.authorization : undefined;
+  const key = JSON.stringify([client.upstream, gun, who, n, last]);
+  const isShown = toIsShown(exchange, route, rule, outcome);
+  const wait = { signal: request.signal, ms: LIST_DEADLINE_MS };
+  const listed = await flightsOf(outcome.trust, config).join(key, wait, (signal) =>
+    fetchTags(client, route, isShown, { authorization: request.authorization, signal }),
   );
   switch (listed.kind) {
     case 'relayed':
@@ -68,24 +73,39 @@ async function listSigned(
       const message = toSentence(`the tag list of ${gun}`, reason, what);
       return refuseList(exchange, route, rule, { reason, message, retryAfter });
     }
-    case 'tags': {
-      const now = deps.now();
-      const { unmatched, canary } = config.policy;
-      // The decision itself says which tags are there, so the list and a pull cannot disagree.
-      const isPinned = (tag: string): boolean =>
-        decide({
-          rule,
-          unmatched,
-          canary,
-          registry,
-          reference: { kind: 'tag', repository, tag },
-          outcome,
-          now,
-          suggest: false,
-        }).kind === 'pin';
-      return { kind: 'respond', response: toTagList(listed.tags, isPinned, route) };
-    }
+    case 'tags':
+      return { kind: 'respond', response: toTagList(listed, route) };
   }
+}
+
+/** The decision itself says which tags are there, so the list and a pull cannot disagree. */
+function toIsShown(
+  { deps, config }: Exchange,
+  { registry, repository }: TagListRoute,
+  rule: Rule,
+  outcome: TrustOutcome,
+): (tag: string) => boolean {
+  const now = deps.now();
+  const { unmatched, canary } = config.policy;
+  const asked = { rule, unmatched, canary, registry, outcome, now, suggest: false };
+  return (tag) => isPinned({ ...asked, reference: { kind: 'tag', repository, tag } });
+}
+
+const LATE = {
+  kind: 'failed',
+  reason: 'registry_unreachable',
+  what: 'the registry did not give an answer in time',
+} as const satisfies TagsResult;
+
+/** Lists under way; those of other trust data or another configuration are other lists. */
+const underWay = new WeakMap<VerifiedTrust, WeakMap<PullConfig, Flights<TagsResult>>>();
+
+function flightsOf(trust: VerifiedTrust, config: PullConfig): Flights<TagsResult> {
+  const ofTrust = underWay.get(trust) ?? new WeakMap<PullConfig, Flights<TagsResult>>();
+  underWay.set(trust, ofTrust);
+  const flights = ofTrust.get(config) ?? createFlights<TagsResult>(LATE);
+  ofTrust.set(config, flights);
+  return flights;
 }
 
 function whyWhole(rule: Rule | undefined): Exclude<AllowReason, 'signed'> {

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { hasDigest } from './digest.ts';
+import { hasTooManyValues } from './json-members.ts';
 import { isImageType, ownMediaType, toMediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
 import { isSchema1, schema1Payload, toSchema1Type } from './schema1.ts';
@@ -83,6 +84,8 @@ function digestOf({ bytes, contentType }: WholeAnswer): Digest {
  * with them. Under any other, bytes that say themselves what they are go out as that.
  */
 function typeOf(bytes: Uint8Array, contentType: string | undefined): string | undefined {
+  // What is not read does not say what it is, and must not go out as something else.
+  if (hasTooManyValues(bytes)) return undefined;
   if (isImageType(contentType)) return toMediaType(bytes, contentType);
   return toSchema1Type(contentType) ?? ownMediaType(bytes) ?? contentType ?? 'application/octet-stream';
 }

@@ -27,6 +27,8 @@ export type Connections = {
   request(request: Sent): Promise<Dispatcher.ResponseData>;
   /** To a token server. `isNamed`: the operator named it, so that a private address is meant. */
   tokenDispatcher(realm: { readonly isNamed: boolean }): Dispatcher;
+  /** The address the upstream was last reached at. */
+  peer(): string | undefined;
   close(): Promise<void>;
 };
 
@@ -69,20 +71,23 @@ export function createConnections(options: ConnectionOptions): Connections {
       }
     },
     tokenDispatcher: ({ isNamed }) => (isNamed ? named : strange),
+    peer: kept.peer,
     close: async () => {
       await Promise.all([pool, fresh, named, strange].map((one) => one.close()));
     },
   };
 }
 
-/** Tells whether a connection that had answered before has ended since some moment. */
+/** Tells whether a connection that had answered before has ended since some moment, and where the newest one leads. */
 function watchSockets(connector: buildConnector.connector) {
   let ended = 0;
+  let peer: string | undefined;
   const watched: buildConnector.connector = (to, callback) =>
     connector(to, (...made) => {
       const [error, socket] = made;
       // First in line, so that it counts before undici tells of the failure.
       if (error === null && socket !== null) {
+        peer = socket.remoteAddress;
         socket.once('close', () => {
           if (socket.bytesRead > 0) ended += 1;
         });
@@ -93,7 +98,7 @@ function watchSockets(connector: buildConnector.connector) {
     const before = ended;
     return () => ended > before;
   };
-  return { connector: watched, mark };
+  return { connector: watched, mark, peer: () => peer };
 }
 
 const RESETS: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);

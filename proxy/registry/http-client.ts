@@ -17,6 +17,9 @@ import {
 } from './outcome.ts';
 import { createOwnAccount, type OwnAccount } from './own-account.ts';
 import { type Credentials, createTokenSource } from './token.ts';
+import { headerOf, toHeaders, type UpstreamHeaders } from './upstream-headers.ts';
+
+export { headerOf, type UpstreamHeaders };
 
 /** Whose credentials an upstream sees: nobody's, the proxy's own account, or the caller's. */
 export type ClientAuth =
@@ -50,9 +53,6 @@ export type HttpClientOptions = {
   readonly now?: () => number;
 };
 
-/** Header names in lower case; each line of a repeated header is its own value. */
-export type UpstreamHeaders = ReadonlyMap<string, readonly string[]>;
-
 export type UpstreamAnswer = { readonly status: number; readonly headers: UpstreamHeaders };
 /** The body must be read (`readBody`) or destroyed. */
 export type UpstreamResponse = UpstreamAnswer & { readonly body: Readable };
@@ -71,6 +71,8 @@ export type HttpClient = {
   readonly auth: ClientAuth['kind'];
   readonly baseUrl: URL;
   readonly ca: string | Buffer | undefined;
+  /** The address it was last reached at. */
+  peer(): string | undefined;
   /** Counts a request that went to this upstream over another connection. */
   observe(outcome: UpstreamOutcome, seconds: number): void;
   /** @param path raw, starts with `/`, sent as it is behind the base URL's path. @throws UpstreamError */
@@ -89,11 +91,6 @@ export type HttpClient = {
   /** Lets requests under way finish. */
   close(): Promise<void>;
 };
-
-/** The values of a header joined as RFC 9110 §5.3 joins them, or undefined. */
-export function headerOf(headers: UpstreamHeaders, name: string): string | undefined {
-  return headers.get(name)?.join(', ');
-}
 
 /** Bounds that hold when the caller names none. */
 const DEFAULTS = {
@@ -203,6 +200,10 @@ class Client implements HttpClient {
     return learnt;
   }
 
+  peer(): string | undefined {
+    return this.#connections.peer();
+  }
+
   forget(scope: string): void {
     this.#account.forget(scope);
   }
@@ -276,18 +277,4 @@ class Client implements HttpClient {
     const observation = { upstream: this.upstream, kind, outcome, seconds };
     this.#options.onRequest?.(detail === undefined ? observation : { ...observation, detail });
   }
-}
-
-/** Anything but printable ASCII becomes a question mark: what a client is told of it must fit into a header again. */
-export function toHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): UpstreamHeaders {
-  const map = new Map<string, readonly string[]>();
-  for (const [name, value] of Object.entries(headers)) {
-    const lines = typeof value === 'string' ? [value] : (value ?? []);
-    if (lines.length > 0)
-      map.set(
-        name.toLowerCase(),
-        lines.map((line) => line.replace(/[^\t\x20-\x7e]/g, '?')),
-      );
-  }
-  return map;
 }

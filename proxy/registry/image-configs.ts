@@ -8,9 +8,10 @@ import { withDeadline } from './deadline.ts';
 import { hasDigest } from './digest.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
+import { hasTooManyValues } from './json-members.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
 import { isHtml } from './media-type.ts';
-import { isAbsolute, isRedirect } from './passthrough-headers.ts';
+import { isPlaceForBlobs, isRedirect } from './redirect.ts';
 import { type Digest, isDigest } from './reference.ts';
 import { toRelayed } from './relay.ts';
 import { retryAfterOf } from './retry-after.ts';
@@ -97,7 +98,9 @@ async function fetchConfig(
   if (isTheCallers || status === 429) return { kind: 'relayed', response: await toRelayed(response) };
   body.destroy();
   // Where the registry sends clients elsewhere for blobs, the daemon goes there itself.
-  const isElsewhere = isRedirect(status) && isAbsolute(headerOf(headers, 'location'));
+  const { baseUrl } = client;
+  const isElsewhere =
+    isRedirect(status) && isPlaceForBlobs(headerOf(headers, 'location'), { baseUrl, peer: client.peer() });
   const isThere = status === 200 && !isHtml(headerOf(headers, 'content-type'));
   if (isThere || isElsewhere) return undefined;
   if (status === 404)
@@ -108,6 +111,7 @@ async function fetchConfig(
 
 /** Of an image's manifest; an index has none, and what is neither is left to the client. */
 function configOf(bytes: Uint8Array): Descriptor | undefined {
+  if (hasTooManyValues(bytes)) return undefined;
   try {
     const { config } = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
       readonly config?: { readonly digest?: unknown; readonly size?: unknown };

@@ -1,9 +1,11 @@
 /** Which headers pass in either direction, and which answers do (registry-clients.md §3, §4.4). */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { isAskedPart, isOneRange, namesDigest } from './asked.ts';
 import { NOBODYS } from './caching.ts';
 import { isHtml } from './media-type.ts';
 import type { Forward, ForwardFailure, ForwardKind } from './passthrough.ts';
-import type { Digest } from './reference.ts';
+import { isPlaceForBlobs, isRedirect } from './redirect.ts';
+import { type Digest, isDigest } from './reference.ts';
 import { retryAfterOf } from './retry-after.ts';
 
 export type Verdict =
@@ -20,7 +22,8 @@ export type Verdict =
  * (which registries build URLs from), method and URL overrides, and every hop-by-hop header.
  */
 const REQUEST_HEADERS: Readonly<Record<ForwardKind, readonly string[]>> = {
-  blob: ['accept', 'user-agent', 'range', 'if-range', 'if-none-match'],
+  // And `Range` and `If-None-Match` where they ask for what we can tell: see `toRequestHeaders`.
+  blob: ['accept', 'user-agent', 'if-range'],
   referrers: ['accept', 'user-agent'],
   tags: ['accept', 'user-agent'],
   trust: ['user-agent'],
@@ -30,9 +33,7 @@ const REQUEST_HEADERS: Readonly<Record<ForwardKind, readonly string[]>> = {
 const RESPONSE_HEADERS = [
   'accept-ranges',
   'content-length',
-  'content-range',
   'content-type',
-  'docker-content-digest',
   'docker-ratelimit-source',
   'etag',
   'last-modified',
@@ -44,7 +45,7 @@ const RESPONSE_HEADERS = [
 
 export function toRequestHeaders(
   req: IncomingMessage,
-  { kind, client }: Forward,
+  { kind, client, digest }: Forward,
   authorization: string | undefined,
 ): IncomingHttpHeaders {
   const headers: IncomingHttpHeaders = { host: client.baseUrl.host, 'accept-encoding': 'identity' };
@@ -52,6 +53,9 @@ export function toRequestHeaders(
     const value = req.headers[name];
     if (value !== undefined) headers[name] = value;
   }
+  if (kind === 'blob' && isOneRange(req.headers.range)) headers.range = req.headers.range;
+  if (digest !== undefined && namesDigest(req.headers['if-none-match'], digest))
+    headers['if-none-match'] = `"${digest}"`;
   if (authorization !== undefined) headers.authorization = authorization;
   return headers;
 }
@@ -72,11 +76,10 @@ export function verdictOn(answer: IncomingMessage, forward: Forward, asked: Aske
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return bad('sent a compressed answer');
   if (status >= 400) return PASSES;
-  const isAsked = status === 200 || (kind === 'blob' && isBlobAnswer(status, answer, asked));
-  if (!isAsked) return bad(`answered ${status}${status >= 300 && status < 400 ? ', a redirect' : ''}`);
+  const isRight = status === 200 || (kind === 'blob' && isBlobAnswer(status, answer, forward, asked));
+  if (!isRight) return bad(`answered ${status}${status >= 300 && status < 400 ? ', a redirect' : ''}`);
   if (isHtml(answer.headers['content-type']) && kind !== 'blob') return bad('sent a page of HTML');
-  const announced = answer.headersDistinct['docker-content-digest']?.join();
-  if (digest === undefined || !isOther(announced, digest)) return PASSES;
+  if (digest === undefined || !isOther(announcedBy(answer), digest)) return PASSES;
   const what = 'the registry announced another digest than was asked for';
   return { kind: 'failed', reason: 'digest_mismatch', what };
 }
@@ -86,21 +89,30 @@ function bad(what: string, retryAfter?: string): Verdict {
 }
 
 /**
- * A part that was asked for, "not modified" to a client that asked, or another place: blobs may live elsewhere, and the
- * client goes there without our credentials and checks the digest (§3). Nothing else may redirect, because we would be
- * sending clients past the proxy.
+ * The part that was asked for, "not modified" to a client that has this very digest, or another place: blobs may live
+ * elsewhere, and the client goes there without our credentials and checks the digest (§3). Nothing else may redirect,
+ * because we would be sending clients past the proxy.
  */
-function isBlobAnswer(status: number, { headers }: IncomingMessage, asked: Asked): boolean {
-  if (status === 206)
-    return asked.headers.range !== undefined && /^bytes \d+-\d+\//.test(headers['content-range'] ?? '');
-  if (status === 304) return asked.headers['if-none-match'] !== undefined;
-  return isRedirect(status) && isAbsolute(headers.location);
+function isBlobAnswer(
+  status: number,
+  { headers, socket }: IncomingMessage,
+  { client: { baseUrl }, digest }: Forward,
+  asked: Asked,
+): boolean {
+  if (status === 206) return isAskedPart(headers['content-range'], asked.headers.range);
+  if (status === 304) return digest !== undefined && namesDigest(asked.headers['if-none-match'], digest);
+  return isRedirect(status) && isPlaceForBlobs(headers.location, { baseUrl, peer: socket.remoteAddress });
+}
+
+function announcedBy({ headersDistinct }: IncomingMessage): string | undefined {
+  return headersDistinct['docker-content-digest']?.join();
 }
 
 /** Registries announce SHA-256 also of what was asked for by another algorithm, which says nothing. */
 function isOther(announced: string | undefined, digest: Digest): boolean {
-  const algorithm = `${digest.split(':', 1)[0]}:`;
-  return announced?.startsWith(algorithm) === true && announced !== digest;
+  if (announced === undefined || announced === digest) return false;
+  const isOfAnotherAlgorithm = isDigest(announced) && announced.split(':', 1)[0] !== digest.split(':', 1)[0];
+  return !isOfAnotherAlgorithm;
 }
 
 function retryAfterIn({ headersDistinct }: IncomingMessage): string | undefined {
@@ -112,15 +124,17 @@ const PASSES: Verdict = { kind: 'passes' };
 export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forward: Forward): void {
   for (const name of RESPONSE_HEADERS) {
     const value = answer.headers[name];
-    // Of an answer that is no blob the registry's word on a digest means nothing.
-    const isMeant = name !== 'docker-content-digest' || forward.digest !== undefined;
-    if (value !== undefined && isMeant) res.setHeader(name, value);
+    if (value !== undefined) res.setHeader(name, value);
   }
+  // The registry's word on a digest counts where it is the one that was asked for.
+  const { digest } = forward;
+  if (digest !== undefined && announcedBy(answer) === digest) res.setHeader('docker-content-digest', digest);
   res.setHeader('docker-distribution-api-version', 'registry/2.0');
   const retryAfter = retryAfterIn(answer);
   if (retryAfter !== undefined) res.setHeader('retry-after', retryAfter);
-  const { location, link } = answer.headers;
+  const { location, link, 'content-range': part } = answer.headers;
   const status = answer.statusCode ?? 0;
+  if (part !== undefined && (status === 206 || status === 416)) res.setHeader('content-range', part);
   writeCaching(answer, status, res, forward);
   if (isRedirect(status) && location !== undefined) res.setHeader('location', location);
   const ownLink = typeof link === 'string' ? forward.toLink?.(link) : undefined;
@@ -146,13 +160,4 @@ function writeCaching(
     res.setHeader('cache-control', cacheControl);
     res.removeHeader('vary');
   }
-}
-
-/** The five that a client follows (RFC 9110 §15.4). */
-export function isRedirect(status: number): boolean {
-  return [301, 302, 303, 307, 308].includes(status);
-}
-
-export function isAbsolute(location: string | undefined): boolean {
-  return location !== undefined && /^https?:\/\//i.test(location);
 }

@@ -1,5 +1,5 @@
 /** An upstream's own word on when to ask again, bounded: clients wait for as long as it says (registry-clients.md §2.4). */
-import type { UpstreamHeaders } from './http-client.ts';
+import type { UpstreamHeaders } from './upstream-headers.ts';
 
 /** Longest wait handed on, in seconds. Docker Hub counts in windows of six hours; a client that asks earlier is told again. */
 export const MAX_RETRY_AFTER_SECONDS = 3600;

@@ -94,7 +94,7 @@ export class Room {
     const lease = this.#open(client, cut);
     this.count(lease, bytes);
     const isOver = (): boolean => this.#free(lease.account) < 0;
-    if (isOver()) this.#relieve(isOver);
+    if (isOver()) this.#relieve(isOver, lease.account);
     if (isOver()) cut();
     return lease;
   }

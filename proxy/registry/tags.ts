@@ -1,21 +1,27 @@
 /**
  * `tags/list`: the registry's list, page by page, cut down to what a pull would be given (registry-clients.md §3).
- * Paging towards the client is our own, because some registries ignore `n` and `last`.
+ * Paging towards the client is our own, because some registries ignore `n` and `last`, and some do not sort: a walk
+ * ends early only where the registry's order was seen (docs/decisions/tag-lists-are-walked-lazily.md).
  */
 import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
+import { hasTooManyValues } from './json-members.ts';
 import { parseNextQuery } from './link.ts';
 import { type Caller, pullScope } from './manifest.ts';
 import { isTag } from './reference.ts';
 import { toRelayed } from './relay.ts';
 import { retryAfterOf } from './retry-after.ts';
+import { type Collected, createCollection } from './tag-collection.ts';
 import type { Response, Route } from './types.ts';
 
 export type TagListRoute = Extract<Route, { kind: 'tags' }>;
 
+/** What the client asked for: from after `last` on, at most `n`. */
+export type TagsWanted = Pick<TagListRoute, 'repository' | 'n' | 'last'>;
+
 export type TagsResult =
-  | { readonly kind: 'tags'; readonly tags: readonly string[] }
+  | ({ readonly kind: 'tags' } & Collected)
   | { readonly kind: 'relayed'; readonly response: Response }
   | {
       readonly kind: 'failed';
@@ -25,67 +31,98 @@ export type TagsResult =
       readonly retryAfter?: string | undefined;
     };
 
+type Page =
+  | { readonly kind: 'page'; readonly names: readonly string[]; readonly next: string | undefined }
+  | Exclude<TagsResult, { kind: 'tags' }>;
+
 /** Bounds of one list: all pages together in bytes, pages, names, and names asked for at a time. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
+/** Names in one page, some registries send a whole list as one; reading so many takes 20 ms. */
+const MAX_NAMES_OF_PAGE = 200_000;
 const MAX_PAGES = 500;
 const MAX_TAGS = 200_000;
 const PAGE_SIZE = 1000;
 
-/** Every name in the registry's list, with the caller's credentials or our own. Throws nothing an upstream can cause. */
+/**
+ * The names `isShown` lets through, with the caller's credentials or our own. Throws nothing an upstream can cause.
+ *
+ * @param isShown is asked in pieces, between which others have their turn.
+ */
 export async function fetchTags(
   client: HttpClient,
-  repository: string,
+  wanted: TagsWanted,
+  isShown: (tag: string) => boolean,
   caller: Caller = {},
 ): Promise<TagsResult> {
-  const tags: string[] = [];
+  const { n, last } = wanted;
+  const read = createReader(client, wanted.repository, caller);
+  const isShownTag = (tag: string): boolean => isTag(tag) && isShown(tag);
+  const found = createCollection(wanted, isShownTag);
+  let page: Page = await read(`n=${PAGE_SIZE}`);
+  if (page.kind !== 'page') return page;
+  await found.add(page.names);
+  if (n !== undefined && last !== undefined && page.next !== undefined && found.isBefore(last)) {
+    const jumped = createCollection(wanted, isShownTag, last);
+    let ahead = await read(`n=${PAGE_SIZE}&last=${encodeURIComponent(last)}`);
+    for (; ahead.kind === 'page'; ahead = await read(ahead.next)) {
+      await jumped.add(ahead.names);
+      if (!jumped.isInOrder()) break;
+      if (ahead.next === undefined || jumped.isEnough()) return { kind: 'tags', ...jumped.take() };
+    }
+    // The registry does not know `last`, or not as we do: every page it is.
+  }
+  while (page.next !== undefined && !found.isEnough()) {
+    page = await read(page.next);
+    if (page.kind !== 'page') return page;
+    await found.add(page.names);
+  }
+  return { kind: 'tags', ...found.take() };
+}
+
+/** Asks for pages, within the bounds of one list. */
+function createReader(client: HttpClient, repository: string, caller: Caller) {
   const seen = new Set<string>();
   let bytesLeft = MAX_LIST_BYTES;
-  let query: string | undefined = `n=${PAGE_SIZE}`;
-  try {
-    while (query !== undefined) {
-      if (seen.has(query) || seen.size >= MAX_PAGES || tags.length > MAX_TAGS)
-        return failed('sent a list without end');
-      seen.add(query);
-      const options = { headers: { accept: 'application/json' }, scope: pullScope(repository), ...caller };
-      const page = await client.get(`${listPath(repository)}?${query}`, options);
+  let tagsLeft = MAX_TAGS;
+  const path = listPath(repository);
+  const options = { headers: { accept: 'application/json' }, scope: pullScope(repository), ...caller };
+
+  return async (query: string): Promise<Page> => {
+    if (seen.has(query) || seen.size >= MAX_PAGES || tagsLeft < 0) return failed('sent a list without end');
+    seen.add(query);
+    try {
+      const page = await client.get(`${path}?${query}`, options);
       if (page.status !== 200) return await toRefusal(client, page);
       const bytes = await readBody(page.body, bytesLeft, caller.signal);
       bytesLeft -= bytes.length;
       const names = parseNames(bytes);
       if (names === undefined) return failed('sent something that is not a tag list');
-      for (const name of names) tags.push(name);
-      query = parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, listPath(repository));
+      tagsLeft -= names.length;
+      const next = parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, path);
+      return { kind: 'page', names, next };
+    } catch (error) {
+      if (error instanceof UpstreamError) {
+        return failed(`did not give an answer (${error.kind})`, error.retryAfter);
+      }
+      throw error;
     }
-  } catch (error) {
-    if (error instanceof UpstreamError)
-      return failed(`did not give an answer (${error.kind})`, error.retryAfter);
-    throw error;
-  }
-  return { kind: 'tags', tags };
+  };
 }
 
 export function listPath(repository: string): string {
   return `/v2/${repository}/tags/list`;
 }
 
-/** What the client gets: the names `isShown` lets through, sorted, from after `last` on, at most `n`. */
-export function toTagList(
-  tags: readonly string[],
-  isShown: (tag: string) => boolean,
-  route: TagListRoute,
-): Response {
-  const shown = [...new Set(tags)].filter((tag) => isTag(tag) && isShown(tag)).sort();
-  const { n, last } = route;
-  const rest = last === undefined ? shown : shown.filter((tag) => tag > last);
-  const page = n === undefined ? rest : rest.slice(0, n);
-  const body = Buffer.from(JSON.stringify({ name: route.repository, tags: page }));
+/** What the client gets. */
+export function toTagList({ tags, isCut }: Collected, route: TagListRoute): Response {
+  const body = Buffer.from(JSON.stringify({ name: route.repository, tags }));
   const headers = new Map([
     ['Content-Type', 'application/json'],
     ['Content-Length', String(body.length)],
     ['Docker-Distribution-Api-Version', 'registry/2.0'],
   ]);
-  const end = page.at(-1);
-  if (end !== undefined && page.length < rest.length) headers.set('Link', toLink(route, end, n));
+  const end = tags.at(-1);
+  if (end !== undefined && isCut) headers.set('Link', toLink(route, end, route.n));
   return { status: 200, reasonPhrase: undefined, headers, body };
 }
 
@@ -99,7 +136,10 @@ export function toLink({ path, ns }: TagListRoute, last: string, n: number | und
   return `<${path}?${query}>; rel="next"`;
 }
 
-async function toRefusal(client: HttpClient, page: UpstreamResponse): Promise<TagsResult> {
+async function toRefusal(
+  client: HttpClient,
+  page: UpstreamResponse,
+): Promise<Exclude<Page, { kind: 'page' }>> {
   const { status } = page;
   const isAnswer =
     status === 404 || status === 429 || (client.auth === 'passthrough' && [401, 403].includes(status));
@@ -110,6 +150,7 @@ async function toRefusal(client: HttpClient, page: UpstreamResponse): Promise<Ta
 
 /** @returns undefined when it is no tag list. */
 function parseNames(bytes: Uint8Array): readonly string[] | undefined {
+  if (hasTooManyValues(bytes, MAX_NAMES_OF_PAGE)) return undefined;
   try {
     const parsed: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
     if (typeof parsed !== 'object' || parsed === null || !('tags' in parsed)) return undefined;
@@ -122,6 +163,6 @@ function parseNames(bytes: Uint8Array): readonly string[] | undefined {
   }
 }
 
-function failed(what: string, retryAfter?: string): TagsResult {
+function failed(what: string, retryAfter?: string): Extract<Page, { kind: 'failed' }> {
   return { kind: 'failed', reason: 'registry_unreachable', what: `the registry ${what}`, retryAfter };
 }

@@ -6,9 +6,9 @@ import type { Dispatcher } from 'undici';
 import { readBody } from './body.ts';
 import type { Challenge } from './challenge.ts';
 import { toUpstreamError, UpstreamError } from './errors.ts';
-import { toHeaders } from './http-client.ts';
 import { judgeRealm, nextStep, type Realm } from './realm.ts';
 import { retryAfterOf } from './retry-after.ts';
+import { toHeaders } from './upstream-headers.ts';
 
 export type Credentials = { readonly username: string; readonly password: () => string };
 

@@ -68,8 +68,12 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
           `${role} is ${meta.length} bytes long; at most ${LIMITS.fileBytes} are read`,
         );
       }
-      const bytes = await fetch({ role, sha256: meta.sha256 }, meta.length, { known: meta.length });
-      if (bytes !== undefined) return bytes;
+      // Another replica may have it: the one that named it did.
+      for (let ask = 1; ask <= LIMITS.asksForNamed; ask += 1) {
+        const options = { known: meta.length, revalidate: ask > 1 };
+        const bytes = await fetch({ role, sha256: meta.sha256 }, meta.length, options);
+        if (bytes !== undefined) return bytes;
+      }
       throw new TrustError(
         'trust_unreachable',
         'unreachable',

@@ -18,10 +18,20 @@ export const LIMITS = {
   timestampBytes: MIB,
   /** Bytes of a snapshot, targets or delegation file, whatever its parent says. */
   fileBytes: 32 * MIB,
+  /** Bytes of a snapshot that is read although nobody vouches for it, to tell which root it goes with. */
+  unsignedSnapshotBytes: 256 * 1024,
+  /** How often one update looks at all files while they go with another root than the newest. */
+  looks: 8,
+  /** How often a file is asked for that the trust server names and does not have. */
+  asksForNamed: 3,
   /** Bytes of an error's body; Notary's own are below 300. */
   errorBytes: 16 * 1024,
   /** Bytes of all files of one update together. */
   updateBytes: 64 * MIB,
+  /** Bytes one update may hold without asking what the others hold; 45,000 honest tags are below it. */
+  freeBytes: 4 * MIB,
+  /** Bytes all updates of this process hold together, above what is free to each (held-bytes.ts). */
+  sharedBytes: 256 * MIB,
   /** New roots followed in one update. */
   rootsPerUpdate: 1024,
   /** Delegations used of one repository. */

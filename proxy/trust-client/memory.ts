@@ -118,7 +118,7 @@ export function inTime(state: TrustState, gun: Gun, signal: AbortSignal): TrustS
         .finally(() => signal.removeEventListener('abort', late));
     });
   return {
-    load: (name) => within(() => state.load(name)),
+    load: (name, admit) => within(() => state.load(name, admit)),
     stampOf: (name) => within(() => state.stampOf(name)),
     save: (name, trust, replaces) => within(() => state.save(name, trust, replaces)),
   };

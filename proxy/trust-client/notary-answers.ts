@@ -2,9 +2,7 @@
  * Which answers are Notary's own word. Between it and us stand balancers, gateways and login pages that answer in its
  * place when it is away, mostly with 200 or 404: what they say is an outage, whatever its status.
  */
-import { sha256Hex } from './encoding.ts';
 import { LIMITS } from './limits.ts';
-import type { MetadataFile } from './types.ts';
 
 /** How Notary says that it does not have a file (notary-semantics.md §1.3); `NOT_FOUND` is its name in some vendors' servers. */
 const NOT_FOUND_CODES: ReadonlySet<unknown> = new Set([
@@ -27,8 +25,7 @@ export function isNotFoundEnvelope(bytes: Uint8Array): boolean {
  * False for what cannot be a metadata file at all: a page, nothing, a text that was cut. A JSON object is one, however
  * wrong: it is for verification to say so, and that is not an outage.
  */
-export function isMetadataForm(bytes: Uint8Array, { sha256 }: MetadataFile): boolean {
-  if (sha256 !== undefined && sha256Hex(bytes) === sha256) return true;
+export function isMetadataForm(bytes: Uint8Array): boolean {
   // A long text is not parsed twice: its ends tell a page from metadata, and a cut hash-named file fails by its hash.
   if (bytes.length > LIMITS.rootBytes) return isBetweenBraces(bytes);
   return parseObject(bytes) !== undefined;

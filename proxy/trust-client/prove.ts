@@ -1,5 +1,6 @@
 /** What the server, or the state, must show to prove one repository: timestamp, snapshot, targets and delegations. */
 import type { Gun } from '../registry/reference.ts';
+import { asLag, goesWith } from './behind-root.ts';
 import { sha256OffThread } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
@@ -25,20 +26,7 @@ export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMet
   const held = await heldIn(stored);
   const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
   await trusted.acceptRoot(pass.files.signal);
-  await proveTimestamp(trusted, pass);
-  await trusted.acceptSnapshot(await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot));
-  if (!trusted.isRootNamedBySnapshot) {
-    const isEarlier = roots.some((root) => trusted.isNamedBySnapshot(root));
-    // An earlier root: the snapshot lags. One that nobody showed: the root files do.
-    if (!(isEarlier && pass.isRestored)) {
-      throw new TrustError(
-        'metadata_invalid',
-        'hash_mismatch',
-        `the snapshot of ${gun} names another root than the trusted one`,
-        { role: 'root', isLag: true },
-      );
-    }
-  }
+  await proveTop(trusted, pass, roots);
   await proveTargets(trusted, pass);
   return trusted;
 }
@@ -53,33 +41,70 @@ async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleN
   return held;
 }
 
-/** A cache on the way may lawfully hand out a timestamp a few minutes old, so a stale one is asked for once more (§1.2). */
-async function proveTimestamp(trusted: TrustedMetadata, { files, gun }: Pass): Promise<void> {
+/**
+ * Timestamp and snapshot. A cache on the way may lawfully hand out a timestamp a few minutes old, and a replica that lags
+ * one that goes with an earlier root, so a stale one is asked for once more (§1.2).
+ */
+async function proveTop(trusted: TrustedMetadata, pass: Pass, roots: RootChain): Promise<void> {
+  const { files, gun } = pass;
+  let snapshot: Uint8Array | undefined;
+  const accept = async (timestamp: Uint8Array) => {
+    await acceptTimestamp(trusted, timestamp);
+    snapshot = await bytesOf(pass, 'snapshot', trusted.timestamp.metadata.snapshot);
+    await acceptSnapshot(trusted, snapshot);
+    requireRootNamed(trusted, pass, roots);
+  };
+  const isStale = (error: unknown) =>
+    error instanceof TrustError &&
+    (error.fault === 'expired' ||
+      error.fault === 'rollback' ||
+      (error.isLag && roots.slice(0, -1).some((root) => snapshot !== undefined && goesWith(snapshot, root))));
   const bytes = await files.current('timestamp');
   if (bytes === undefined) throw noTrustData(gun);
-  const accept = (candidate: Uint8Array) => acceptTimestamp(trusted, candidate);
   try {
     await accept(bytes);
   } catch (error) {
-    const isStale = error instanceof TrustError && (error.fault === 'expired' || error.fault === 'rollback');
     // A server that then falls silent must not turn what it showed into an outage.
-    const again = isStale ? await files.current('timestamp', true).catch(undefinedOnOutage) : undefined;
-    if (again === undefined) throw error;
+    const again = isStale(error)
+      ? await files.current('timestamp', true).catch(undefinedOnOutage)
+      : undefined;
+    if (again === undefined || Buffer.from(again).equals(bytes)) throw error;
     await accept(again);
   }
 }
 
+function requireRootNamed(trusted: TrustedMetadata, { gun, isRestored }: Pass, roots: RootChain): void {
+  if (trusted.isRootNamedBySnapshot) return;
+  // An earlier root: the snapshot lags. One that nobody showed: the root files do.
+  if (isRestored && roots.some((root) => trusted.isNamedBySnapshot(root))) return;
+  throw new TrustError(
+    'metadata_invalid',
+    'hash_mismatch',
+    `the snapshot of ${gun} names another root than the trusted one`,
+    { role: 'root', isLag: true },
+  );
+}
+
 /**
  * One that too few of today's keys signed is refused, but the key may have been replaced where we cannot see it: a replica
- * has the root from before, or the timestamp. To show it says no more than silence would, so it carries no less.
+ * has the root from before, or the timestamp.
  */
 async function acceptTimestamp(trusted: TrustedMetadata, bytes: Uint8Array): Promise<void> {
   try {
     await trusted.acceptTimestamp(bytes);
   } catch (error) {
-    if (!(error instanceof TrustError) || error.fault !== 'threshold') throw error;
-    const { code, fault, message, role } = error;
-    throw new TrustError(code, fault, message, { ...(role && { role }), cause: error, isLag: true });
+    throw error instanceof TrustError && error.fault === 'threshold' ? asLag(error) : error;
+  }
+}
+
+/** The same for a snapshot, which says itself which root it goes with. */
+async function acceptSnapshot(trusted: TrustedMetadata, bytes: Uint8Array): Promise<void> {
+  try {
+    await trusted.acceptSnapshot(bytes);
+  } catch (error) {
+    const isOfAnotherRoot =
+      error instanceof TrustError && error.fault === 'threshold' && !goesWith(bytes, trusted.root);
+    throw isOfAnotherRoot ? asLag(error) : error;
   }
 }
 

@@ -3,11 +3,20 @@
  * Source: TUF client workflow 5.3, notary-semantics.md §6.3.
  */
 import type { Gun } from '../registry/reference.ts';
+import { asLag } from './behind-root.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
 import { LIMITS } from './limits.ts';
-import { firstRootSteps, nextRootSteps, type RootFile, type RootPin, rootFileSteps } from './root-trust.ts';
+import {
+  firstRootSteps,
+  nextRootSteps,
+  type RootFile,
+  type RootPin,
+  rootFileSteps,
+  usableRootKeys,
+} from './root-trust.ts';
+import { thresholdSteps } from './signatures.ts';
 import { inTurns, type Steps } from './steps.ts';
 
 /** Oldest first; the first is the one a pin or first use vouched for. Never empty. */
@@ -174,7 +183,37 @@ export async function catchUpRoots(files: RepositoryFiles, gun: Gun, chain: Root
   // One that we went through already is only a stale copy; any other must be vouched for or is refused by name.
   const hash = bytes && sha256Hex(bytes);
   if (bytes === undefined || followed.some(({ sha256 }) => sha256 === hash)) return followed;
-  return await appendRoot(files, followed, bytes, gun, 'anyLater');
+  try {
+    return await appendRoot(files, followed, bytes, gun, 'anyLater');
+  } catch (error) {
+    if (!(error instanceof TrustError) || error.code !== 'root_rotation_refused') throw error;
+    const older = await inTurns(rootFileSteps(bytes), gun, files.signal);
+    // A replica that lags may lack the version between, which alone could vouch for it; or it has one from before the
+    // first that was ever seen, which only a repository that was not created again can have led to that.
+    const isGap = older.metadata.version > newestOf(followed).metadata.version + 1;
+    const isLag = isGap || (await hasLedTo(chain[0], older, gun, files.signal));
+    throw isLag ? asLag(error) : error;
+  }
+}
+
+/** Its keys signed the first root of the chain, as the keys before a new root do. */
+async function hasLedTo(
+  first: RootFile,
+  older: RootFile,
+  gun: Gun,
+  signal: RepositoryFiles['signal'],
+): Promise<boolean> {
+  if (older.metadata.version >= first.metadata.version) return false;
+  const keys = usableRootKeys(older.metadata, gun, undefined).map(({ key }) => key);
+  const { signatures, message } = first.envelope;
+  const role = { keys, threshold: older.metadata.roles.root.threshold };
+  try {
+    await inTurns(thresholdSteps(role, signatures, message, 'root'), gun, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof TrustError && error.fault === 'threshold') return false;
+    throw error;
+  }
 }
 
 async function appendRoot(

@@ -15,7 +15,7 @@ import {
   type MetadataOf,
 } from './check-file.ts';
 import { invalid, TrustError } from './errors.ts';
-import { signersIn, stillAuthorised } from './floors.ts';
+import { stillAuthorised } from './floors.ts';
 import { LIMITS } from './limits.ts';
 import type {
   DelegatedRole,
@@ -25,7 +25,7 @@ import type {
   TimestampMetadata,
 } from './metadata.ts';
 import { currentRootSteps, type RootFile, requireUnexpired, rollback } from './root-trust.ts';
-import { countSigners, type Role } from './signatures.ts';
+import type { Role } from './signatures.ts';
 import { inTurns } from './steps.ts';
 import type { RoleName, RoleRecord } from './types.ts';
 
@@ -241,10 +241,10 @@ export class TrustedMetadata {
     return { role, metadata, keys: { keys, threshold }, bytes, sha256, signers };
   }
 
-  /** Declared under keys and a threshold that the floor's own file, which is remembered, still meets. */
+  /** Its floor's own file is remembered, and the floor still counts: raising the threshold takes nothing away. */
   private mustBeThere({ name, keys, threshold }: DeclaredDelegation): boolean {
     const floor = this.floors.get(name);
-    return floor !== undefined && this.held.has(name) && countSigners(signersIn(floor, keys)) >= threshold;
+    return floor !== undefined && this.held.has(name) && stillAuthorised(floor, { keys, threshold });
   }
 
   /**

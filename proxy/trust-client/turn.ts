@@ -12,6 +12,11 @@ export function turn(): Promise<void> {
   });
 }
 
+/** Pieces of work that wait for a turn. */
+export function piecesWaiting(): number {
+  return waiting.length;
+}
+
 function next(): void {
   waiting.shift()?.();
   // From here it runs in the next turn, after what the network brought meanwhile.

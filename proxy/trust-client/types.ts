@@ -85,10 +85,11 @@ export type Replaces = {
  */
 export interface TrustState {
   /**
+   * @param admit asked with the number of bytes that are about to be read into memory; they are read when it is fulfilled.
    * @returns undefined only when nothing was ever stored. An entry without roots was forgotten on purpose.
    * @throws TrustError (`state`) when what was stored cannot be read, or is gone.
    */
-  load(gun: Gun): Promise<LoadedTrust | undefined>;
+  load(gun: Gun, admit?: (bytes: number) => Promise<void>): Promise<LoadedTrust | undefined>;
   /** The stamp `load` would give, without reading the rest. @throws TrustError (`state`) */
   stampOf(gun: Gun): Promise<StateStamp>;
   /**

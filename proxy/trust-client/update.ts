@@ -5,10 +5,13 @@
  * before anything is answered from it, so that no later run can accept less than was ever served.
  */
 import type { Gun } from '../registry/reference.ts';
+import { isBehind, stillBehind } from './behind-root.ts';
 import { checkAtOnce, type FileChecker } from './check-file.ts';
 import { sha256Hex } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { createRepositoryFiles, type RepositoryFiles } from './fetch.ts';
+import { heldSource, heldState, ROOM, type Room } from './held-bytes.ts';
+import { LIMITS } from './limits.ts';
 import { inTime, LostRace, type Proven, recall } from './memory.ts';
 import { type Pass, proveAll } from './prove.ts';
 import {
@@ -30,6 +33,8 @@ export type UpdateDeps = {
   readonly state: TrustState;
   /** Where files are checked; at once when absent. */
   readonly check?: FileChecker | undefined;
+  /** Where updates share what they may hold in memory; that of the process when absent. */
+  readonly room?: Room;
 };
 
 export type UpdateRequest = {
@@ -51,6 +56,33 @@ const ATTEMPTS = 4;
  * @throws TrustError; `isOutage` and `isLag` tell whether an earlier answer may be used instead.
  */
 export async function updateTrust(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
+  const holding = (deps.room ?? ROOM).enter();
+  try {
+    return await untilEnd(request.signal, (signal) => {
+      const source = heldSource(deps.source, holding);
+      const state = heldState(deps.state, holding, signal);
+      return updateWithin({ ...deps, source, state }, { ...request, signal });
+    });
+  } finally {
+    holding.leave();
+  }
+}
+
+/** Work under a signal of its own; what it left on its way when it ended is given up. */
+async function untilEnd<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const own = new AbortController();
+  const follow = () => own.abort(signal.reason);
+  if (signal.aborted) follow();
+  else signal.addEventListener('abort', follow, { once: true });
+  try {
+    return await work(own.signal);
+  } finally {
+    signal.removeEventListener('abort', follow);
+    own.abort();
+  }
+}
+
+async function updateWithin(deps: UpdateDeps, request: UpdateRequest): Promise<VerifiedRepository> {
   const { gun, now, signal, previous } = request;
   const timely = { ...deps, state: inTime(deps.state, gun, signal) };
   const files = createRepositoryFiles(deps.source, gun, signal);
@@ -110,7 +142,24 @@ export async function restoreTrust(
   gun: Gun,
   pin: RootPin,
   now: Date,
-  deadline: Pick<UpdateDeps, 'check'> & { readonly signal?: AbortSignal } = {},
+  deadline: RestoreOptions = {},
+): Promise<VerifiedRepository> {
+  const holding = (deadline.room ?? ROOM).enter();
+  try {
+    return await restoreWithin(heldState(state, holding, deadline.signal), gun, pin, now, deadline);
+  } finally {
+    holding.leave();
+  }
+}
+
+type RestoreOptions = Pick<UpdateDeps, 'check' | 'room'> & { readonly signal?: AbortSignal };
+
+async function restoreWithin(
+  state: TrustState,
+  gun: Gun,
+  pin: RootPin,
+  now: Date,
+  deadline: RestoreOptions,
 ): Promise<VerifiedRepository> {
   const check = checkerFor(deadline.check, gun, deadline.signal);
   const stored = await state.load(gun);
@@ -157,7 +206,8 @@ async function isUnchanged(
 /**
  * A file that does not verify may only mean that the root changed while we read, or that a version between is
  * missing; so once, and only if a newer root is found now or was in this update, everything is asked for again: it may
- * have come from a replica that lags (notary-semantics.md §7.3).
+ * have come from a replica that lags (notary-semantics.md §7.3). More often while what is remembered is from before the
+ * newest root: its keys may have been replaced, so that only new files will do.
  */
 async function proveWithNewestRoot(
   pass: Pass,
@@ -165,21 +215,41 @@ async function proveWithNewestRoot(
   freshFiles: () => RepositoryFiles,
   keepRoots: (roots: RootChain) => Promise<void>,
 ): Promise<Proven> {
-  try {
-    return { trusted: await proveAll(pass, chain), roots: chain };
-  } catch (error) {
-    if (!isHealedByNewerRoot(error)) throw error;
-    const files = freshFiles();
-    const roots = await catchUpRoots(files, pass.gun, chain).catch((failure: unknown) => {
-      throw failure instanceof TrustError && failure.isOutage ? error : failure;
-    });
-    const { stored } = pass;
-    const hasGrown =
-      stored.roots.length > 0 && sha256Hex(stored.roots.at(-1) ?? NO_BYTES) !== newestOf(roots).sha256;
-    if (roots.length === chain.length && !hasGrown) throw error;
-    await keepRoots(roots);
-    return { trusted: await proveAll({ ...pass, files }, roots), roots };
+  let [files, roots] = [pass.files, chain];
+  for (let look = 1; ; look += 1) {
+    try {
+      return { trusted: await proveAll({ ...pass, files }, roots), roots };
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      const isVoid = isBehind(pass.stored, newestOf(roots));
+      const isOver = look >= (isVoid ? LIMITS.looks : 2);
+      if (isOver && isVoid && error.isLag)
+        throw stillBehind(pass.stored, newestOf(roots), error, await files.current('timestamp'));
+      if (isOver || !(isHealedByNewerRoot(error) || (isVoid && error.isLag))) throw error;
+      files = freshFiles();
+      roots = await newerRoots(files, pass, roots, error).catch((failure: unknown) => {
+        if (isVoid && failure instanceof TrustError && failure.isLag) return roots;
+        throw failure;
+      });
+      await keepRoots(roots);
+    }
   }
+}
+
+/** @throws `failure` when there is no newer root than what is remembered goes with. */
+async function newerRoots(
+  files: RepositoryFiles,
+  { gun, stored }: Pass,
+  chain: RootChain,
+  failure: TrustError,
+): Promise<RootChain> {
+  const roots = await catchUpRoots(files, gun, chain).catch((error: unknown) => {
+    throw error instanceof TrustError && error.isOutage ? failure : error;
+  });
+  const hasGrown =
+    stored.roots.length > 0 && sha256Hex(stored.roots.at(-1) ?? NO_BYTES) !== newestOf(roots).sha256;
+  if (roots.length === chain.length && !hasGrown && !isBehind(stored, newestOf(roots))) throw failure;
+  return roots;
 }
 
 function isHealedByNewerRoot(error: unknown): boolean {

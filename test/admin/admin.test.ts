@@ -20,10 +20,11 @@ async function start(overrides: Partial<AdminDeps> = {}): Promise<string> {
   const deps: AdminDeps = {
     log: silent,
     now: () => NOW,
+    hosts: () => [],
     metrics: metrics.render,
     readiness: () => [{ name: 'configuration loaded', ok: true }],
     status: () => statusWith(),
-    decisions: () => [decisionRecord()],
+    decisions: () => [{ ...decisionRecord(), compared: true }],
     ...overrides,
   };
   const admin = await startAdmin(deps, { address: '127.0.0.1', port: 0 });
@@ -121,7 +122,9 @@ describe('/api', () => {
 
   test('decisions are the recent ones', async () => {
     const response = await fetch(`${await start()}/api/decisions`);
-    expect(await response.json()).toMatchObject({ decisions: [{ requestId: 'req-1', reason: 'signed' }] });
+    expect(await response.json()).toMatchObject({
+      decisions: [{ requestId: 'req-1', reason: 'signed', compared: true }],
+    });
   });
 });
 

@@ -120,6 +120,18 @@ describe('the page', () => {
     expect(page).toContain('audit, would be signer_missing');
   });
 
+  test('shows whether what was served was compared with its digest', () => {
+    const rows = [true, false, undefined].map((compared) => {
+      const record = decisionRecord({ reason: 'digest' });
+      return toStatusPage(statusWith(), [compared === undefined ? record : { ...record, compared }], NOW);
+    });
+    expect(rows.map((page) => /<td>(digest[^<]*)<\/td>/.exec(page)?.[1])).toEqual([
+      'digest, compared',
+      'digest, not compared',
+      'digest',
+    ]);
+  });
+
   test('says so when there is nothing to show yet', () => {
     const page = toStatusPage(statusWith({ trust: [] }), [], NOW);
     expect(page).toContain('No decision yet.');

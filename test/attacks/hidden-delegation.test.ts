@@ -1,6 +1,6 @@
 /** Whoever holds the online keys hides a delegation, so that an older entry in `targets` comes back (TUF 5.5.5). */
 import { expect, test } from '@jest/globals';
-import { createWorld, DAY_MS, digestIn, digestOf, refusal, type World } from '../trust-client/kit.ts';
+import { createWorld, DAY_MS, digestIn, digestOf, fileOf, refusal, type World } from '../trust-client/kit.ts';
 
 const OLD = digestOf('b');
 const NEW = digestOf('c');
@@ -61,6 +61,19 @@ test('declared with other keys, it may be passed over as Docker does', async () 
   world.repository.publish();
   hide(world);
   expect(digestIn(await world.resolve(), '1.0')).toBe(OLD);
+});
+
+test('asked for more signatures than the file of before has', async () => {
+  const world = await createKnownWorld();
+  const old = fileOf(world, 'targets/releases');
+  const [key] = world.repository.keys('targets/releases');
+  if (key === undefined) throw new Error('no key');
+  world.repository.setThreshold('targets/releases', 2, [key, world.repository.createKey('ecdsa')]);
+  world.repository.publish();
+  world.repository.replaceFile('targets/releases', old);
+  await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+  hide(world);
+  await refusal(world.resolve(), 'metadata_rollback', 'rollback');
 });
 
 test('expired, what it names is not taken from an older targets', async () => {

@@ -1,11 +1,12 @@
 /** What is remembered survives, is never half there, and is never silently begun anew. */
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createFileState, openFileState } from '../../proxy/cache/file-state.ts';
 import { createOverlayState } from '../../proxy/cache/memory-state.ts';
 import type { Gun } from '../../proxy/registry/reference.ts';
+import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { StoredTrust, TrustState } from '../../proxy/trust-client/types.ts';
 import { GUN, refusal } from '../trust-client/kit.ts';
 
@@ -70,6 +71,22 @@ describe('what was saved', () => {
     }
     expect((await state.load(GUN))?.floors.get('timestamp')?.version).toBe(3);
     expect(await readdir(folder)).toHaveLength(1);
+  });
+
+  test('is read only when there is room for its bytes', async () => {
+    const state = await openFileState(folder);
+    await put(state, GUN, trustAt(7));
+    const { size } = await stat(await onlyFile());
+    const asked: number[] = [];
+    const admit = async (bytes: number) => {
+      asked.push(bytes);
+    };
+    for (const each of [state, createOverlayState(state)]) {
+      expect(plain(await each.load(GUN, admit))).toEqual(plain(trustAt(7)));
+    }
+    expect(asked).toEqual([size, size]);
+    const refused = new TrustError('deadline_exceeded', 'deadline', 'no room');
+    await expect(state.load(GUN, () => Promise.reject(refused))).rejects.toBe(refused);
   });
 
   test('is kept under a name that no repository can choose (Cure53 TUF-01-004)', async () => {

@@ -107,4 +107,7 @@ export const BAD_LINES: readonly string[] = [
   '59_signer_keys.yaml:12:32 policy.rules[0].signers.all[0].keys[0]: "ABCDEF" is not a key ID; write 64 lower-case hex digits, as "pullwarden inspect IMAGE" prints them',
   '59_signer_keys.yaml:13:26 policy.rules[0].signers.all[1].keys: is empty; write at least one key ID',
   '59_signer_keys.yaml:14:13 policy.rules[0].signers.all[2]: the signer "qa" is given twice; remove or change one of the two',
+  '60_admin_hosts.yaml:1:18 admin.hosts[0]: "Pullwarden" is not a host name; write it in lower case, without a port, such as pullwarden',
+  '60_admin_hosts.yaml:1:32 admin.hosts[1]: "pullwarden:9150" is not a host name; write it in lower case, without a port, such as pullwarden',
+  '60_admin_hosts.yaml:1:51 admin.hosts[2]: "https://p.example" is not a host name; write it in lower case, without a port, such as pullwarden',
 ];

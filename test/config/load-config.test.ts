@@ -35,7 +35,7 @@ describe('defaults', () => {
       file: path,
       hash: expect.stringMatching(/^[0-9a-f]{12}$/),
       listen: { address: '0.0.0.0', port: 5050, tls: undefined },
-      admin: { address: '127.0.0.1', port: 9150 },
+      admin: { address: '127.0.0.1', port: 9150, hosts: [] },
       defaultRegistry: 'docker.io',
       registries: [
         {

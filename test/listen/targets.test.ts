@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import {
   type Allowed,
   covers,
+  isStillTerminated,
+  isStillTunnelled,
   isTunnelPattern,
   judgeTarget,
   parseTarget,
@@ -104,4 +106,40 @@ describe('judging a target', () => {
         'this proxy has no certificate for hub.docker.io; ask its operator to add one under listen.connect.certificates',
     });
   });
+});
+
+describe('after a reload', () => {
+  const target = { host: 'store.example.com', port: 443 };
+  const allowing = (tunnel: readonly string[], registry?: string): Allowed => ({
+    certified: new Set(['registry.example.com']),
+    tunnel,
+    registryAt: (authority) => (authority === registry ? 'a registry' : undefined),
+  });
+  const [exact, wildcard] = ['store.example.com:443', '*.example.com:443'];
+
+  test.each<[string, boolean, Allowed, boolean]>([
+    ['its name written out still', true, allowing([exact]), true],
+    ['a wildcard only, and it may lead to a private address', true, allowing([wildcard]), false],
+    ['a wildcard only, as before', false, allowing([wildcard]), true],
+    ['its name written out, where a wildcard covered it', false, allowing([exact]), true],
+    ['nothing', false, allowing([]), false],
+    ['its name, which is a registry now', true, allowing([exact], 'store.example.com'), false],
+  ])('a tunnel with %s', (_what, anywhere, allowed, stays) =>
+    expect(isStillTunnelled({ target, anywhere }, allowed)).toBe(stays),
+  );
+
+  test('a tunnel to another port of what is a registry now, whose name TLS inside asks for', () => {
+    const to = { target: { ...target, port: 8443 }, anywhere: true };
+    const pattern = 'store.example.com:8443';
+    expect(isStillTunnelled(to, allowing([pattern]))).toBe(true);
+    expect(isStillTunnelled(to, allowing([pattern], 'store.example.com'))).toBe(false);
+  });
+
+  test.each<[string, string, string | undefined, boolean]>([
+    ['registry and certificate', 'registry.example.com', 'registry.example.com', true],
+    ['no registry', 'registry.example.com', undefined, false],
+    ['no certificate', 'other.example.com', 'other.example.com', false],
+  ])('a connection whose TLS ends here with %s', (_what, authority, registry, stays) =>
+    expect(isStillTerminated(authority, allowing([exact], registry))).toBe(stays),
+  );
 });

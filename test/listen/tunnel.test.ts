@@ -160,6 +160,36 @@ describe('limits', () => {
     expect((await sendConnect('slow.example:443', { port })).status).toBe(502);
   });
 
+  test('a client that is cut off while its tunnel is being connected takes the connection with it', async () => {
+    const peer = await echo();
+    const target = `slow.example:${peer.port}`;
+    let arrive: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    let answer: () => void = () => undefined;
+    const lookup: LookupFunction = (_host, options, callback) => {
+      const at: [null, string, number] = [null, '127.0.0.1', 4];
+      answer = () =>
+        options.all === true ? callback(null, [{ address: at[1], family: 4 }]) : callback(...at);
+      arrive();
+    };
+    const { port, events, connections } = await start({ tunnel: [target], lookup });
+    const socket = connect(port, '127.0.0.1');
+    socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
+    await asked;
+    socket.resetAndDestroy();
+    await eventually(() => events.length === 1);
+    answer();
+    // What the lookup could still have begun would be there by the time of another connection.
+    const next = connect(peer.port, '127.0.0.1');
+    await once(next, 'connect');
+    await eventually(() => peer.sockets.size === 1);
+    next.destroy();
+    expect(await connections()).toBe(0);
+    expect(events[0]).toMatchObject({ message: 'the tunnel ended before it was connected' });
+  });
+
   test('a tunnel through which nothing moves is cut on both sides', async () => {
     const peer = await echo();
     const target = `127.0.0.1:${peer.port}`;

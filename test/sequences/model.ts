@@ -15,9 +15,11 @@ export class Knowledge {
   floors: ReadonlyMap<string, Floor> = new Map();
   last: VerifiedTrust | undefined;
 
-  /** Roots count once they were shown, one after the other; what came with them need not be known. */
-  see(shown: ReadonlySet<number>): void {
-    while (this.root > 0 && shown.has(this.root + 1)) this.root += 1;
+  /** Roots count once they were shown, each vouched for by the one before; what came with them need not be known. */
+  see(shown: ReadonlySet<number>, owner: Owner): void {
+    for (const version of [...shown].sort((a, b) => a - b)) {
+      if (this.root > 0 && version > this.root && owner.vouchesFor(this.root, version)) this.root = version;
+    }
   }
 
   learn(trust: VerifiedTrust): void {

@@ -129,6 +129,13 @@ export class Owner {
     this.#publish();
   }
 
+  /** A new root is signed by its own keys and by those of the root before it. */
+  vouchesFor(known: number, later: number): boolean {
+    const asked = this.roots.get(known)?.get('root');
+    const signers = [later, later - 1].flatMap((version) => this.roots.get(version)?.get('root')?.ids ?? []);
+    return asked !== undefined && asked.ids.filter((id) => signers.includes(id)).length >= asked.threshold;
+  }
+
   signedAs(role: string, version: number): readonly Signed[] {
     return this.#signed.get(`${role}:${version}`) ?? [];
   }

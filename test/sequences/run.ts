@@ -7,6 +7,7 @@ import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
 import { decide } from '../../proxy/policy/decide.ts';
 import type { Rule, TrustOutcome } from '../../proxy/policy/types.ts';
+import { piecesWaiting } from '../../proxy/trust-client/turn.ts';
 import type { TrustState } from '../../proxy/trust-client/types.ts';
 import { GUN, START } from './keys.ts';
 import { Knowledge, lessThan, mustBeServed, versionOf } from './model.ts';
@@ -51,8 +52,6 @@ class Run {
   #isStored = false;
   #isRemoved = false;
   #busy = 0;
-  /** Questions to the server that have not come to their end, the ones that nobody waits for too. */
-  #flying = 0;
   readonly #states = new Map<Process, TrustState>();
   readonly #sessions = new Map<Process, Session>();
   #pending: Pending[] = [];
@@ -139,18 +138,18 @@ class Run {
     const { line } = session;
     if (hold !== undefined) {
       this.#pass(REFRESH_MS + 1000);
-      if (this.#pending.length === 0) {
+      if (!this.#isHolding) {
         this.#released = new Promise((resolve) => {
           this.#release = resolve;
         });
       }
       line.hold = { on: hold, until: this.#released };
     }
-    const isUnderWay = this.#pending.some((it) => it.session === session && !it.isDone);
+    const isUnderWay = this.#waits(session);
     // What a question in the background was shown after the last answer.
     if (!isUnderWay) {
       // One that is still held may not have come to judge them.
-      for (const memory of [session.known, this.#stored]) memory.see(line.rootsShown);
+      for (const memory of [session.known, this.#stored]) memory.see(line.rootsShown, this.#owner);
       Object.assign(line, { asked: 0, current: true });
       line.rootsShown.clear();
     }
@@ -158,7 +157,7 @@ class Run {
     // One that joins a question under way gets what was true when that began.
     const joined = this.#pending.find((it) => it.session === session && !it.isDone);
     const all = joined?.known ?? new Knowledge().merge(session.known).merge(this.#stored);
-    const isHeld = this.#pending.length > 0 || hold !== undefined;
+    const isHeld = this.#isHolding || hold !== undefined;
     const pending: Pending = {
       session,
       known: all,
@@ -174,13 +173,25 @@ class Run {
         },
       ),
     };
-    if (isHeld) await Promise.race([pending.settled, this.#quiet()]);
-    else await pending.settled.then(() => this.#quiet());
+    // One that is answered while its question is held goes on without it.
+    await (isHeld ? Promise.race([pending.settled, this.#quiet()]) : pending.settled);
+    await this.#quiet();
     line.hold = undefined;
+    if (pending.isDone && !this.#waits(session)) this.#seeInBackground(session);
     if (!pending.isDone) {
       this.#note('   … is still waiting');
       this.#pending.push(pending);
     }
+  }
+
+  #waits(session: Session): boolean {
+    return this.#pending.some((it) => it.session === session && !it.isDone);
+  }
+
+  /** An answer may be given before its question to the server ends, which may save a root then. */
+  #seeInBackground({ line, known }: Session): void {
+    for (const memory of [known, this.#stored]) memory.see(line.rootsShown, this.#owner);
+    line.rootsShown.clear();
   }
 
   #judge(
@@ -195,7 +206,7 @@ class Run {
     const digest = this.#decide(outcome, tag);
     this.#note(`   → ${by}: ${sayOutcome(outcome)}; tag ${tag}: ${digest ?? 'refused'}`);
     const seen = new Knowledge().merge(known);
-    seen.see(line.rootsShown);
+    seen.see(line.rootsShown, this.#owner);
     // A stale answer may have been given before the newest root came; the next pull knows it.
     const less =
       outcome.kind === 'verified' && lessThan(known, outcome.trust, outcome.path === 'cold', this.#owner);
@@ -208,7 +219,7 @@ class Run {
     // A root that another process saved first counts as well: this one read it from the state.
     const fleet = new Knowledge().merge(seen).merge(this.#stored);
     const isDue = [seen, fleet].every((memory) => mustBeServed(memory, this.#now, this.#owner));
-    if (outcome.kind === 'failed' && isHonest && isDue) {
+    if (outcome.kind === 'failed' && isHonest && isDue && !this.#looksCreatedAgain(outcome, line, seen)) {
       this.#violate(
         'refused',
         by,
@@ -218,6 +229,12 @@ class Run {
     }
     if (isHonest && line.asked > 0 && line.current) this.#judgeCurrent(by, outcome);
     this.#remember(session, outcome, line);
+  }
+
+  /** A root from before the first that was seen, by two changes of the root key or more: nothing leads from it to that. */
+  #looksCreatedAgain(outcome: TrustOutcome & { kind: 'failed' }, { rootsShown }: Line, { root }: Knowledge) {
+    const isStrange = (version: number) => version < root && !this.#owner.vouchesFor(version, root);
+    return outcome.error.code === 'root_rotation_refused' && [...rootsShown].some(isStrange);
   }
 
   /** I3 */
@@ -241,7 +258,7 @@ class Run {
   #remember({ known }: Session, outcome: TrustOutcome, line: Line): void {
     const isNew = outcome.kind === 'verified' && outcome.path === 'cold';
     for (const memory of [known, ...(this.#isStored ? [this.#stored] : [])]) {
-      memory.see(line.rootsShown);
+      memory.see(line.rootsShown, this.#owner);
       const learned = new Knowledge();
       if (isNew) learned.learn(outcome.trust);
       memory.merge(learned);
@@ -273,15 +290,8 @@ class Run {
     const known = this.#sessions.get(by);
     if (known !== undefined) return known;
     const line = this.#server.connect();
-    const landed = (): void => {
-      this.#flying -= 1;
-    };
     const cache = createTrustCache({
-      sourceFor: () => {
-        this.#flying += 1;
-        return line.source;
-      },
-      observer: { cache: () => undefined, shared: () => undefined, updated: landed, failed: landed },
+      sourceFor: () => line.source,
       pinFor: () => ({ kind: 'firstUse' }),
       state: this.#state(by),
       refreshMs: REFRESH_MS,
@@ -332,6 +342,11 @@ class Run {
     this.#stored = new Knowledge();
   }
 
+  /** Also when the pull that was to wait for it was answered without it. */
+  get #isHolding(): boolean {
+    return this.#pending.length + this.#server.held > 0;
+  }
+
   /** Ends all that is held, in the order it began. */
   async #letGo(): Promise<void> {
     this.#release();
@@ -344,8 +359,7 @@ class Run {
   async #quiet(): Promise<void> {
     for (let still = 0; still < 3; still += 1) {
       await new Promise((resolve) => setImmediate(resolve));
-      const { busy, held } = this.#server;
-      if (this.#busy + busy + this.#flying - held > 0) still = -1;
+      if (this.#busy + this.#server.busy + piecesWaiting() > 0) still = -1;
     }
   }
 

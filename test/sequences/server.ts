@@ -93,7 +93,7 @@ export class Server {
         fault.kind,
       );
     }
-    if (bytes !== undefined && file.version !== undefined) line.rootsShown.add(file.version);
+    if (bytes !== undefined && file.role === 'root') line.rootsShown.add(file.version ?? versionIn(bytes));
     return bytes;
   }
 
@@ -115,6 +115,11 @@ export class Server {
     if (index < head) line.current = false;
     return (history[index] as (typeof history)[number]).files;
   }
+}
+
+function versionIn(root: Uint8Array): number {
+  const { signed }: { signed: { version: number } } = JSON.parse(Buffer.from(root).toString());
+  return signed.version;
 }
 
 function isOf({ role }: MetadataFile, kind: FileKind): boolean {

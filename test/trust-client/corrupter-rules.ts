@@ -124,7 +124,11 @@ function conclude(row: Row, { about, unsigned }: Finding): Outcome {
   const isHidden = role === 'targets/releases' && corruption.name === 'nothing said of the file';
   if (isHidden && state === 'same') return rollback(role);
   if (about === undefined) return { kind: 'accepted', unsigned };
-  return isSkipped({ ...row, state: 'none' }, role, about) ? withoutDelegation() : invalid(about, role);
+  // Keys that lost the role take their floor with them; a threshold that is raised does not.
+  const isKept = corruption.name === 'threshold above the number of keys';
+  return isSkipped(isKept ? row : { ...row, state: 'none' }, role, about)
+    ? withoutDelegation()
+    : invalid(about, role);
 }
 
 /** Content that changed without its key has a stale signature. */

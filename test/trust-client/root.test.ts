@@ -119,7 +119,7 @@ describe('rotation', () => {
     world.source.clearFaults();
     world.repository.files.clear();
     for (const [name, bytes] of before) world.repository.files.set(name, bytes);
-    await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+    await refusal(world.resolve(), 'trust_unreachable', 'threshold');
     await refusal(world.restore(), 'metadata_invalid', 'threshold');
   });
 

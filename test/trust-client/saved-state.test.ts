@@ -92,7 +92,7 @@ describe('an update that failed', () => {
     await refusal(world.resolve(), 'trust_unreachable');
     world.source.clearFaults();
     replay();
-    await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+    await refusal(world.resolve(), 'trust_unreachable', 'threshold');
     await refusal(world.restore(), 'metadata_invalid', 'threshold');
   });
 

@@ -65,7 +65,7 @@ describe('what is asked of the server', () => {
     const first = await world.resolve();
     world.repository.resign('root', (signed) => Object.assign(signed, { version: 2 }), { propagate: false });
     // The snapshot goes on naming the root before: nothing of it may be answered from any more.
-    const error = await refusal(world.resolve(first), 'metadata_invalid', 'hash_mismatch');
+    const error = await refusal(world.resolve(first), 'trust_unreachable', 'hash_mismatch');
     expect(error.role).toBe('root');
   });
 

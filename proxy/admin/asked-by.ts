@@ -1,0 +1,66 @@
+/**
+ * Whether a request may be a web page's that has no business here. A browser of somebody who can reach the admin port
+ * reads it for any page whose name is made to lead to this address (DNS rebinding): only the Host tells. Pure.
+ */
+import { isIP } from 'node:net';
+
+export type AskedBy = {
+  /** Every Host header there is. */
+  readonly hosts: readonly string[];
+  readonly origin: string | undefined;
+  /** Fetch Metadata, which browsers send where they trust the address. */
+  readonly site: string | undefined;
+  readonly mode: string | undefined;
+  readonly dest: string | undefined;
+};
+
+export type AskedFault = { readonly status: 400 | 403 | 421; readonly message: string };
+
+/** @param names host names that the operator listed, in lower case. */
+export function judgeAskedBy(
+  { hosts, origin, site, mode, dest }: AskedBy,
+  names: readonly string[],
+): AskedFault | undefined {
+  const [host] = hosts;
+  if (hosts.length > 1) return { status: 400, message: 'there must be one Host header' };
+  // Without one it is HTTP/1.0, as health checks of balancers send; no browser does.
+  if (host !== undefined && !isOurs(host, names)) return { status: 421, message: toSentence(host) };
+  // Browsers leave it out where a page asks its own server with GET.
+  if (origin !== undefined && !isSame(origin, host)) return FROM_ELSEWHERE;
+  const isElsewhere = site === 'cross-site' || site === 'same-site';
+  // A link that somebody followed shows the page to them, and nothing to the page they came from.
+  const isFollowed = mode === 'navigate' && dest === 'document';
+  return isElsewhere && !isFollowed ? FROM_ELSEWHERE : undefined;
+}
+
+const FROM_ELSEWHERE: AskedFault = {
+  status: 403,
+  message: 'another web page asked for this in a browser; open the admin port itself',
+};
+
+/** An address is never what rebinding changes: a page at an address was served by that address. */
+function isOurs(host: string, names: readonly string[]): boolean {
+  const name = toName(host);
+  return name === 'localhost' || isIP(name.replace(/^\[|\]$/g, '')) !== 0 || names.includes(name);
+}
+
+/** Without port and the dot at the end, in lower case. */
+function toName(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/:[0-9]*$/, '')
+    .replace(/\.$/, '');
+}
+
+/** A proxy in front may end TLS, so the scheme is not compared. */
+function isSame(origin: string, host: string | undefined): boolean {
+  const bare = origin.toLowerCase().replace(/^https?:\/\//, '');
+  return bare !== origin.toLowerCase() && bare === host?.toLowerCase();
+}
+
+function toSentence(host: string): string {
+  const name = toName(host)
+    .replace(/[^a-z0-9._-]/g, '?')
+    .slice(0, 253);
+  return `the admin port does not go by the name "${name}"; ask for its IP address, or add the name to admin.hosts`;
+}

@@ -1,0 +1,58 @@
+/** What the trust cache and the pull port tell of themselves: counted in the metrics, and a log line where people must see it. */
+import { MAX_SHOWN_ROLES, toShownRoles } from './admin/status-json.ts';
+import type { TrustStatus } from './admin/types.ts';
+import type { TrustCacheObserver } from './cache/trust-cache.ts';
+import type { ConnectEvent } from './listen/connect.ts';
+import type { Log } from './telemetry/log.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+
+/** Repositories shown on the status page. */
+const MAX_TRUST_STATUS = 1000;
+
+/** Every answer of a trust server, counted; every failure also logged with its detail, which no client is shown. */
+export function observeTrust(
+  metrics: Metrics,
+  log: Log,
+  status: Map<string, TrustStatus>,
+  now: () => Date,
+): TrustCacheObserver {
+  return {
+    cache: (result) => metrics.cacheRequest('trust', result),
+    shared: () => metrics.singleFlightShared('trust'),
+    updated: (registry, trust, result) => {
+      metrics.trustRefreshed(registry, result);
+      metrics.trustVerified(trust.gun, trust.roles);
+      const { gun, expires, firstToExpire, roles } = trust;
+      if (status.has(gun) || status.size < MAX_TRUST_STATUS) {
+        status.set(gun, { gun, expires, firstToExpire, roles: toShownRoles(roles), verifiedAt: now() });
+      }
+      const skipped = roles.filter((role) => role.skipped === 'expired' || role.skipped === 'threshold');
+      if (result === 'updated' && skipped.length > 0) {
+        const names = skipped.slice(0, MAX_SHOWN_ROLES).map(({ role, skipped: why }) => `${role} (${why})`);
+        log.warn(
+          { gun, roles: names },
+          'delegations are passed over, as Docker does; tags may come from targets instead',
+        );
+      }
+    },
+    failed: (registry, error) => {
+      const isRejected = !error.isOutage && error.fault !== 'absent' && error.fault !== 'state';
+      metrics.trustRefreshed(registry, isRejected ? 'rejected' : 'failed');
+      if (isRejected) metrics.trustRejected(registry, error.fault);
+      const { code, fault, role, message } = error;
+      log.warn({ registry, reason: code, fault, role, detail: message }, 'trust could not be established');
+    },
+  };
+}
+
+/** Every CONNECT is counted, and one that led nowhere is a line in the log: the client may show no more than a number. */
+export function observeConnect(metrics: Metrics, log: Log) {
+  return ({ requestId, target, client, identity, result, message }: ConnectEvent): void => {
+    metrics.connectAnswered(result);
+    const level = { terminated: 'debug', tunnelled: 'debug', refused: 'warn', failed: 'warn' } as const;
+    log[level[result]](
+      { request_id: requestId, target, client, identity, result, detail: message },
+      'connect',
+    );
+  };
+}
