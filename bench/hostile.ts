@@ -3,9 +3,11 @@ import { cleanUp } from '../test/real/process.ts';
 import { benchDelegations } from './hostile/delegations.ts';
 import { benchNames } from './hostile/names.ts';
 import { benchReaders } from './hostile/readers.ts';
+import { benchTags } from './hostile/tags.ts';
 import { describeMachine, type Report } from './report.ts';
 
 const PARTS: ReadonlyMap<string, () => Promise<Report>> = new Map([
+  ['tags', benchTags],
   ['delegations', benchDelegations],
   ['readers', benchReaders],
   ['names', benchNames],

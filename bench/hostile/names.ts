@@ -15,7 +15,7 @@ const CONNECTIONS = 64;
 /** Requests under way on each connection: fewer than the pull port takes. */
 const PIPELINED = 24;
 /** What is not asked for by then is left out, and the bar is not met. */
-const MOST_MS = 480_000;
+const MOST_MS = 1_200_000;
 /** How far memory may be above what it was after the first mark, in MiB: less than a tenth of a KiB for each name. */
 const MOST_GROWTH_MIB = 64;
 

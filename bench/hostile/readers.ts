@@ -26,8 +26,8 @@ const GIVEN_BACK_MS = 60_000;
 const LOOK_MS = 500;
 /** MiB above the idle process. */
 const MOST_MIB = 300;
-/** What may stay of it: pages of the allocator that the next load uses again. */
-const MOST_LEFT_MIB = 150;
+/** What may stay of it: pages of the allocator that the next load uses again, in MiB. */
+const MOST_LEFT_MIB = 50;
 
 export type Proxy = {
   readonly url: string;
