@@ -41,6 +41,7 @@ const SLICE_BYTES = 4 * 1024 * 1024;
 /** A thread that checked a larger file is ended when nothing else waits: its memory is given back. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
+/** What waits has no bound of its own: its bytes belong to an update, and held-bytes.ts bounds what all of them hold. */
 type Task = {
   readonly file: FileCheck;
   readonly gun: string;

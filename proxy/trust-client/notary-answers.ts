@@ -31,9 +31,12 @@ export function isMetadataForm(bytes: Uint8Array): boolean {
   return parseObject(bytes) !== undefined;
 }
 
+/** Bytes at each end in which a brace is looked for: 32 MiB of spaces would hold up everything else. */
+const END_BYTES = 4096;
+
 function isBetweenBraces(bytes: Uint8Array): boolean {
-  const first = bytes.find((byte) => !isSpace(byte));
-  const last = bytes.findLast((byte) => !isSpace(byte));
+  const first = bytes.subarray(0, END_BYTES).find((byte) => !isSpace(byte));
+  const last = bytes.subarray(-END_BYTES).findLast((byte) => !isSpace(byte));
   return first === 0x7b && last === 0x7d;
 }
 

@@ -4,7 +4,7 @@ import { withOwnSignal } from '../registry/deadline.ts';
 import { UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import type { Gun } from '../registry/reference.ts';
-import { sha256OffThread } from './encoding.ts';
+import { sha256InTurns } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { isMetadataForm, isNotFoundEnvelope } from './notary-answers.ts';
@@ -42,8 +42,7 @@ async function fetchFile(
     });
     if (response.status === 200) {
       const bytes = await readBody(response.body, maxBytes, own);
-      // The hash of a large file is made off this thread.
-      const isNamed = file.sha256 !== undefined && (await sha256OffThread(bytes)) === file.sha256;
+      const isNamed = file.sha256 !== undefined && (await sha256InTurns(bytes)) === file.sha256;
       if (isNamed || isMetadataForm(bytes)) return bytes;
       throw unreachable(
         gun,

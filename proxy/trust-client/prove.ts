@@ -1,7 +1,7 @@
 /** What the server, or the state, must show to prove one repository: timestamp, snapshot, targets and delegations. */
 import type { Gun } from '../registry/reference.ts';
 import { asLag, goesWith } from './behind-root.ts';
-import { sha256OffThread } from './encoding.ts';
+import { sha256InTurns } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import type { RepositoryFiles } from './fetch.ts';
 import { LIMITS } from './limits.ts';
@@ -36,7 +36,7 @@ async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleN
   const held = new Set<RoleName>();
   for (const [role, bytes] of files) {
     const floor = role.startsWith('targets/') ? floors.get(role) : undefined;
-    if (floor !== undefined && (await sha256OffThread(bytes)) === floor.sha256) held.add(role);
+    if (floor !== undefined && (await sha256InTurns(bytes)) === floor.sha256) held.add(role);
   }
   return held;
 }
@@ -155,7 +155,7 @@ async function fetchNamed(
 /** From what is remembered where that is the very file, otherwise from the server. */
 async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta): Promise<Uint8Array> {
   const remembered = stored.files.get(role);
-  if (remembered?.length === meta.length && (await sha256OffThread(remembered)) === meta.sha256)
+  if (remembered?.length === meta.length && (await sha256InTurns(remembered)) === meta.sha256)
     return remembered;
   return await files.named(role, meta);
 }
