@@ -169,11 +169,13 @@ export class TrustedMetadata {
    *   holder of the online keys cannot (TUF client workflow 5.5.5).
    */
   skipAbsent(declared: DeclaredDelegation): void {
-    if (this.mustBeThere(declared)) {
+    // Tags are looked up there before `targets`: under new keys too, an entry from before there were signers must not come back.
+    const isBeforeTargets = declared.name === RELEASES && this.held.has(RELEASES);
+    if (isBeforeTargets || this.mustBeThere(declared)) {
       throw new TrustError(
         'metadata_rollback',
         'rollback',
-        `${declared.name} was verified before and is declared as it was, but the snapshot does not name it`,
+        `${declared.name} was verified before and is still declared, but the snapshot does not name it`,
         { role: declared.name },
       );
     }
@@ -272,6 +274,8 @@ export class TrustedMetadata {
     }
   }
 }
+
+const RELEASES = 'targets/releases';
 
 /** Every date is later. */
 const ANY_AGE = new Date(-8.64e15);
