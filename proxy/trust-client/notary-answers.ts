@@ -31,16 +31,22 @@ export function isMetadataForm(bytes: Uint8Array): boolean {
   return parseObject(bytes) !== undefined;
 }
 
-/** Bytes at each end in which a brace is looked for: 32 MiB of spaces would hold up everything else. */
-const END_BYTES = 4096;
+/**
+ * Bytes at each end in which a brace is looked for, a millisecond's work: 32 MiB of spaces would hold up everything else.
+ * A timestamp, the longest file that is not known by its hash, may be filled up with spaces to its limit.
+ */
+const END_BYTES = LIMITS.timestampBytes;
 
 function isBetweenBraces(bytes: Uint8Array): boolean {
-  const first = bytes.subarray(0, END_BYTES).find((byte) => !isSpace(byte));
-  const last = bytes.subarray(-END_BYTES).findLast((byte) => !isSpace(byte));
-  return first === 0x7b && last === 0x7d;
+  let first = 0;
+  while (first < END_BYTES && isSpace(bytes[first])) first += 1;
+  const least = bytes.length - END_BYTES;
+  let last = bytes.length - 1;
+  while (last >= least && isSpace(bytes[last])) last -= 1;
+  return bytes[first] === 0x7b && bytes[last] === 0x7d;
 }
 
-function isSpace(byte: number): boolean {
+function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
