@@ -38,6 +38,8 @@ const SMALL_BYTES = 16 * 1024;
 const SMALL_TRIES = 8;
 /** Bytes copied without a pause. */
 const SLICE_BYTES = 4 * 1024 * 1024;
+/** A file of 32 MiB with as many values as fit takes two seconds; most take far less. */
+const MS_PER_BYTE = 2_000 / (32 * 1024 * 1024);
 /** A thread that checked a larger file is ended when nothing else waits: its memory is given back. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
@@ -70,7 +72,7 @@ export function createCheckPool({
     task: undefined,
     asked: undefined,
   }));
-  const turns = createTurns<Task>(monotonic);
+  const turns = createTurns<Task>(monotonic, ({ file }) => file.bytes.length * MS_PER_BYTE);
   const closing = new AbortController();
 
   const begin = (): void => {
@@ -187,7 +189,7 @@ function watched(seat: Seat, thread: CheckThread): CheckThread {
     if (seat.thread === thread) seat.asked?.answer(answer);
   });
   thread.on('error', leave);
-  thread.on('exit', () => leave(new Error('its thread ended')));
+  thread.on('exit', () => leave(new ThreadEnded('its thread ended')));
   return thread;
 }
 
@@ -228,8 +230,14 @@ function toRefusal(gun: string, role: string, error: unknown): TrustError {
   if (code === 'ERR_WORKER_OUT_OF_MEMORY')
     return invalid('size', role, `${role} takes more memory to check than a file may`, error);
   if (typeof code === 'string' && NOT_STARTED.has(code)) return notStarted(gun, error);
+  // Nothing was said of the file.
+  if (error instanceof ThreadEnded)
+    return outage(`trust data of ${gun} could not be checked: the thread that did it ended`, error);
   return toTrustError(error, role);
 }
+
+/** It ended by itself, without an error. */
+class ThreadEnded extends Error {}
 
 const NOT_STARTED = new Set(['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND', 'ERR_WORKER_INIT_FAILED']);
 

@@ -1,6 +1,6 @@
 /**
- * Who is served next: of the repositories that wait, the one that used least time lately, and one file of each at a
- * time. So a repository that costs much waits for itself.
+ * Who is served next: of the repositories that wait, the one for which time used lately and time it will take come to the
+ * least, and one file of each at a time. So what costs much waits for itself, also under many names.
  */
 
 /** After this long half of what a repository used is forgotten, in milliseconds. */
@@ -21,7 +21,11 @@ export type Turns<T> = {
 
 type Use = { readonly ms: number; readonly at: number };
 
-export function createTurns<T extends { readonly gun: string }>(monotonic: () => number): Turns<T> {
+export function createTurns<T extends { readonly gun: string }>(
+  monotonic: () => number,
+  /** Milliseconds a task will take, about. */
+  estimate: (task: T) => number,
+): Turns<T> {
   const waiting: T[] = [];
   const served = new Set<string>();
   const uses = new Map<string, Use>();
@@ -37,6 +41,8 @@ export function createTurns<T extends { readonly gun: string }>(monotonic: () =>
     return at >= 0;
   };
 
+  const dueAt = (task: T): number => usedBy(task.gun) + estimate(task);
+
   return {
     get size() {
       return waiting.length;
@@ -48,7 +54,7 @@ export function createTurns<T extends { readonly gun: string }>(monotonic: () =>
       let next: T | undefined;
       for (const task of waiting) {
         if (served.has(task.gun)) continue;
-        if (next === undefined || usedBy(task.gun) < usedBy(next.gun)) next = task;
+        if (next === undefined || dueAt(task) < dueAt(next)) next = task;
       }
       if (next === undefined) return undefined;
       remove(next);

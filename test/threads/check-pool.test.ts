@@ -100,13 +100,22 @@ describe('a thread that is no use', () => {
     await refusal(checked, 'metadata_invalid', 'size');
   });
 
-  test.each(['error', 'exit'] as const)('one that ends with "%s" refuses the file', async (event) => {
+  test('one that ends with an error refuses the file', async () => {
     const thread = new FakeThread();
     thread.answers = false;
     const checked = createPool([thread]).check(GUN, large, undefined);
     await jobsOf(thread, 1);
-    thread.emit(event, new Error('what nobody foresaw'));
+    thread.emit('error', new Error('what nobody foresaw'));
     await refusal(checked, 'metadata_invalid', 'format');
+  });
+
+  test('one that ends by itself says nothing about the file', async () => {
+    const thread = new FakeThread();
+    thread.answers = false;
+    const checked = createPool([thread]).check(GUN, large, undefined);
+    await jobsOf(thread, 1);
+    thread.emit('exit');
+    await refusal(checked, 'trust_unreachable', 'unreachable');
   });
 
   test('one that cannot be started says nothing about the file', async () => {
@@ -158,6 +167,23 @@ describe('turns', () => {
     await Promise.all([first, ...rest]);
     expect(order).toEqual(['a/hostile', 'a/neighbour', 'a/hostile']);
   });
+});
+
+test('a small file goes before large ones, under however many names they come', async () => {
+  const thread = new FakeThread();
+  thread.answers = false;
+  const { check } = createPool([thread]);
+  const order: string[] = [];
+  const ask = (gun: string, file: FileCheck<'targets'>) =>
+    check(gun, file, undefined).then(() => order.push(gun));
+  const longer = Buffer.concat([large.bytes, Buffer.alloc(large.bytes.length, ' ')]);
+  const hostile = Array.from({ length: 16 }, (_, at) => ask(`hostile/${at}`, { ...large, bytes: longer }));
+  await jobsOf(thread, 1);
+  const honest = ask('a/honest', large);
+  thread.answers = true;
+  thread.answer();
+  await Promise.all([honest, ...hostile]);
+  expect(order.indexOf('a/honest')).toBe(1);
 });
 
 test('closing stops every thread and refuses what waits', async () => {
