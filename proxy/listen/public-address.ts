@@ -13,12 +13,15 @@ const PRIVATE: readonly (readonly [network: string, prefix: number])[] = [
   ['192.0.2.0', 24],
   ['192.88.99.0', 24],
   ['192.168.0.0', 16],
+  // What a cloud's own machines ask of the host they run on.
+  ['168.63.129.16', 32],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
   ['203.0.113.0', 24],
   ['224.0.0.0', 3],
-  // With IPv4 inside, which a translator on the way may take out: `::10.0.0.1`, 6to4, Teredo.
+  // With IPv4 inside, which a translator on the way may take out: `::10.0.0.1`, SIIT, 6to4, Teredo.
   ['::', 96],
+  ['::ffff:0:0:0', 96],
   ['2002::', 16],
   ['2001::', 23],
   ['2001:db8::', 32],

@@ -28,23 +28,39 @@ export function isPlaceForBlobs(location: string | undefined, { baseUrl, peer }:
   const host = bareOf(url.hostname);
   // The operator named it.
   if (host === bareOf(baseUrl.hostname)) return true;
-  if (isIP(host) === 0) return host !== 'localhost' && !host.endsWith('.localhost');
+  if (isIP(host) === 0) return !OWN_NAMES.has(host) && !host.endsWith('.localhost');
   if (isPublicAddress(host)) return true;
   // A registry in a private network may have its store there, but never on the client's own machine.
   return peer !== undefined && !isPublicAddress(peer) && !own.check(host, isIP(host) === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** The machine itself, its link, groups. */
+/** Names of the machine itself in common host files. */
+const OWN_NAMES: ReadonlySet<string> = new Set([
+  'localhost',
+  'localhost.localdomain',
+  'localhost6',
+  'ip6-localhost',
+  'ip6-loopback',
+]);
+
+/** The machine itself, its link, groups, what clouds tell their machines, and IPv6 that may lead to any of these. */
 const own = new BlockList();
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['127.0.0.0', 8],
+  ['100.100.100.200', 32],
+  ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['224.0.0.0', 3],
 ] as const)
   own.addSubnet(network, prefix, 'ipv4');
 for (const [network, prefix] of [
   ['::', 96],
+  ['::ffff:0:0:0', 96],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['2002::', 16],
+  ['fd00:ec2::', 32],
   ['fe80::', 10],
   ['ff00::', 8],
 ] as const)
