@@ -36,6 +36,8 @@ export class Owner {
   readonly history: Publication[] = [];
   /** By root version: who may sign for the roles the root names. */
   readonly roots = new Map<number, RoleKeys>();
+  /** Delegations that were removed, and declared again with another key before anybody signed. */
+  readonly declaredAgain = new Set<string>();
   readonly #signed = new Map<string, Signed[]>();
   readonly #idOf = new Map<string, string>();
   readonly #thresholds = new Map<string, number>();
@@ -120,6 +122,7 @@ export class Owner {
   addDelegation(role: string): void {
     if (this.#has(role)) return;
     this.#thresholds.delete(nameOf(role));
+    this.declaredAgain.add(nameOf(role));
     this.repository.addDelegation(role, { keys: [this.#newKey(role)] });
     this.#publish();
   }

@@ -219,7 +219,10 @@ class Run {
     // A root that another process saved first counts as well: this one read it from the state.
     const fleet = new Knowledge().merge(seen).merge(this.#stored);
     const isDue = [seen, fleet].every((memory) => mustBeServed(memory, this.#now, this.#owner));
-    if (outcome.kind === 'failed' && isHonest && isDue && !this.#looksCreatedAgain(outcome, line, seen)) {
+    const isExcused =
+      outcome.kind === 'failed' &&
+      (this.#looksCreatedAgain(outcome, line, seen) || this.#looksHidden(outcome));
+    if (outcome.kind === 'failed' && isHonest && isDue && !isExcused) {
       this.#violate(
         'refused',
         by,
@@ -227,7 +230,7 @@ class Run {
       );
       return;
     }
-    if (isHonest && line.asked > 0 && line.current) this.#judgeCurrent(by, outcome);
+    if (isHonest && !isExcused && line.asked > 0 && line.current) this.#judgeCurrent(by, outcome);
     this.#remember(session, outcome, line);
   }
 
@@ -235,6 +238,12 @@ class Run {
   #looksCreatedAgain(outcome: TrustOutcome & { kind: 'failed' }, { rootsShown }: Line, { root }: Knowledge) {
     const isStrange = (version: number) => version < root && !this.#owner.vouchesFor(version, root);
     return outcome.error.code === 'root_rotation_refused' && [...rootsShown].some(isStrange);
+  }
+
+  /** Declared again and not signed yet, it looks as if what the new key signed were hidden: until it is signed, refused. */
+  #looksHidden({ error }: TrustOutcome & { kind: 'failed' }): boolean {
+    const isReleases = error.role === 'targets/releases' && this.#owner.declaredAgain.has(error.role);
+    return isReleases && error.code === 'metadata_rollback';
   }
 
   /** I3 */
