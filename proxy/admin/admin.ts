@@ -18,7 +18,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 type Handler = (ctx: Context, deps: AdminDeps) => void | Promise<void>;
 
-/** Answered whoever asks, without reasons: a check by an unlisted name must not take a replica out of service. */
+/** Answered under every name, without reasons: a check by an unlisted name must not take a replica out of service. */
 const HEALTH: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/livez', showLiveness],
   ['/readyz', (ctx, deps) => showReadiness(ctx, deps, { reasons: false })],

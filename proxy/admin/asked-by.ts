@@ -1,6 +1,6 @@
 /**
- * Whether a request may be a web page's that has no business here. A browser of somebody who can reach the admin port
- * reads it for any page whose name is made to lead to this address (DNS rebinding): only the Host tells. Pure.
+ * Whether a request may come from another web page. The browser of a person who can reach the admin port reads it for any
+ * page whose name is made to lead to this address (DNS rebinding): only the Host tells. Pure.
  */
 import { isIP } from 'node:net';
 
@@ -28,7 +28,7 @@ export function judgeAskedBy(
   // Browsers leave it out where a page asks its own server with GET.
   if (origin !== undefined && !isSame(origin, host)) return FROM_ELSEWHERE;
   const isElsewhere = site === 'cross-site' || site === 'same-site';
-  // A link that somebody followed shows the page to them, and nothing to the page they came from.
+  // A followed link shows the page to the person who followed it, and nothing to the page it stood on.
   const isFollowed = mode === 'navigate' && dest === 'document';
   return isElsewhere && !isFollowed ? FROM_ELSEWHERE : undefined;
 }

@@ -20,7 +20,7 @@ const OUTAGE_MS = 5_000;
 
 export type Entry = {
   readonly registry: string;
-  /** When somebody asked for it last. */
+  /** When a client asked for it last. */
   usedAt: number;
   /** The newest verified answer that may still be used. */
   readonly trust: VerifiedRepository | undefined;

@@ -258,7 +258,7 @@ function createGate(
   { accept, limits }: ConnectDeps,
 ): TlsServer {
   const host = authority.replace(/:[0-9]+$/, '');
-  // An address is no name a handshake could carry (RFC 6066 §3).
+  // A handshake carries names only (RFC 6066 §3).
   const isAddress = isIP(host.replace(/^\[|\]$/g, '')) !== 0;
   const gate = createTlsServer({
     cert,

@@ -113,7 +113,7 @@ export function judgeServerName(
   return `TLS asks for ${found} inside a tunnel to ${target.host}; it must ask for ${expected ?? 'none'}`;
 }
 
-/** @returns undefined for an address: it is no name a handshake could carry (RFC 6066 §3). */
+/** @returns undefined for an address: a handshake carries names only (RFC 6066 §3). */
 function toServerName({ host }: Target): string | undefined {
   return isIP(host.replace(/^\[|\]$/g, '')) === 0 ? host : undefined;
 }

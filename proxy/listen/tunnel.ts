@@ -101,7 +101,7 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
 
 type Dialled = { readonly host: string; readonly port: number; readonly lookup: LookupFunction };
 
-/** @returns undefined when there is no connection in time, or no client: its place is somebody else's by then. */
+/** @returns undefined when there is no connection in time, or the client left: another one has its place by then. */
 function dial(to: Dialled, timeoutMs: number, client: Socket): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ ...to, allowHalfOpen: true, noDelay: true, keepAlive: true });

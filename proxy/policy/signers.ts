@@ -47,7 +47,7 @@ function isByPinnedKeys({ pins = [] }: SignerRequirement, name: string, known: K
       const signed = known?.get(name);
       if (signed === undefined) return false;
       const pinned = signed.keys.filter((ids) => ids.some((id) => pin.keys.includes(id)));
-      // At least one, whatever was declared; a threshold that is no number is never reached.
+      // At least one, whatever was declared; a threshold that is not a number is never reached.
       return pinned.length >= Math.max(1, signed.threshold);
     });
 }

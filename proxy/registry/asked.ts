@@ -1,7 +1,7 @@
 /** What a client's conditional and range headers asked for: an answer that needs them is none to anybody else. */
 import type { Digest } from './reference.ts';
 
-/** Whether `If-None-Match` names this very digest. `*` names nothing, and a weak one is somebody's who changed the bytes. */
+/** Whether `If-None-Match` names this very digest. `*` names nothing, and a weak one was written by a cache that changed the bytes. */
 export function namesDigest(ifNoneMatch: string | undefined, digest: Digest): boolean {
   return ifNoneMatch?.split(',').some((tag) => tag.trim() === `"${digest}"`) ?? false;
 }

@@ -7,7 +7,10 @@ export const MAX_RETRY_AFTER_SECONDS = 3600;
 /** The one form of a date that servers may send (RFC 9110 §5.6.7). */
 const DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 
-/** @param now milliseconds since 1970, for dates. @returns whole seconds; undefined for anything that is no such word. */
+/**
+ * @param now milliseconds since 1970, for dates.
+ * @returns whole seconds; undefined for anything that is neither a number nor a date.
+ */
 export function retryAfterOf(headers: UpstreamHeaders, now: number = Date.now()): string | undefined {
   const [value = '', ...others] = headers.get('retry-after') ?? [];
   const seconds = others.length > 0 ? Number.NaN : toSeconds(value.trim(), now);

@@ -11,7 +11,7 @@ import {
   type FileKind,
   toTrustError,
 } from '../trust-client/check-file.ts';
-import { requireTime } from '../trust-client/deadline.ts';
+import { late, requireTime } from '../trust-client/deadline.ts';
 import { invalid, TrustError } from '../trust-client/errors.ts';
 import { turn } from '../trust-client/turn.ts';
 import { type CheckAnswer, type CheckJob, readAnswer } from './check-job.ts';
@@ -251,8 +251,4 @@ function closed(gun: string): TrustError {
 
 function outage(message: string, cause?: unknown): TrustError {
   return new TrustError('trust_unreachable', 'unreachable', message, { cause });
-}
-
-function late(gun: string): TrustError {
-  return new TrustError('deadline_exceeded', 'deadline', `trust data of ${gun} was not verified in time`);
 }

@@ -1,5 +1,6 @@
 /** Asking a trust source for one repository's files within all limits: bytes, time, and how many at once. */
 import type { Gun } from '../registry/reference.ts';
+import { requireTime } from './deadline.ts';
 import { invalid, TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import type { FileMeta } from './metadata.ts';
@@ -34,12 +35,12 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
   /** @param known bytes the file has when it is honest; charged before they are asked for. */
   const fetch = (file: MetadataFile, maxBytes: number, { known = 0, revalidate = false } = {}) =>
     limit(async () => {
-      requireTime(gun, signal);
+      requireTime(gun, signal, 'did not arrive');
       charge(file.role, known);
       const bytes = await source
         .fetch(gun, file, { maxBytes, signal, revalidate })
         .catch((error: unknown) => {
-          requireTime(gun, signal, error);
+          requireTime(gun, signal, 'did not arrive', error);
           throw error;
         });
       charge(file.role, (bytes?.length ?? 0) - known);
@@ -82,13 +83,6 @@ export function createRepositoryFiles(source: TrustSource, gun: Gun, signal: Abo
       );
     },
   };
-}
-
-function requireTime(gun: Gun, signal: AbortSignal, cause?: unknown): void {
-  if (!signal.aborted) return;
-  throw new TrustError('deadline_exceeded', 'deadline', `trust data of ${gun} did not arrive in time`, {
-    cause,
-  });
 }
 
 /** Runs at most `most` tasks at a time, in the order they came. */

@@ -16,6 +16,8 @@ export type Pass = {
   readonly stored: StoredTrust;
   readonly files: RepositoryFiles;
   readonly check: CheckFile;
+  /** SHA-256 of remembered files, each made once however often the update looks. */
+  readonly hashes: WeakMap<Uint8Array, Promise<string>>;
   /** From the state alone: a root that was seen since may be newer than the rest. */
   readonly isRestored?: true;
 };
@@ -23,7 +25,7 @@ export type Pass = {
 /** @throws TrustError. */
 export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMetadata> {
   const { gun, stored, now, check } = pass;
-  const held = await heldIn(stored);
+  const held = await heldIn(pass);
   const trusted = new TrustedMetadata(newestOf(roots), gun, stored.floors, now, check, held);
   await trusted.acceptRoot(pass.files.signal);
   await proveTop(trusted, pass, roots);
@@ -32,11 +34,12 @@ export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMet
 }
 
 /** Delegations whose remembered file is the one that set their floor. */
-async function heldIn({ files, floors }: StoredTrust): Promise<ReadonlySet<RoleName>> {
+async function heldIn(pass: Pass): Promise<ReadonlySet<RoleName>> {
+  const { files, floors } = pass.stored;
   const held = new Set<RoleName>();
   for (const [role, bytes] of files) {
     const floor = role.startsWith('targets/') ? floors.get(role) : undefined;
-    if (floor !== undefined && (await sha256InTurns(bytes)) === floor.sha256) held.add(role);
+    if (floor !== undefined && (await hashOf(pass, bytes)) === floor.sha256) held.add(role);
   }
   return held;
 }
@@ -153,9 +156,16 @@ async function fetchNamed(
 }
 
 /** From what is remembered where that is the very file, otherwise from the server. */
-async function bytesOf({ stored, files }: Pass, role: RoleName, meta: FileMeta): Promise<Uint8Array> {
+async function bytesOf(pass: Pass, role: RoleName, meta: FileMeta): Promise<Uint8Array> {
+  const { stored, files } = pass;
   const remembered = stored.files.get(role);
-  if (remembered?.length === meta.length && (await sha256InTurns(remembered)) === meta.sha256)
+  if (remembered?.length === meta.length && (await hashOf(pass, remembered)) === meta.sha256)
     return remembered;
   return await files.named(role, meta);
+}
+
+function hashOf({ hashes }: Pass, remembered: Uint8Array): Promise<string> {
+  const hash = hashes.get(remembered) ?? sha256InTurns(remembered);
+  hashes.set(remembered, hash);
+  return hash;
 }

@@ -8,10 +8,9 @@ import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import { signingKeysOf } from './signing-keys.ts';
 import type { TargetTable } from './target-table.ts';
-import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
+import { RELEASES, type TrustedMetadata, type VerifiedDelegation } from './trusted-metadata.ts';
 import type { RoleName, RoleStatus, SigningKeys, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
 
-const RELEASES = 'targets/releases';
 /** Roles asked in one search for signed names near another: bounds the work of one refusal. */
 const NEARBY_LOOKUPS = 2000;
 /** What a role's line for people and a delegation's place in the lookup weigh in memory, about, in bytes. */

@@ -29,6 +29,9 @@ import type { Role } from './signatures.ts';
 import { inTurns } from './steps.ts';
 import type { RoleName, RoleRecord } from './types.ts';
 
+/** Where tags are looked up before `targets` (§8). */
+export const RELEASES = 'targets/releases';
+
 /** A verified file of one role. */
 export type Verified<M> = {
   readonly role: RoleName;
@@ -274,8 +277,6 @@ export class TrustedMetadata {
     }
   }
 }
-
-const RELEASES = 'targets/releases';
 
 /** Every date is later. */
 const ANY_AGE = new Date(-8.64e15);

@@ -126,7 +126,7 @@ async function updateOnce(
   await memory.keepRoots(chain);
   const freshFiles = () => createRepositoryFiles(deps.source, gun, signal);
   const check = checkerFor(deps.check, gun, signal);
-  const pass: Pass = { gun, now, stored, files, check };
+  const pass: Pass = { gun, now, stored, files, check, hashes: new WeakMap() };
   const proven = await proveWithNewestRoot(pass, chain, freshFiles, memory.keepRoots);
   await memory.keep(proven);
   return new VerifiedRepository(gun, proven.trusted, memory.stamp());
@@ -174,7 +174,7 @@ async function restoreWithin(
       throw lacking(role);
     },
   };
-  const pass: Pass = { gun, now, stored, files, check, isRestored: true };
+  const pass: Pass = { gun, now, stored, files, check, hashes: new WeakMap(), isRestored: true };
   const trusted = await proveAll(pass, await restoreRootChain(stored.roots, gun, pin, deadline.signal));
   return new VerifiedRepository(gun, trusted, stored.stamp);
 }
