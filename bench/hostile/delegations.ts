@@ -3,8 +3,7 @@
  * the proxy's loop was blocked, what the neighbour waited, and whether the deadline held. Three times: at first contact,
  * after a restart from what is stored, and the same with the trust server gone.
  */
-import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openFileState } from '../../proxy/cache/file-state.ts';
 import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
@@ -15,9 +14,9 @@ import type { Gun } from '../../proxy/registry/reference.ts';
 import { checkAtOnce, type FileChecker } from '../../proxy/trust-client/check-file.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
-import { findFreePort, makeTempDir, onCleanUp, onFreePort, type Service } from '../../test/real/process.ts';
-import { startLogged } from '../logged-service.ts';
+import { makeTempDir, onCleanUp } from '../../test/real/process.ts';
 import { atMost, describeMachine, type Report, type Series } from '../report.ts';
+import { type BenchProxy, REGISTRY, startProxy } from './proxy.ts';
 import {
   createJsonBomb,
   createLargeCustom,
@@ -26,7 +25,6 @@ import {
   createSignatureFlood,
 } from './publishers.ts';
 
-const REGISTRY = 'registry.bench.example';
 const NEIGHBOUR = 'team/neighbour';
 /** What the configuration gives one resolution, and what a pull may take beside it, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -42,7 +40,6 @@ type World = {
   readonly notary: NotaryServer;
   readonly hostile: readonly SimulatedRepository[];
 };
-type Proxy = { readonly url: string; readonly admin: string; readonly service: Service };
 type Phase = {
   readonly name: string;
   readonly blockedMs: number;
@@ -56,15 +53,15 @@ export async function benchDelegations(): Promise<Report> {
   const world = await createWorld();
   const trustServer = await world.notary.start();
   onCleanUp(() => world.notary.stop());
-  const first = await startProxy(world, trustServer, 'first');
+  const first = await startHere(world, trustServer, 'first');
   const quiet = await measure('nothing else', first, [], QUIET_MS);
   const phases = [await measure('first contact', first, world.hostile)];
   await first.service.stop();
   await store(world);
-  const second = await startProxy(world, trustServer, 'stored');
+  const second = await startHere(world, trustServer, 'stored');
   phases.push(await measure('from what is stored', second, world.hostile));
   await second.service.stop();
-  const third = await startProxy(world, trustServer, 'stored');
+  const third = await startHere(world, trustServer, 'stored');
   await pull(third, NEIGHBOUR);
   await world.notary.stop();
   phases.push(await measure('stored, no trust server', third, world.hostile));
@@ -114,7 +111,7 @@ function percentile(values: readonly number[], part: number): number {
 
 async function measure(
   name: string,
-  proxy: Proxy,
+  proxy: BenchProxy,
   repositories: readonly SimulatedRepository[],
   leastMs = 0,
 ): Promise<Phase> {
@@ -144,7 +141,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-async function pull({ url }: Proxy, repository: string): Promise<void> {
+async function pull({ url }: BenchProxy, repository: string): Promise<void> {
   const answer = await fetch(`${url}/v2/${repository}/manifests/1`);
   await answer.arrayBuffer();
   if (repository === NEIGHBOUR && answer.status !== 200)
@@ -152,7 +149,7 @@ async function pull({ url }: Proxy, repository: string): Promise<void> {
 }
 
 /** The longest since it was asked last. */
-async function blockedMs({ admin }: Proxy): Promise<number> {
+async function blockedMs({ admin }: BenchProxy): Promise<number> {
   const text = await (await fetch(`${admin}/metrics`)).text();
   const [, seconds] = /^nodejs_eventloop_lag_max_seconds(?:\{[^}]*\})? ([\d.e-]+)$/m.exec(text) ?? [];
   if (seconds === undefined) throw new Error('the proxy does not say how long its loop was blocked');
@@ -193,32 +190,7 @@ async function store({ folder, hostile }: World): Promise<void> {
   }
 }
 
-async function startProxy({ folder, upstream }: World, trustServer: string, state: string): Promise<Proxy> {
-  const adminPort = await findFreePort();
-  return await onFreePort(async (port) => {
-    const config = join(folder, 'pullwarden.yaml');
-    const settings = {
-      listen: { address: '127.0.0.1', port },
-      admin: { address: '127.0.0.1', port: adminPort },
-      defaultRegistry: REGISTRY,
-      registries: [{ name: REGISTRY, upstream, trust: { server: trustServer } }],
-      trust: {
-        state: { kind: 'file', path: join(folder, state) },
-        firstUse: 'accept',
-        timeout: `${TIMEOUT_MS / 1000}s`,
-        refresh: '5m',
-      },
-      policy: { unmatched: 'deny', rules: [{ name: 'all', match: `${REGISTRY}/**`, mode: 'enforce' }] },
-    };
-    await writeFile(config, JSON.stringify(settings));
-    const admin = `http://127.0.0.1:${adminPort}`;
-    const service = await startLogged(join(folder, 'log'), {
-      name: 'pullwarden',
-      command: process.execPath,
-      args: [resolve('dist/main.js'), 'serve', '--config', config],
-      ready: async () => (await fetch(`${admin}/readyz`)).ok,
-    });
-    onCleanUp(() => service.stop());
-    return { url: `http://127.0.0.1:${port}`, admin, service };
-  });
+function startHere({ folder, upstream }: World, trustServer: string, state: string): Promise<BenchProxy> {
+  const trust = { timeout: `${TIMEOUT_MS / 1000}s`, refresh: '5m' };
+  return startProxy({ upstream, trustServer, folder, state, trust });
 }

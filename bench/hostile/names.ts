@@ -7,7 +7,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onCleanUp } from '../../test/real/process.ts';
 import { atMost, describeMachine, type Report } from '../report.ts';
 import { residentMiB } from './memory.ts';
-import { readStart, startProxy } from './readers.ts';
+import { startProxy } from './proxy.ts';
+import { readStart } from './readers.ts';
 
 const MARKS = [50_000, 250_000, 1_000_000];
 const ADDRESSES = 8;
@@ -33,15 +34,15 @@ export async function benchNames(): Promise<Report> {
   const machine = describeMachine();
   const trust = await startTrustServer();
   const start = await readStart();
-  const proxy = await startProxy('http://127.0.0.1:9', start.options, start.env, trust.url);
-  const idle = await residentMiB(proxy.pid);
+  const proxy = await startProxy({ upstream: 'http://127.0.0.1:9', trustServer: trust.url, ...start });
+  const idle = await residentMiB(proxy.service.pid);
   const marks: Mark[] = [];
   const started = performance.now();
   const load = askForNames(proxy.port);
   for (const names of MARKS) {
     await load.reached(names);
     const seconds = (performance.now() - started) / 1000;
-    const [resident, heapMiB] = [await residentMiB(proxy.pid), await heapOf(proxy.admin)];
+    const [resident, heapMiB] = [await residentMiB(proxy.service.pid), await heapOf(proxy.admin)];
     marks.push({ names: load.answered(), seconds, residentMiB: resident, heapMiB, questions: trust.asked() });
   }
   load.end();

@@ -3,18 +3,16 @@
  * back, and whether others are still served. The proxy is a process of its own; bare, and as `npm start` starts it.
  */
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NotaryServer } from '../../proxy/demo/notary-server.ts';
-import { findFreePort, makeTempDir, onCleanUp, onFreePort } from '../../test/real/process.ts';
-import { startLogged } from '../logged-service.ts';
+import { onCleanUp } from '../../test/real/process.ts';
 import { atMost, describeMachine, type Report, type Series } from '../report.ts';
 import { residentMiB } from './memory.ts';
+import { type BenchProxy, startProxy } from './proxy.ts';
 
-const REGISTRY = 'registry.bench.example';
 const BLOB = `/v2/app/blobs/sha256:${'b'.repeat(64)}`;
 const BLOB_BYTES = 16 * 1024 * 1024;
 const READERS = 2_000;
@@ -28,13 +26,6 @@ const LOOK_MS = 500;
 const MOST_MIB = 300;
 /** What may stay of it: pages of the allocator that the next load uses again, in MiB. */
 const MOST_LEFT_MIB = 50;
-
-export type Proxy = {
-  readonly url: string;
-  readonly admin: string;
-  readonly port: number;
-  readonly pid: number;
-};
 
 export async function benchReaders(): Promise<Report> {
   const start = await readStart();
@@ -65,20 +56,21 @@ function one(name: string, value: number): Series {
 }
 
 async function measure(name: string, options: readonly string[], env: Readonly<Record<string, string>>) {
-  const proxy = await startProxy(await startBlobServer(), options, env);
+  const trustServer = await startEmptyNotary();
+  const proxy = await startProxy({ upstream: await startBlobServer(), trustServer, options, env });
   await warmUp(proxy);
-  const idle = await residentMiB(proxy.pid);
+  const idle = await residentMiB(proxy.service.pid);
   const sockets = await openReaders(proxy.port);
   let peak = 0;
   let neighbour = 0;
   for (const end = Date.now() + STANDING_MS; Date.now() < end; await delay(LOOK_MS)) {
-    peak = Math.max(peak, await residentMiB(proxy.pid));
+    peak = Math.max(peak, await residentMiB(proxy.service.pid));
     neighbour = Math.max(neighbour, await timed(() => fetch(`${proxy.url}/v2/`)));
   }
   for (const socket of sockets) socket.destroy();
   let left = peak;
   for (const end = Date.now() + GIVEN_BACK_MS; Date.now() < end; await delay(LOOK_MS))
-    left = Math.min(left, await residentMiB(proxy.pid));
+    left = Math.min(left, await residentMiB(proxy.service.pid));
   return { name, idle, peak, left, neighbour: Math.round(neighbour) };
 }
 
@@ -89,7 +81,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** A few whole downloads, so that code and pools are there before it is measured. */
-async function warmUp({ url }: Proxy): Promise<void> {
+async function warmUp({ url }: BenchProxy): Promise<void> {
   for (let round = 0; round < 5; round += 1) await (await fetch(`${url}${BLOB}`)).arrayBuffer();
   await delay(2_000);
 }
@@ -138,38 +130,6 @@ export async function readStart() {
     words.filter((word) => word.includes('=') && !word.startsWith('-')).map((word) => word.split('=')),
   );
   return { options: words.filter((word) => word.startsWith('--')), env: env as Record<string, string> };
-}
-
-/** `dist/main.js serve` in front of an upstream and a trust server, by default one without any repository. */
-export async function startProxy(
-  upstream: string,
-  options: readonly string[],
-  env: Readonly<Record<string, string>>,
-  trust?: string,
-): Promise<Proxy> {
-  const folder = await makeTempDir('bench-hostile');
-  const trustServer = trust ?? (await startEmptyNotary());
-  const adminPort = await findFreePort();
-  return await onFreePort(async (port) => {
-    const config = join(folder, 'pullwarden.yaml');
-    const settings = {
-      listen: { address: '127.0.0.1', port },
-      admin: { address: '127.0.0.1', port: adminPort },
-      defaultRegistry: REGISTRY,
-      registries: [{ name: REGISTRY, upstream, trust: { server: trustServer } }],
-      trust: { state: { kind: 'file', path: join(folder, 'state') }, firstUse: 'accept' },
-      policy: { unmatched: 'deny', rules: [{ name: 'all', match: `${REGISTRY}/**`, mode: 'enforce' }] },
-    };
-    await writeFile(config, JSON.stringify(settings));
-    const { pid } = await startLogged(join(folder, 'log'), {
-      name: 'pullwarden',
-      command: process.execPath,
-      args: [...options, resolve('dist/main.js'), 'serve', '--config', config],
-      env,
-      ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok,
-    });
-    return { url: `http://127.0.0.1:${port}`, admin: `http://127.0.0.1:${adminPort}`, port, pid };
-  });
 }
 
 async function startEmptyNotary(): Promise<string> {

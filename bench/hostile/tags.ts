@@ -4,17 +4,16 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { basicAccess } from '../../proxy/demo/access.ts';
 import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
 import { NotaryServer } from '../../proxy/demo/notary-server.ts';
 import { RegistryServer } from '../../proxy/demo/registry.ts';
-import { findFreePort, makeTempDir, onCleanUp, onFreePort } from '../../test/real/process.ts';
-import { startLogged } from '../logged-service.ts';
+import { makeTempDir, onCleanUp } from '../../test/real/process.ts';
 import { atMost, describeMachine, type Report } from '../report.ts';
+import { REGISTRY, startProxy } from './proxy.ts';
 
-const REGISTRY = 'registry.bench.example';
 const LARGE = 'team/large';
 const NEIGHBOUR = 'team/neighbour';
 const TAGS = 20_000;
@@ -128,7 +127,12 @@ async function startAll(): Promise<string> {
   publish(registry, notary, NEIGHBOUR, ['1.0'], []);
   const names = Array.from({ length: TAGS }, (_, at) => `v${String(at).padStart(5, '0')}`);
   publish(registry, notary, LARGE, names, SIGNERS);
-  return await startProxy(upstream, trustServer);
+  const folder = await makeTempDir('bench-tags');
+  const passwordFile = join(folder, 'password');
+  await writeFile(passwordFile, ACCOUNT.password, { mode: 0o600 });
+  const auth = { username: ACCOUNT.username, passwordFile };
+  const { url } = await startProxy({ upstream, trustServer, folder, auth });
+  return url;
 }
 
 function publish(
@@ -149,31 +153,4 @@ function publish(
   }
   signed.publish();
   notary.add(signed);
-}
-
-async function startProxy(upstream: string, trustServer: string): Promise<string> {
-  const folder = await makeTempDir('bench-tags');
-  const passwordFile = join(folder, 'password');
-  await writeFile(passwordFile, ACCOUNT.password, { mode: 0o600 });
-  const adminPort = await findFreePort();
-  return await onFreePort(async (port) => {
-    const config = join(folder, 'pullwarden.yaml');
-    const auth = { username: ACCOUNT.username, passwordFile };
-    const settings = {
-      listen: { address: '127.0.0.1', port },
-      admin: { address: '127.0.0.1', port: adminPort },
-      defaultRegistry: REGISTRY,
-      registries: [{ name: REGISTRY, upstream, auth, trust: { server: trustServer } }],
-      trust: { state: { kind: 'file', path: join(folder, 'state') }, firstUse: 'accept' },
-      policy: { unmatched: 'deny', rules: [{ name: 'all', match: `${REGISTRY}/**`, mode: 'enforce' }] },
-    };
-    await writeFile(config, JSON.stringify(settings));
-    await startLogged(join(folder, 'log'), {
-      name: 'pullwarden',
-      command: process.execPath,
-      args: [resolve('dist/main.js'), 'serve', '--config', config],
-      ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok,
-    });
-    return `http://127.0.0.1:${port}`;
-  });
 }
