@@ -91,13 +91,17 @@ function toFloor({ metadata, sha256, signers, keys }: Verified<{ readonly versio
   return { version, sha256, signers: [...new Set([...signers, ...identities])], threshold: keys.threshold };
 }
 
-/** Also those that were passed over: without them `restoreTrust` could not tell that they are to be. */
+/**
+ * Also those that were passed over: without them `restoreTrust` could not tell that they are to be. In place of one whose
+ * keys were replaced, the file that was verified before them: it still hides names (replaced.ts).
+ */
 function filesToKeep(trusted: TrustedMetadata): ReadonlyMap<RoleName, Uint8Array> {
-  const { timestamp, snapshot, targets, delegations, skipped } = trusted;
+  const { timestamp, snapshot, targets, delegations, skipped, replaced } = trusted;
   const files = new Map<RoleName, Uint8Array>();
   for (const { role, bytes } of [timestamp, snapshot, targets, ...delegations.values()])
     files.set(role, bytes);
   for (const [role, { bytes }] of skipped) if (bytes !== undefined) files.set(role, bytes);
+  for (const { role, bytes } of replaced.values()) files.set(role, bytes);
   return files;
 }
 

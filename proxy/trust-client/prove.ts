@@ -33,13 +33,13 @@ export async function proveAll(pass: Pass, roots: RootChain): Promise<TrustedMet
   return trusted;
 }
 
-/** Delegations whose remembered file is the one that set their floor. */
-async function heldIn(pass: Pass): Promise<ReadonlySet<RoleName>> {
+/** Remembered files of delegations, as far as they are the ones that set the floors. */
+async function heldIn(pass: Pass): Promise<ReadonlyMap<RoleName, Uint8Array>> {
   const { files, floors } = pass.stored;
-  const held = new Set<RoleName>();
+  const held = new Map<RoleName, Uint8Array>();
   for (const [role, bytes] of files) {
     const floor = role.startsWith('targets/') ? floors.get(role) : undefined;
-    if (floor !== undefined && (await hashOf(pass, bytes)) === floor.sha256) held.add(role);
+    if (floor !== undefined && (await hashOf(pass, bytes)) === floor.sha256) held.set(role, bytes);
   }
   return held;
 }
@@ -136,7 +136,11 @@ async function proveTargets(trusted: TrustedMetadata, pass: Pass): Promise<void>
   for (let parent = parents.shift(); parent !== undefined; parent = parents.shift()) {
     for (const declared of trusted.declaredBy(parent)) {
       if (declared.meta === undefined) {
-        trusted.skipAbsent(declared);
+        await trusted.skipAbsent(declared);
+        continue;
+      }
+      if (pass.isRestored && trusted.isReplaced(declared)) {
+        await trusted.skip({ reason: 'threshold', declared, bytes: undefined });
         continue;
       }
       const verified = await trusted.acceptDelegation(declared, await bytesFor(declared.name));

@@ -4,11 +4,12 @@
  */
 import type { Gun } from '../registry/reference.ts';
 import { PathSet } from './path-set.ts';
+import { RELEASES } from './replaced.ts';
 import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import { signingKeysOf } from './signing-keys.ts';
 import type { TargetTable } from './target-table.ts';
-import { RELEASES, type TrustedMetadata, type VerifiedDelegation } from './trusted-metadata.ts';
+import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
 import type { RoleName, RoleStatus, SigningKeys, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
 
 /** Roles asked in one search for signed names near another: bounds the work of one refusal. */
@@ -63,7 +64,9 @@ export class VerifiedRepository implements VerifiedTrust {
     this.expires = first.expires;
     this.firstToExpire = first.role;
     this.top = toTargetsRole(trusted.targets);
-    this.delegations = new Map([...trusted.delegations].map(([name, file]) => [name, toTargetsRole(file)]));
+    const verified = [...trusted.delegations.values()].map((file) => toTargetsRole(file));
+    const replaced = [...trusted.replaced.values()].map((file) => toTargetsRole(file, LONG_AGO));
+    this.delegations = new Map([...verified, ...replaced].map((role) => [role.role, role]));
     this.signingKeys = signingKeysOf(trusted.delegations.values());
     this.belowReleases = [...this.delegations.values()].filter(({ role }) => role.startsWith(`${RELEASES}/`));
   }
@@ -140,7 +143,8 @@ export class VerifiedRepository implements VerifiedTrust {
   /**
    * First the subtree of `targets/releases`, then `targets`. A hit below `targets/releases` is refused by Docker and
    * hides an entry in `targets` (§8), so it ends the search here too. So does a hit in a role that has expired since it
-   * was verified: Docker goes on to `targets`, where an older entry may be left from before there were signers.
+   * was verified, or whose keys were replaced (replaced.ts): Docker goes on to `targets`, where an older entry may be left
+   * from before there were signers.
    */
   private find(asked: Asked, now: Date): Found | undefined {
     const releases = this.delegations.get(RELEASES);
@@ -186,6 +190,9 @@ export class VerifiedRepository implements VerifiedTrust {
   }
 }
 
+/** Of what may name nothing. */
+const LONG_AGO = new Date(0);
+
 function mayName(role: TargetsRole, tag: string, now: Date): boolean {
   return now <= role.expires && role.paths.covers(tag);
 }
@@ -195,10 +202,13 @@ function bytesOfTexts(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + 2 * text.length + 32, 0);
 }
 
-function toTargetsRole({ role, metadata, paths }: VerifiedDelegation): TargetsRole {
+function toTargetsRole(
+  { role, metadata, paths }: VerifiedDelegation,
+  expires = metadata.expires,
+): TargetsRole {
   return {
     role: detached(role),
-    expires: metadata.expires,
+    expires,
     paths: new PathSet(paths.map(detached)),
     targets: metadata.targets,
   };

@@ -24,13 +24,11 @@ import type {
   TargetsMetadata,
   TimestampMetadata,
 } from './metadata.ts';
+import { permittedBy, RELEASES, readReplaced } from './replaced.ts';
 import { currentRootSteps, type RootFile, requireUnexpired, rollback } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import { inTurns } from './steps.ts';
 import type { RoleName, RoleRecord } from './types.ts';
-
-/** Where tags are looked up before `targets` (§8). */
-export const RELEASES = 'targets/releases';
 
 /** A verified file of one role. */
 export type Verified<M> = {
@@ -67,13 +65,15 @@ export class TrustedMetadata {
   readonly skipped = new Map<RoleName, SkippedDelegation>();
   /** Delegations among the verified ones that have expired: they prove nothing, but what they name is not taken elsewhere. */
   readonly expired = new Set<RoleName>();
+  /** Remembered files of delegations that are passed over now: they prove nothing either, but hide names (replaced.ts). */
+  readonly replaced = new Map<RoleName, VerifiedDelegation>();
   /** Roles whose floor fell with the keys that set it. */
   readonly fallen = new Set<RoleName>();
   private readonly gun: string;
   private readonly now: Date;
   private readonly floors: ReadonlyMap<RoleName, RoleRecord>;
   private readonly check: CheckFile;
-  private readonly held: ReadonlySet<RoleName>;
+  private readonly held: ReadonlyMap<RoleName, Uint8Array>;
   private loadedUntil: Date | undefined;
   private loadedTimestamp: Verified<TimestampMetadata> | undefined;
   private loadedSnapshot: Verified<SnapshotMetadata> | undefined;
@@ -82,7 +82,7 @@ export class TrustedMetadata {
   /**
    * @param root the newest root of a chain that root-trust.ts verified.
    * @param floors what was verified before; no file may be older (§7.5, §13).
-   * @param held delegations whose floor's very file is remembered: while `targets` declares them, they must be there.
+   * @param held the very files that set the floors of delegations: while `targets` declares those, they must be there.
    */
   constructor(
     root: RootFile,
@@ -90,7 +90,7 @@ export class TrustedMetadata {
     floors: ReadonlyMap<RoleName, RoleRecord>,
     now: Date,
     check: CheckFile = (file) => checkAtOnce(gun, file, undefined),
-    held: ReadonlySet<RoleName> = new Set(),
+    held: ReadonlyMap<RoleName, Uint8Array> = new Map(),
   ) {
     this.gun = gun;
     this.check = check;
@@ -159,9 +159,9 @@ export class TrustedMetadata {
   declaredBy(parent: VerifiedDelegation): readonly DeclaredDelegation[] {
     return parent.metadata.delegations.map((declared) => {
       const meta = this.snapshot.metadata.meta.get(declared.name);
-      const permitted = (path: string) => parent.paths.some((allowed) => path.startsWith(allowed));
-      // A role without a file may sign nothing, so its paths need not be compared.
-      return { ...declared, paths: meta === undefined ? [] : declared.paths.filter(permitted), meta };
+      // A role without a file, remembered or shown, may sign nothing, so its paths need not be compared.
+      const hasFile = meta !== undefined || this.held.has(declared.name);
+      return { ...declared, paths: hasFile ? permittedBy(parent, declared) : [], meta };
     });
   }
 
@@ -171,7 +171,7 @@ export class TrustedMetadata {
    * @throws TrustError `metadata_rollback` for one that was there: an honest removal changes `targets`, which the
    *   holder of the online keys cannot (TUF client workflow 5.5.5).
    */
-  skipAbsent(declared: DeclaredDelegation): void {
+  async skipAbsent(declared: DeclaredDelegation): Promise<void> {
     // Tags are looked up there before `targets`: under new keys too, an entry from before there were signers must not come back.
     const isBeforeTargets = declared.name === RELEASES && this.held.has(RELEASES);
     if (isBeforeTargets || this.mustBeThere(declared)) {
@@ -182,7 +182,7 @@ export class TrustedMetadata {
         { role: declared.name },
       );
     }
-    this.skipped.set(declared.name, { reason: 'absent', declared, bytes: undefined });
+    await this.skip({ reason: 'absent', declared, bytes: undefined });
   }
 
   /**
@@ -219,9 +219,20 @@ export class TrustedMetadata {
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
       if (isKnown || (error.fault !== 'expired' && error.fault !== 'threshold')) throw error;
-      this.skipped.set(name, { reason: error.fault, declared, bytes });
+      await this.skip({ reason: error.fault, declared, bytes });
       return undefined;
     }
+  }
+
+  /** In a stored state: the snapshot names another file, so this was passed over, and only what hides names was kept. */
+  isReplaced({ name, meta }: DeclaredDelegation): boolean {
+    return this.held.has(name) && this.floors.get(name)?.sha256 !== meta?.sha256;
+  }
+
+  /** What was remembered of it hides what `targets` holds under the same names (replaced.ts). */
+  async skip(delegation: SkippedDelegation): Promise<void> {
+    this.skipped.set(delegation.declared.name, delegation);
+    await readReplaced(this.replaced, this.held, this.check, delegation.declared);
   }
 
   /** What the verified snapshot says of a file every snapshot must name. */

@@ -122,7 +122,8 @@ describe('the delegations that are followed', () => {
     const [a, b, c] = trusted.declaredBy(trusted.targets);
     if (a === undefined || b === undefined || c === undefined) throw new Error('three are declared');
     await trusted.acceptDelegation(a, fileOf(served, 'targets/a'));
-    for (let i = 2; i < LIMITS.delegations; i += 1) trusted.skipAbsent({ ...b, name: `targets/none-${i}` });
+    for (let i = 2; i < LIMITS.delegations; i += 1)
+      await trusted.skipAbsent({ ...b, name: `targets/none-${i}` });
     await trusted.acceptDelegation(b, fileOf(served, 'targets/b'));
     await expect(trusted.acceptDelegation(c, fileOf(served, 'targets/c'))).rejects.toThrow(
       expect.objectContaining({ code: 'metadata_invalid', fault: 'size', role: 'targets/c' }),
