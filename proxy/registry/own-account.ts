@@ -3,7 +3,7 @@ import { discard } from './body.ts';
 import { parseChallenges } from './challenge.ts';
 import { UpstreamError } from './errors.ts';
 import { headerOf, type RequestOptions, type UpstreamResponse } from './http-client.ts';
-import { tokenServerOf } from './realm.ts';
+import { hostIn, tokenServerOf } from './realm.ts';
 import { basicAuthorization, type Credentials, type TokenSource } from './token.ts';
 
 export type OwnAccountOptions = {
@@ -76,7 +76,7 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
 /** @throws UpstreamError when the account is for a token server, and the upstream asks for it itself. */
 function requireUpstreamIsShown({ upstream, baseUrl, tokenServer, key }: OwnAccountOptions): void {
   const named = tokenServerOf(baseUrl, tokenServer);
-  if (named === undefined || named === baseUrl.host) return;
+  if (named === undefined || hostIn(baseUrl.protocol, named) === baseUrl.host) return;
   const why = `${upstream}: asks for our account itself, which may be shown to ${named} alone`;
   const next = `to show it to the upstream, write ${key}: ${baseUrl.host}`;
   throw new UpstreamError('denied', `${why}; ${next}`, { status: 401 });

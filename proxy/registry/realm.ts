@@ -69,7 +69,7 @@ function isNamed({ baseUrl, tokenServer, hasAccount }: RealmOptions, url: URL): 
 }
 
 /** `host[:port]` as a URL of that scheme has it: without the port that is the scheme's own. */
-function hostIn(protocol: string, authority: string): string | undefined {
+export function hostIn(protocol: string, authority: string): string | undefined {
   const text = `${protocol}//${authority}`;
   return URL.canParse(text) ? new URL(text).host : undefined;
 }

@@ -116,8 +116,13 @@ describe('an account that is for a token server', () => {
     },
   );
 
-  test('is shown to the upstream when that is the one named', async () => {
-    const account = accountOf({ tokenServer: 'reg.example:8443' });
+  test.each([
+    ['https://reg.example:8443', 'reg.example:8443'],
+    ['https://reg.example', 'reg.example'],
+    ['https://reg.example', 'reg.example:443'],
+    ['http://reg.example', 'reg.example:80'],
+  ])('is shown to the upstream when that is the one named: %s as %s', async (upstream, tokenServer) => {
+    const account = accountOf({ baseUrl: new URL(upstream), tokenServer });
     expect(await account.meet(answer(401, 'Basic realm="r"'), { scope: SCOPE })).toBe(BASIC);
   });
 
