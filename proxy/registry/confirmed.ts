@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { hasDigest } from './digest.ts';
-import { hasTooManyValues } from './json-members.ts';
+import { hasTooManyValues, MAX_TOKENS } from './json-members.ts';
 import { isImageType, ownMediaType, toMediaType } from './media-type.ts';
 import type { Digest } from './reference.ts';
 import { isSchema1, schema1Payload, toSchema1Type } from './schema1.ts';
@@ -42,7 +42,9 @@ export function confirmSigned(
   if (announced !== undefined && announced !== digest) return unconfirmed(ANNOUNCED_ANOTHER);
   const mediaType = toMediaType(bytes, contentType);
   if (mediaType === undefined)
-    return unconfirmed('the registry sent the signed bytes under a media type they do not have');
+    return unconfirmed(
+      noType(bytes, 'the registry sent the signed bytes under a media type they do not have'),
+    );
   return { digest, mediaType, bytes } as Confirmed;
 }
 
@@ -55,7 +57,7 @@ export function confirmDigest(answer: WholeAnswer, digest: Digest): Confirmed | 
     return unconfirmed('the registry sent other bytes than the digest names');
   const mediaType = typeOf(bytes, contentType);
   if (mediaType === undefined)
-    return unconfirmed('the registry sent the bytes under a media type they do not have');
+    return unconfirmed(noType(bytes, 'the registry sent the bytes under a media type they do not have'));
   return { digest, mediaType, bytes } as Confirmed;
 }
 
@@ -88,6 +90,12 @@ function typeOf(bytes: Uint8Array, contentType: string | undefined): string | un
   if (hasTooManyValues(bytes)) return undefined;
   if (isImageType(contentType)) return toMediaType(bytes, contentType);
   return toSchema1Type(contentType) ?? ownMediaType(bytes) ?? contentType ?? 'application/octet-stream';
+}
+
+/** Why there is no media type that bytes may go out under. */
+function noType(bytes: Uint8Array, otherwise: string): string {
+  if (!hasTooManyValues(bytes)) return otherwise;
+  return `the manifest has more JSON values and member names than the ${MAX_TOKENS} that are read`;
 }
 
 const ANNOUNCED_ANOTHER = 'the registry announced another digest than was asked for';

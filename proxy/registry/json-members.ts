@@ -8,7 +8,7 @@
  * Values and member names of one JSON text from outside, in number. What it costs to read one grows with them much more
  * than with its bytes: 4 MiB of small members hold the loop for two seconds. An index of 3,000 images has 60,000.
  */
-const MAX_TOKENS = 60_000;
+export const MAX_TOKENS = 60_000;
 
 /** Whether a JSON text has more values and member names than are read. Bytes of anything else are counted alike. */
 export function hasTooManyValues(bytes: Uint8Array, most = MAX_TOKENS): boolean {
