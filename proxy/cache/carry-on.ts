@@ -70,6 +70,7 @@ function prompt(state: TrustState): TrustState {
     withDeadline(STATE_MS, undefined, (signal) => ask(inTime(state, gun, signal)));
   return {
     load: (gun, admit) => within(gun, (timely) => timely.load(gun, admit)),
+    has: (gun) => within(gun, (timely) => timely.has(gun)),
     stampOf: (gun) => within(gun, (timely) => timely.stampOf(gun)),
     save: (gun, trust, replaces) => within(gun, (timely) => timely.save(gun, trust, replaces)),
   };

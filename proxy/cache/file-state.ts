@@ -2,7 +2,7 @@
  * Trust state in a folder: one file a repository, replaced by rename, so that a crash at any moment leaves the old
  * one or the new one. Several processes may write to one folder: a save counts only if it replaces what was loaded.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gun } from '../registry/reference.ts';
@@ -16,6 +16,7 @@ import type {
   TrustState,
 } from '../trust-client/types.ts';
 import { hasCode, replaceIfUnchanged, UNFINISHED, writeSynced } from './claimed-write.ts';
+import { statIfThere } from './file-lookup.ts';
 import { requireNotLower } from './raise-only.ts';
 import { decodeStoredTrust, encodeStoredTrust, readStamp, STAMP_BYTES } from './stored-trust-codec.ts';
 
@@ -56,8 +57,12 @@ export function createFileState(folder: string): FileState {
     });
   };
 
-  const read = async (gun: Gun, admit?: Admit): Promise<LoadedTrust | undefined> => {
+  const reading = <T>(gun: Gun, work: (path: string) => Promise<T>): Promise<T> => {
     const path = stateFileOf(folder, gun);
+    return guardState(path, `with what is remembered of ${gun} cannot be read`, () => work(path));
+  };
+
+  const read = async (gun: Gun, path: string, admit?: Admit): Promise<LoadedTrust | undefined> => {
     const bytes = await readIfThere(path, admit);
     const entry = bytes && { ...(await decodeStoredTrust(gun, bytes)), stamp: readStamp(bytes) };
     const before = known.get(gun);
@@ -68,10 +73,10 @@ export function createFileState(folder: string): FileState {
   };
 
   const load = (gun: Gun, admit?: Admit) =>
-    guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, async () => {
+    reading(gun, async (path) => {
       // Twice: a save of this very process may fall between reading the file and looking at what is known.
-      const entry = await read(gun, admit).catch(async (error: unknown) => {
-        if (known.has(gun)) return await read(gun, admit);
+      const entry = await read(gun, path, admit).catch(async (error: unknown) => {
+        if (known.has(gun)) return await read(gun, path, admit);
         throw error;
       });
       if (entry === undefined || entry === NOTHING_LEFT) known.delete(gun);
@@ -79,10 +84,9 @@ export function createFileState(folder: string): FileState {
       return entry;
     });
 
-  const stampOf = (gun: Gun) =>
-    guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be read`, () =>
-      readStampOf(stateFileOf(folder, gun)),
-    );
+  const has = (gun: Gun) =>
+    reading(gun, async (path) => known.has(gun) || (await statIfThere(path)) !== undefined);
+  const stampOf = (gun: Gun) => reading(gun, readStampOf);
 
   const save = (gun: Gun, trust: StoredTrust, { stamp, fallen }: Replaces): Promise<SaveResult> =>
     guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be written`, async () => {
@@ -104,7 +108,7 @@ export function createFileState(folder: string): FileState {
     });
 
   const probe = createProbe(folder);
-  return { load, stampOf, save, probe: () => probe(PROBE_MS) };
+  return { load, has, stampOf, save, probe: () => probe(PROBE_MS) };
 }
 
 const NO_BYTES = new Uint8Array();
@@ -121,7 +125,7 @@ function isOlder({ roots, floors }: StoredTrust, known: Known): boolean {
 
 /** A hash, because a name from outside must never become a path (Cure53 TUF-01-004). */
 export function stateFileOf(folder: string, gun: Gun): string {
-  return join(folder, createHash('sha256').update(gun).digest('hex') + SUFFIX);
+  return join(folder, hash('sha256', gun) + SUFFIX);
 }
 
 /** Beside the entry, its time says when the entry was last forgotten on purpose. */
@@ -131,12 +135,7 @@ export function forgottenFileOf(path: string): string {
 
 /** @returns milliseconds since the epoch; 0: never. */
 async function whenForgotten(path: string): Promise<number> {
-  try {
-    return (await stat(forgottenFileOf(path))).mtimeMs;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return 0;
-    throw error;
-  }
+  return (await statIfThere(forgottenFileOf(path)))?.mtimeMs ?? 0;
 }
 
 async function readStampOf(path: string): Promise<StateStamp> {
@@ -164,8 +163,10 @@ async function isWhole(gun: Gun, bytes: Buffer): Promise<boolean> {
 type Admit = (bytes: number) => Promise<void>;
 
 async function readIfThere(path: string, admit?: Admit): Promise<Buffer | undefined> {
+  const stats = await statIfThere(path);
+  if (stats === undefined) return undefined;
+  await admit?.(stats.size);
   try {
-    await admit?.((await stat(path)).size);
     return await readFile(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;

@@ -19,6 +19,7 @@ export function createMemoryState(first: Iterable<readonly [Gun, StoredTrust]> =
   for (const [gun, trust] of first) set(gun, trust);
   return {
     load: async (gun) => entries.get(gun),
+    has: async (gun) => entries.has(gun),
     stampOf: async (gun) => entries.get(gun)?.stamp,
     save: async (gun, trust, { stamp, fallen }) => {
       const current = entries.get(gun);
@@ -42,5 +43,10 @@ export function createOverlayState(below: TrustState): TrustState {
     // Another save may have put an entry of our own there meanwhile; then this one is too late.
     return await own.save(gun, trust, { ...replaces, stamp: undefined });
   };
-  return { load, stampOf: async (gun) => (await own.stampOf(gun)) ?? (await below.stampOf(gun)), save };
+  return {
+    load,
+    has: async (gun) => (await own.has(gun)) || (await below.has(gun)),
+    stampOf: async (gun) => (await own.stampOf(gun)) ?? (await below.stampOf(gun)),
+    save,
+  };
 }

@@ -76,6 +76,14 @@ const IN_USE_MS = 600_000;
 const PARALLEL_RENEWALS = 8;
 /** Renewed at one `refreshDue` at most, as a part of what is in use; the oldest first. */
 const RENEWED_AT_ONCE = 0.1;
+
+type FlightOptions = { readonly timeoutMs: number; readonly isDoubtful?: boolean };
+type ColdFlight = {
+  readonly flight: Promise<TrustOutcome>;
+  /** It waited, and meanwhile the state said that nothing is stored of it: there is nothing to carry. */
+  readonly isNew: () => boolean;
+};
+
 export function createTrustCache(options: TrustCacheOptions): TrustCache {
   const { observer, now, monotonic = () => performance.now() } = options;
   const { entries, refused } = createEntries();
@@ -87,13 +95,17 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
 
   const carryOn = createCarryOn(options);
 
-  const refresh = async (registry: string, gun: Gun, timeoutMs: number): Promise<TrustOutcome> => {
+  const refresh = async (
+    registry: string,
+    gun: Gun,
+    { timeoutMs, isDoubtful = false }: FlightOptions,
+  ): Promise<TrustOutcome> => {
     const started = now();
     const since = monotonic();
     const previous = entries.peek(gun)?.trust;
     const remember = (at: Date, trust: VerifiedRepository | undefined, failure: TrustError | undefined) => {
       const usedAt = entries.peek(gun)?.usedAt ?? started.getTime();
-      const entry = { registry, usedAt, trust, at: at.getTime(), failure };
+      const entry = { registry, usedAt, trust, at: at.getTime(), failure: failure?.bare() };
       const [to, from] = trust === undefined ? [refused, entries] : [entries, refused];
       from.delete(gun);
       to.set(gun, entry);
@@ -102,7 +114,7 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       const deps = { source: options.sourceFor(registry), state: options.state, check: options.check };
       const pin = options.pinFor(gun);
       const trust = await withDeadline(timeoutMs, undefined, (signal) =>
-        updateTrust(deps, { gun, pin, now: started, signal, previous }),
+        updateTrust(deps, { gun, pin, now: started, signal, previous, isDoubtful }),
       );
       remember(started, trust, undefined);
       observer?.updated(registry, trust, trust === previous ? 'unchanged' : 'updated');
@@ -124,13 +136,18 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
    * Waits for a question that is on its way, but not for long where something verified can be used meanwhile: at once
    * when the last one failed, as a server that is silent is silent for the next pull too.
    */
-  const wait = async (gun: Gun, flight: Promise<TrustOutcome>): Promise<TrustOutcome> => {
+  const wait = async (
+    gun: Gun,
+    flight: Promise<TrustOutcome>,
+    isNew = (): boolean => false,
+  ): Promise<TrustOutcome> => {
     const known = entries.peek(gun) ?? refused.peek(gun);
     if (known?.failure !== undefined && !isCarried(known.failure)) return await flight;
     const patience =
       known?.failure === undefined ? Math.min(options.patienceMs ?? PATIENCE_MS, options.timeoutMs) : 0;
     const answered = await settledWithin(flight, patience);
     if (answered !== undefined) return answered;
+    if (isNew()) return await flight;
     const trust = await carryOn(gun, known?.trust);
     if (trust === undefined || now() > trust.expires) return await flight;
     // Its own failure is told to the observer, and to the next pull.
@@ -139,36 +156,33 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   };
 
   /** One flight a repository, however many wait for it. */
-  const fly = (registry: string, gun: Gun, timeoutMs = options.timeoutMs): Promise<TrustOutcome> => {
-    const started = refresh(registry, gun, timeoutMs).finally(() => flights.delete(gun));
+  const fly = (registry: string, gun: Gun, how: FlightOptions = options): Promise<TrustOutcome> => {
+    const started = refresh(registry, gun, how).finally(() => flights.delete(gun));
     flights.set(gun, started);
     return started;
   };
 
-  /** Nothing verified is in memory: in this client's turn, and within `timeoutMs` in all. */
-  const flyCold = async (registry: string, gun: Gun, client: string): Promise<TrustOutcome> => {
+  /** Nothing verified is in memory: in this client's turn, and within the time for one resolution. */
+  const flyCold = (registry: string, gun: Gun, client: string): ColdFlight => {
     const since = monotonic();
-    const isStored = (): Promise<boolean> =>
-      withDeadline(
-        STATE_MS,
-        undefined,
-        async (signal) => (await inTime(options.state, gun, signal).stampOf(gun)) !== undefined,
-      );
-    const work = async (): Promise<TrustOutcome> => {
-      const left = options.timeoutMs - (monotonic() - since);
-      if (left <= 0) throw tooLate(gun);
-      return await (flights.get(gun) ?? fly(registry, gun, left));
+    let isNew = false;
+    const isKnown = async (): Promise<boolean> => {
+      const ask = (signal: AbortSignal) => inTime(options.state, gun, signal).has(gun);
+      isNew = !(await withDeadline(STATE_MS, undefined, ask));
+      return !isNew;
     };
-    try {
-      return await cold.ask(toClientKey(client), gun, work, {
-        isKnown: isStored,
-        maxWaitMs: options.timeoutMs,
-      });
-    } catch (error) {
+    const work = async (): Promise<TrustOutcome> => {
+      const timeoutMs = options.timeoutMs - (monotonic() - since);
+      if (timeoutMs <= 0) throw tooLate(gun);
+      return await (flights.get(gun) ?? fly(registry, gun, { timeoutMs, isDoubtful: isNew }));
+    };
+    const asked = cold.ask(toClientKey(client), gun, work, { isKnown, maxWaitMs: options.timeoutMs });
+    const flight = asked.catch(async (error: unknown) => {
       if (!(error instanceof TrustError)) throw error;
       // Never asked: what an earlier run verified still counts.
-      return afterFailure(await carryOn(gun, undefined), error, now(), 'cold');
-    }
+      return afterFailure(isNew ? undefined : await carryOn(gun, undefined), error, now(), 'cold');
+    });
+    return { flight, isNew: () => isNew };
   };
 
   const trustFor = async (registry: string, gun: Gun, client = ''): Promise<TrustOutcome> => {
@@ -188,8 +202,9 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       return await wait(gun, flight);
     }
     observer?.cache('miss');
-    const started = known?.trust === undefined ? flyCold(registry, gun, client) : fly(registry, gun);
-    return await wait(gun, started);
+    if (known?.trust !== undefined) return await wait(gun, fly(registry, gun));
+    const started = flyCold(registry, gun, client);
+    return await wait(gun, started.flight, started.isNew);
   };
 
   const inUse = (): readonly (readonly [Gun, Entry])[] => {

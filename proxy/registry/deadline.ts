@@ -4,6 +4,7 @@
  * Not `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 lets the garbage collector take a timeout that only
  * such a signal waits for, and with it the deadline.
  */
+import { setMaxListeners } from 'node:events';
 
 /** @param ms for the work in all. @param signal the caller's. */
 export async function withDeadline<T>(
@@ -20,12 +21,12 @@ export async function withDeadline<T>(
   }
 }
 
-/**
- * Work under a signal of its own that follows another one: many requests would put more listeners on one signal than
- * Node allows without a warning.
- */
-export function withOwnSignal<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  return followedBy(new AbortController(), signal, work);
+/** Listeners on one signal, above which Node warns of a leak: its own ten are too few for requests beside each other. */
+const MAX_LISTENERS = 64;
+
+/** Lets many requests end by one signal. Cheaper than a signal of its own for each: most of them are over in no time. */
+export function shareSignal(signal: AbortSignal): void {
+  setMaxListeners(MAX_LISTENERS, signal);
 }
 
 /** Lets the controller follow the signal for as long as the work takes, and no longer. */

@@ -50,6 +50,23 @@ export class TrustError extends Error {
     this.isLag = context.isLag ?? false;
   }
 
+  /** Without a stack: for what is an answer and no fault, and comes with every name that somebody makes up. */
+  static withoutStack(...made: ConstructorParameters<typeof TrustError>): TrustError {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      return new TrustError(...made);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  }
+
+  /** All of it but its causes and their stacks, which weigh more than the rest together: to be remembered. */
+  bare(): TrustError {
+    const { code, fault, message, role, isLag } = this;
+    return TrustError.withoutStack(code, fault, message, { ...(role !== undefined && { role }), isLag });
+  }
+
   /**
    * True when nothing was heard that contradicts what was verified before: only then may an earlier answer that is
    * still unexpired be used (notary-semantics.md §7.4: never after a validation error).

@@ -148,6 +148,7 @@ export function heldState(state: TrustState, holding: Holding, signal: AbortSign
         await holding.take(bytes, signal);
         entryBytes = bytes;
       }),
+    has: (gun) => state.has(gun),
     stampOf: (gun) => state.stampOf(gun),
     save: async (gun, trust, replaces) => {
       const again = entryBytes;

@@ -124,6 +124,7 @@ export function inTime(state: TrustState, gun: Gun, signal: AbortSignal): TrustS
     });
   return {
     load: (name, admit) => within(() => state.load(name, admit)),
+    has: (name) => within(() => state.has(name)),
     stampOf: (name) => within(() => state.stampOf(name)),
     save: (name, trust, replaces) => within(() => state.save(name, trust, replaces)),
   };

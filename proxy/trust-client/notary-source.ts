@@ -1,6 +1,6 @@
 /** Metadata from a real Notary server over HTTP(S): the only file of trust-client/ that uses the network. */
 import { readBody } from '../registry/body.ts';
-import { withOwnSignal } from '../registry/deadline.ts';
+import { shareSignal } from '../registry/deadline.ts';
 import { UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import type { Gun } from '../registry/reference.ts';
@@ -34,34 +34,34 @@ async function fetchFile(
   file: MetadataFile,
   { maxBytes, signal, revalidate }: FetchLimits,
 ): Promise<Uint8Array | undefined> {
-  return await withOwnSignal(signal, async (own) => {
-    const response = await client.get(`/v2/${gun}/_trust/tuf/${toFileName(file)}`, {
-      scope: `repository:${gun}:pull`,
-      signal: own,
-      headers: revalidate === true ? { 'cache-control': 'no-cache' } : {},
-    });
-    if (response.status === 200) {
-      const bytes = await readBody(response.body, maxBytes, own);
-      const isNamed = file.sha256 !== undefined && (await sha256InTurns(bytes)) === file.sha256;
-      if (isNamed || isMetadataForm(bytes)) return bytes;
-      throw unreachable(
-        gun,
-        file,
-        `what answered 200 for ${toFileName(file)} sent ${bytes.length} bytes that are not metadata`,
-      );
-    }
-    if (response.status === 404) {
-      const bytes = await readBody(response.body, LIMITS.errorBytes, own);
-      if (isNotFoundEnvelope(bytes)) return undefined;
-      throw unreachable(
-        gun,
-        file,
-        'a 404 came that is not in the words of a Notary server; check trust.server of this registry and what stands before it',
-      );
-    }
-    response.body.destroy();
-    throw unreachable(gun, file, `the trust server answered ${response.status}${hintFor(response.status)}`);
+  // An update asks for several files at a time, and each waits in a few places.
+  shareSignal(signal);
+  const response = await client.get(`/v2/${gun}/_trust/tuf/${toFileName(file)}`, {
+    scope: `repository:${gun}:pull`,
+    signal,
+    headers: revalidate === true ? { 'cache-control': 'no-cache' } : {},
   });
+  if (response.status === 200) {
+    const bytes = await readBody(response.body, maxBytes, signal);
+    const isNamed = file.sha256 !== undefined && (await sha256InTurns(bytes)) === file.sha256;
+    if (isNamed || isMetadataForm(bytes)) return bytes;
+    throw unreachable(
+      gun,
+      file,
+      `what answered 200 for ${toFileName(file)} sent ${bytes.length} bytes that are not metadata`,
+    );
+  }
+  if (response.status === 404) {
+    const bytes = await readBody(response.body, LIMITS.errorBytes, signal);
+    if (isNotFoundEnvelope(bytes)) return undefined;
+    throw unreachable(
+      gun,
+      file,
+      'a 404 came that is not in the words of a Notary server; check trust.server of this registry and what stands before it',
+    );
+  }
+  response.body.destroy();
+  throw unreachable(gun, file, `the trust server answered ${response.status}${hintFor(response.status)}`);
 }
 
 /** `<role>.<sha256>.json`, `<version>.<role>.json` or `<role>.json` (§1.1). */

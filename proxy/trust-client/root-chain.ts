@@ -253,7 +253,8 @@ function requireShortChain(chain: RootChain, next: Uint8Array, gun: Gun): void {
 }
 
 export function noTrustData(gun: Gun): TrustError {
-  return new TrustError('no_trust_data', 'absent', `the trust server has no trust data for ${gun}`);
+  const message = `the trust server has no trust data for ${gun}`;
+  return TrustError.withoutStack('no_trust_data', 'absent', message);
 }
 
 function range(first: number, last: number): readonly number[] {

@@ -92,6 +92,8 @@ export interface TrustState {
    * @throws TrustError (`state`) when what was stored cannot be read, or is gone.
    */
   load(gun: Gun, admit?: (bytes: number) => Promise<void>): Promise<LoadedTrust | undefined>;
+  /** Whether there is something to load, or was and is gone. False for what was forgotten on purpose. @throws TrustError (`state`) */
+  has(gun: Gun): Promise<boolean>;
   /** The stamp `load` would give, without reading the rest. @throws TrustError (`state`) */
   stampOf(gun: Gun): Promise<StateStamp>;
   /**

@@ -45,7 +45,15 @@ export type UpdateRequest = {
   readonly signal: AbortSignal;
   /** What an earlier update proved: if the server still names the same timestamp, nothing else is asked. */
   readonly previous?: VerifiedRepository | undefined;
+  /**
+   * Nothing was stored of it a moment ago, and others wait for their turn: without a timestamp it is refused before its root
+   * is asked for and the state is read. One round trip more for one that is there, half the work for a made-up name.
+   */
+  readonly isDoubtful?: boolean;
 };
+
+/** One for all: to make one means to collect a stack, and nobody looks at it. */
+const OVER = new DOMException('the update is over', 'AbortError');
 
 /** How often an update is judged again because another one was saved before it. */
 const ATTEMPTS = 4;
@@ -78,7 +86,7 @@ async function untilEnd<T>(signal: AbortSignal, work: (signal: AbortSignal) => P
     return await work(own.signal);
   } finally {
     signal.removeEventListener('abort', follow);
-    own.abort();
+    own.abort(OVER);
   }
 }
 
@@ -107,11 +115,14 @@ async function updateWithin(deps: UpdateDeps, request: UpdateRequest): Promise<V
 /** @throws LostRace when another update was saved since this one loaded. */
 async function updateOnce(
   deps: UpdateDeps,
-  { gun, pin, now, signal }: UpdateRequest,
+  { gun, pin, now, signal, isDoubtful = false }: UpdateRequest,
   files: RepositoryFiles,
 ): Promise<VerifiedRepository> {
   // Asked for early, so that it travels beside the root; a failure is met where it is awaited.
-  files.current('timestamp').catch(() => undefined);
+  const timestamp = files.current('timestamp');
+  timestamp.catch(() => undefined);
+  // Whatever its root and the state say, without a timestamp there is nothing to answer from.
+  if (isDoubtful && (await timestamp) === undefined) throw noTrustData(gun);
   const memory = await recall(deps.state, gun);
   const { stored } = memory;
   const chain =

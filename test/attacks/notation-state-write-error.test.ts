@@ -18,7 +18,12 @@ function resolveWith(state: Parameters<typeof updateTrust>[0]['state']): Promise
 test('a state that cannot be written: nothing is answered from what could not be remembered', async () => {
   const save = () => Promise.reject(damaged('the disk is full'));
   const error = await refusal(
-    resolveWith({ load: async () => undefined, stampOf: async () => undefined, save }),
+    resolveWith({
+      load: async () => undefined,
+      has: async () => false,
+      stampOf: async () => undefined,
+      save,
+    }),
     'trust_unreachable',
     'state',
   );
@@ -28,7 +33,8 @@ test('a state that cannot be written: nothing is answered from what could not be
 test('a state that cannot be read is not the same as no state', async () => {
   const load = () => Promise.reject(damaged('the file is cut short'));
   const save = () => Promise.reject(new Error('never reached'));
-  await refusal(resolveWith({ load, stampOf: async () => undefined, save }), 'trust_unreachable', 'state');
+  const state = { load, has: async () => true, stampOf: async () => undefined, save };
+  await refusal(resolveWith(state), 'trust_unreachable', 'state');
 });
 
 test('a state without a root, as a reset leaves it, carries nothing', async () => {

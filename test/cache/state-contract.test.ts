@@ -58,6 +58,14 @@ describe.each(STATES)('%s', (_name, open) => {
     expect(await theirs.save(GUN, trustAt(4), { stamp: loaded?.stamp })).toEqual({ kind: 'changed' });
   });
 
+  test('has what was saved, by either', async () => {
+    const [ours, theirs] = open();
+    expect(await ours.has(GUN)).toBe(false);
+    await theirs.save(GUN, trustAt(1), { stamp: undefined });
+    expect(await ours.has(GUN)).toBe(true);
+    expect(await ours.has(`${GUN}-other`)).toBe(false);
+  });
+
   test('of many that save over the same, one does', async () => {
     const views = open();
     const saves = Array.from({ length: 12 }, (_, index) =>
@@ -129,6 +137,14 @@ describe('an entry that goes away under a running process', () => {
     expect((await state.load(GUN))?.floors.get('timestamp')?.version).toBe(1);
   });
 
+  test('is not taken for what never was', async () => {
+    const state = createFileState(folder);
+    await state.save(GUN, trustAt(1), { stamp: undefined });
+    await rm(stateFileOf(folder, GUN));
+    expect(await state.has(GUN)).toBe(true);
+    expect(await createFileState(folder).has(GUN)).toBe(false);
+  });
+
   test('or comes back older', async () => {
     const state = createFileState(folder);
     await state.save(GUN, trustAt(5), { stamp: undefined });
@@ -141,7 +157,7 @@ describe('an entry that goes away under a running process', () => {
 test('a disk that hangs is a deadline that passed', async () => {
   const world = createWorld();
   const hang = () => new Promise<never>(() => undefined);
-  const state: TrustState = { load: hang, stampOf: hang, save: hang };
+  const state: TrustState = { load: hang, has: hang, stampOf: hang, save: hang };
   const controller = new AbortController();
   const request = { gun: GUN, pin: FIRST_USE, now: world.now, signal: controller.signal };
   const update = updateTrust({ source: world.source, state }, request);

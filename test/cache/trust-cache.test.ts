@@ -1,5 +1,6 @@
 /** One question for many askers, answers that age, and outages that are carried only by what was proved. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { COLD_LIMITS } from '../../proxy/cache/cold-queue.ts';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { createWorld, DAY_MS, digestOf, FIRST_USE, GUN, type World } from '../trust-client/kit.ts';
@@ -16,13 +17,14 @@ beforeEach(() => {
 });
 
 /** A cache over the world's server and state, as a newly started proxy has it. */
-function startCache(timeoutMs = 1000): TrustCache {
+function startCache(timeoutMs = 1000, patienceMs?: number): TrustCache {
   return createTrustCache({
     sourceFor: () => world.source,
     pinFor: () => FIRST_USE,
     state: world.state,
     refreshMs: 60_000,
     timeoutMs,
+    ...(patienceMs !== undefined && { patienceMs }),
     now: () => world.now,
     monotonic: () => monotonic,
     observer: {
@@ -229,6 +231,57 @@ describe('many repositories', () => {
     expect(await ask()).toMatchObject({ path: 'cache' });
     expect(takeEvents()).toEqual(['hit']);
   }, 60_000);
+
+  test('a name that waited costs the trust server one question and the state one', async () => {
+    const { state } = world;
+    const loads: string[] = [];
+    const load: typeof state.load = (gun, admit) => {
+      loads.push(gun);
+      return state.load(gun, admit);
+    };
+    world.state = { ...state, load };
+    cache = startCache(60_000);
+    const names = Array.from({ length: 200 }, (_, at) => `docker.io/made/up-${at}` as const);
+    const outcomes = await Promise.all(names.map((name) => cache.trustFor('docker.io', name, '10.0.0.66')));
+    for (const outcome of outcomes)
+      expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'no_trust_data' } });
+    const asked = world.source.takeRequests();
+    // Those that did not wait are asked for in full: one signed a moment ago is there a round trip earlier.
+    expect(asked.filter((file) => file === 'root')).toHaveLength(COLD_LIMITS.runningPerClient);
+    expect(asked.filter((file) => file === 'timestamp')).toHaveLength(names.length);
+    expect(loads).toHaveLength(COLD_LIMITS.runningPerClient);
+  });
+
+  test('what is stored is carried while it waits, and a name nothing is stored of has nothing to wait for', async () => {
+    await ask();
+    cache = startCache(60_000, 50);
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    world.source.fault(({ gun }) => gun !== GUN, { delay: held });
+    const names = Array.from({ length: 50 }, (_, at) => `docker.io/made/up-${at}` as const);
+    const others = names.map((name) => cache.trustFor('docker.io', name, '10.0.0.66'));
+    expect(await cache.trustFor('docker.io', GUN, '10.0.0.66')).toMatchObject({
+      kind: 'verified',
+      path: 'stale',
+    });
+    release();
+    for (const outcome of await Promise.all(others)) expect(outcome).toMatchObject({ kind: 'failed' });
+  });
+
+  test('what is remembered of an outage is its sentence, not its causes', async () => {
+    const cause = new Error('x'.repeat(100_000));
+    const error = new TrustError('trust_unreachable', 'unreachable', 'the trust server is down', { cause });
+    world.source.fault('*', { error });
+    expect(await ask()).toMatchObject({ error: { cause } });
+    const remembered = await ask();
+    expect(remembered).toMatchObject({
+      path: 'cache',
+      error: { message: error.message, fault: error.fault },
+    });
+    expect('cause' in (remembered as { error: TrustError }).error).toBe(false);
+  });
 
   test('one client that makes names up does not keep another one waiting', async () => {
     // Thousands of questions take their time on a slow machine; the deadline is no part of this.

@@ -1,4 +1,5 @@
 /** Metadata over HTTP: what each answer of a Notary server means (notary-semantics.md §1.1, §1.3, §1.4). */
+import { getEventListeners, getMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createMemoryState } from '../../proxy/cache/memory-state.ts';
 import { basicAccess, bearerAccess } from '../../proxy/demo/access.ts';
@@ -7,6 +8,7 @@ import { NotaryServer, type NotaryServerOptions } from '../../proxy/demo/notary-
 import type { Fault } from '../../proxy/demo/simulated-server.ts';
 import { TokenServer } from '../../proxy/demo/token-server.ts';
 import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
 import { createWorld, digestIn, digestOf, FIRST_USE, GUN, refusal, type World } from './kit.ts';
@@ -89,6 +91,23 @@ test('files are asked for by the names of the wire', async () => {
     { maxBytes: 1, signal: AbortSignal.timeout(5000) },
   );
   expect(server.requests.at(-1)?.url).toBe(`${base}3.root.json`);
+});
+
+test('files asked for at the same time share a signal without a warning of too many listeners', async () => {
+  await start();
+  const { signal } = new AbortController();
+  const source = createNotarySource(client);
+  server.fault(/./, faults.delay(50));
+  const asked = Array.from({ length: 2 * LIMITS.parallelFetches }, (_, at) =>
+    source.fetch(GUN, { role: 'root', version: at + 2 }, { maxBytes: 1000, signal }),
+  );
+  await new Promise((done) => setImmediate(done));
+  const listeners = getEventListeners(signal, 'abort').length;
+  const most = getMaxListeners(signal);
+  await Promise.all(asked);
+  expect(listeners).toBeGreaterThan(10);
+  expect(most).toBeGreaterThan(listeners);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 test('a timestamp that is asked for again passes every cache', async () => {

@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
-import { createWorld, DAY_MS, digestOf, refusal, type World } from './kit.ts';
+import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { createWorld, DAY_MS, digestOf, GUN, refusal, type World } from './kit.ts';
 
 let world: World;
 
@@ -19,6 +20,33 @@ describe('what is asked of the server', () => {
     await world.resolve();
     const asked = world.source.takeRequests().map((name) => name.replace(/\.[0-9a-f]{64}$/, '.<sha256>'));
     expect(asked).toEqual(['timestamp', 'root', 'snapshot.<sha256>', 'targets.<sha256>']);
+  });
+
+  test('a doubtful name: the timestamp, and without one neither a root nor the state', async () => {
+    const { source, now, pin } = world;
+    source.repositories.clear();
+    const unread = () => Promise.reject(new Error('the state was asked'));
+    const state = { load: unread, has: unread, stampOf: unread, save: unread };
+    const signal = new AbortController().signal;
+    const update = updateTrust({ source, state }, { gun: GUN, pin, now, signal, isDoubtful: true });
+    await refusal(update, 'no_trust_data', 'absent');
+    expect(source.takeRequests()).toEqual(['timestamp']);
+  });
+
+  test('a doubtful name that is there is resolved all the same', async () => {
+    const { source, state, now, pin } = world;
+    const signal = new AbortController().signal;
+    const trust = await updateTrust({ source, state }, { gun: GUN, pin, now, signal, isDoubtful: true });
+    expect(trust.target('3.20', now)?.digest).toBe(digestOf('a'));
+    expect(source.takeRequests()).toHaveLength(4);
+  });
+
+  test('a doubtful name whose timestamp cannot be read is an outage', async () => {
+    const { source, state, now, pin } = world;
+    source.fault('timestamp', { error: outage() });
+    const signal = new AbortController().signal;
+    const update = updateTrust({ source, state }, { gun: GUN, pin, now, signal, isDoubtful: true });
+    expect((await refusal(update, 'trust_unreachable')).isOutage).toBe(true);
   });
 
   test('delegations are asked for together with targets', async () => {
