@@ -1,5 +1,6 @@
 /** `serve`: runs the proxy until it is told to stop; SIGHUP reads the configuration again. */
-import { loadConfig } from '../config/load-config.ts';
+import { formatFault } from '../config/errors.ts';
+import { type CheckedConfig, checkConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
 import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime.ts';
 import { readVersion } from '../version.ts';
@@ -43,11 +44,18 @@ export async function runServe(file: string, deps: ServeDeps): Promise<number> {
   return 0;
 }
 
-async function serve(file: string, { config, runtime }: Started, signals: CaughtSignals): Promise<void> {
+async function serve(
+  file: string,
+  { config, warnings, runtime }: Started,
+  signals: CaughtSignals,
+): Promise<void> {
   const { log, port, adminPort } = runtime;
   const { address } = config.listen;
   const admin = `http://${config.admin.address}:${adminPort}`;
   log.info({ address, port, admin, policy: config.hash }, 'serving pulls');
+  for (const warning of warnings) {
+    log.warn({ detail: formatFault(warning) }, 'the configuration is valid and weaker than it looks');
+  }
   const reloads = createReloads((hasEnded) => reloadFrom(file, config, runtime, hasEnded));
   signals.onReload(reloads.request);
   const signal = await signals.stop;
@@ -58,12 +66,12 @@ async function serve(file: string, { config, runtime }: Started, signals: Caught
   await Promise.race([log.drain(LAST_LINES_MS), signals.stopAtOnce]);
 }
 
-type Started = { readonly config: Config; readonly runtime: Runtime };
+type Started = CheckedConfig & { readonly runtime: Runtime };
 
 async function start(file: string, { err, signals, ...options }: ServeDeps): Promise<Started> {
-  const config = await loadConfig(file);
+  const { config, warnings } = await checkConfig(file);
   try {
-    return { config, runtime: await startRuntime(config, { version: readVersion(), ...options }) };
+    return { config, warnings, runtime: await startRuntime(config, { version: readVersion(), ...options }) };
   } catch (error) {
     throw toListenError(error, config) ?? error;
   }

@@ -114,6 +114,18 @@ test('a trust server that says nothing is named as well', async () => {
   expect(line).toMatchObject({ server, reason: 'deadline_exceeded' });
 });
 
+test('what check warns of is in the log, once, as it starts', async () => {
+  configure({ trust: { state: { kind: 'memory' }, firstUse: 'accept' } });
+  const served = await serve();
+  served.reload();
+  await served.logged('configuration reloaded');
+  await served.stop();
+  const warned = await served.logged('the configuration is valid and weaker than it looks');
+  expect(warned.map(({ level, detail }) => [level, String(detail).replace(/ and with .*/, '')])).toEqual([
+    ['warn', `${file}:30:9 policy.rules[0].match: no pin covers all of registry.example.com/**,`],
+  ]);
+});
+
 test('stopping comes before stopped', async () => {
   configure();
   const served = await serve();
