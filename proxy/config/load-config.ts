@@ -59,7 +59,9 @@ function unreadable(path: string, error: unknown): ConfigError {
     return new ConfigError([wholeFile(path, 'this is not UTF-8 text', 'save it as UTF-8')]);
   }
   const next = 'make it a readable file';
-  return new ConfigError([wholeFile(path, `the configuration cannot be read: ${readFault(error)}`, next)]);
+  return new ConfigError([
+    wholeFile(path, `the configuration cannot be read: ${readFault(error).why}`, next),
+  ]);
 }
 
 function parse(path: string, text: string): YamlSource {
