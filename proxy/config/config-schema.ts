@@ -113,7 +113,7 @@ const pin = section(
       'Repositories it vouches for: registry/repository; * = within one path segment, ** = any number of segments.',
     ),
     rootKeys: list(
-      text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "docker trust inspect" prints them'),
+      text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "pullwarden pin IMAGE" prints them'),
       'key ID',
     )
       .min(1, { error: 'a list with an entry; write at least one key ID' })

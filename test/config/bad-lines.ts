@@ -26,7 +26,7 @@ export const BAD_LINES: readonly string[] = [
   '20_pattern_malformed.yaml:9:7 policy.rules[0].match: "docker.io/team**/app" is no pattern: ** must be a whole segment; write registry/repository in lower case, with * within a segment or ** for any number of segments',
   '21_pin_both_forms.yaml:13:7 trust.pins[0]: has both rootKeys and ca; remove one of the two',
   '21_pin_both_forms.yaml:15:7 trust.pins[0].ca: there is no file "./absent.crt": it was looked for as "<bad>/absent.crt", from the folder of the configuration file; create it, or correct the path',
-  '22_pin_key_id.yaml:14:18 trust.pins[0].rootKeys[0]: "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB" is not a key ID; write 64 lower-case hex digits, as "docker trust inspect" prints them',
+  '22_pin_key_id.yaml:14:18 trust.pins[0].rootKeys[0]: "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB" is not a key ID; write 64 lower-case hex digits, as "pullwarden pin IMAGE" prints them',
   '22_pin_key_id.yaml:15:7 trust.pins[1]: has neither rootKeys nor ca; write one of the two',
   '23_signers_too_many.yaml:11:18 policy.rules[0].signers.atLeast: 3 is more than the 2 under of; write a number from 1 to 2',
   '24_signers_mixed.yaml:11:7 policy.rules[0].signers: mixes two forms; write either all: [...], or atLeast: n and of: [...]',
