@@ -116,4 +116,6 @@ export const BAD_LINES: readonly string[] = [
   '61_no_trust_server.yaml:13:7 trust.pins[0]: "docker.io/**" is not a mapping; write the required keys below it: match, and either rootKeys or ca',
   '61_no_trust_server.yaml:19:7 policy.rules[0].signers: "qa" is not a mapping; write the required keys below it: either all: [...], or atLeast: n and of: [...]',
   '61_no_trust_server.yaml:20:7 policy.rules[1]: "quay" is not a mapping; write the required keys below it: name, match, mode',
+  '62_tab_before_a_list.yaml:5:1: a tab indents this line, and 1 more; indent with spaces',
+  '63_tab_in_a_flow_mapping.yaml:5:2: a tab indents this line; indent with spaces',
 ];
