@@ -35,17 +35,31 @@ export function createReloads(reload: (hasEnded: () => boolean) => Promise<void>
   };
 }
 
-/** What cannot change under a running proxy: where it listens, what it remembers. Certificates and tunnels can. */
-function fixedParts({ listen, admin, log, trust }: Config, first: Config) {
-  const { address, port, tls, connect } = listen;
-  const asksClients = tls && { clientCa: tls.clientCa !== undefined };
-  return {
+/** The keys that changed and cannot change under a running proxy: where it listens, what it remembers. */
+function keysForRestart(now: Config, first: Config): readonly string[] {
+  const [listen, listened] = [now.listen, first.listen];
+  const [state, stored] = [now.trust.state, first.trust.state];
+  const isMoved = state.kind === 'file' && stored.kind === 'file' && state.path !== stored.path;
+  const changed: readonly (readonly [string, boolean])[] = [
+    ['listen.address', listen.address !== listened.address],
+    ['listen.port', listen.port !== listened.port],
+    // Certificates and tunnels can change; whether there are any, and whether clients are asked for one, cannot.
+    ['listen.tls', isGiven(listen.tls) !== isGiven(listened.tls)],
+    ['listen.tls.clientCa', isGiven(listen.tls?.clientCa) !== isGiven(listened.tls?.clientCa)],
     // Taken away, it counts at once; what was not there at the start is not answered.
-    listen: { address, port, tls: asksClients, connect: !first.listen.connect && connect !== undefined },
-    admin: { address: admin.address, port: admin.port },
-    log,
-    'trust.state': trust.state,
-  };
+    ['listen.connect', isGiven(listen.connect) && !isGiven(listened.connect)],
+    ['admin.address', now.admin.address !== first.admin.address],
+    ['admin.port', now.admin.port !== first.admin.port],
+    ['log.level', now.log.level !== first.log.level],
+    ['log.format', now.log.format !== first.log.format],
+    ['trust.state.kind', state.kind !== stored.kind],
+    ['trust.state.path', isMoved],
+  ];
+  return changed.filter(([, isChanged]) => isChanged).map(([key]) => key);
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined;
 }
 
 /** Everything else is replaced as a whole. */
@@ -61,11 +75,8 @@ export async function reloadFrom(
     if (hasEnded()) return;
     runtime.reload(config);
     log.info({ policy: config.hash }, 'configuration reloaded');
-    const [now, then] = [fixedParts(config, first), fixedParts(first, first)];
-    for (const key of ['listen', 'admin', 'log', 'trust.state'] as const) {
-      if (JSON.stringify(now[key]) !== JSON.stringify(then[key])) {
-        log.warn({ key }, 'this part of the configuration changed and counts after a restart');
-      }
+    for (const key of keysForRestart(config, first)) {
+      log.warn({ key }, 'this key of the configuration changed and counts after a restart');
     }
   } catch (error) {
     if (hasEnded()) return;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { runServe } from '../../proxy/commands/serve.ts';
 import { catchSignals } from '../../proxy/commands/signals.ts';
+import { createCertified } from '../config/scratch.ts';
 
 type Line = Readonly<Record<string, unknown>> & { readonly msg: string };
 type Json = Readonly<Record<string, unknown>>;
@@ -123,6 +124,52 @@ test('what check warns of is in the log, once, as it starts', async () => {
   const warned = await served.logged('the configuration is valid and weaker than it looks');
   expect(warned.map(({ level, detail }) => [level, String(detail).replace(/ and with .*/, '')])).toEqual([
     ['warn', `${file}:30:9 policy.rules[0].match: no pin covers all of registry.example.com/**,`],
+  ]);
+});
+
+test('each key that counts only after a restart is named', async () => {
+  configure();
+  const served = await serve();
+  configure({
+    listen: { address: '127.0.0.2', port: 0 },
+    admin: { address: '127.0.0.1', port: 65_001, hosts: ['pullwarden'] },
+    trust: { state: { kind: 'file', path: './state' }, pins: PINS, refresh: '30s' },
+    log: { level: 'debug' },
+  });
+  served.reload();
+  await served.logged('configuration reloaded');
+  const { cert, key } = createCertified(['registry.example.com']);
+  writeFileSync(join(folder, 'a.crt'), cert);
+  writeFileSync(join(folder, 'a.key'), key);
+  const certified = { cert: './a.crt', key: './a.key' };
+  const connect = { certificates: [{ hosts: ['registry.example.com'], ...certified }] };
+  configure({
+    listen: { address: '127.0.0.1', port: 0, tls: { ...certified, clientCa: './a.crt' }, connect },
+  });
+  served.reload();
+  await served.logged('configuration reloaded', 2);
+  await served.stop();
+  const warned = served.lines.filter(({ msg }) => msg.includes('counts after a restart'));
+  expect(warned.map(({ level, key }) => `${level} ${key}`)).toEqual([
+    'warn listen.address',
+    'warn admin.port',
+    'warn log.level',
+    'warn trust.state.kind',
+    'warn listen.tls',
+    'warn listen.tls.clientCa',
+    'warn listen.connect',
+  ]);
+});
+
+test('every fault of a configuration is in the log of a reload', async () => {
+  configure();
+  const served = await serve();
+  configure({ admin: { port: -1 }, log: { level: 'loud' } });
+  served.reload();
+  const [line] = await served.logged('configuration not reloaded; the last good one stays in force');
+  expect(String(line?.['detail']).split('\n')).toEqual([
+    expect.stringContaining('admin.port: -1 is not a port'),
+    expect.stringContaining('log.level: "loud" is not one of'),
   ]);
 });
 
