@@ -1,5 +1,5 @@
 /** A reload: reads the configuration again while the proxy serves. */
-import { ConfigError } from '../config/errors.ts';
+import { ConfigError, formatFault } from '../config/errors.ts';
 import { loadConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
 import type { Runtime } from '../runtime.ts';
@@ -80,8 +80,16 @@ export async function reloadFrom(
     }
   } catch (error) {
     if (hasEnded()) return;
-    const reason = error instanceof ConfigError ? error.message : String(error);
+    const reason = toReason(error);
     runtime.reloadFailed(reason);
     log.error({ detail: reason }, 'configuration not reloaded; the last good one stays in force');
   }
+}
+
+/** Where the file is gone or empty, the advice for somebody who has none yet would hide what happened. */
+function toReason(error: unknown): string {
+  if (!(error instanceof ConfigError)) return String(error);
+  const [fault] = error.faults;
+  if (error.example === undefined || fault === undefined) return error.message;
+  return formatFault({ ...fault, next: 'put it back and send SIGHUP again' });
 }

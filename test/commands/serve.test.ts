@@ -1,6 +1,6 @@
 /** `serve` in this process: what its log tells the operator. */
 import { EventEmitter, once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -158,6 +158,21 @@ test('each key that counts only after a restart is named', async () => {
     'warn listen.tls',
     'warn listen.tls.clientCa',
     'warn listen.connect',
+  ]);
+});
+
+test('a configuration that is gone is one sentence in the log, and so is an empty one', async () => {
+  configure();
+  const served = await serve();
+  rmSync(file);
+  served.reload();
+  await served.logged('configuration not reloaded; the last good one stays in force');
+  writeFileSync(file, '');
+  served.reload();
+  const lines = await served.logged('configuration not reloaded; the last good one stays in force', 2);
+  expect(lines.map(({ detail }) => detail)).toEqual([
+    `${file}: there is no such configuration file; put it back and send SIGHUP again`,
+    `${file}: the configuration is empty; put it back and send SIGHUP again`,
   ]);
 });
 
