@@ -1,10 +1,17 @@
 #!/usr/bin/env node
 /** argv → command. The only file that reads process.*; everything else is given what it needs. */
-import { Command, CommanderError, Option } from 'commander';
-import { CommandError, type CommandIo } from './commands/io.ts';
-import { ConfigError, formatFault } from './config/errors.ts';
-import { TrustError } from './trust-client/errors.ts';
-import { readVersion } from './version.ts';
+import type { Command } from 'commander';
+import type { CommandIo } from './commands/io.ts';
+import { catchSignals } from './commands/signals.ts';
+
+// First of all, and so before anything else is loaded: until it is caught, a SIGHUP or SIGTERM ends the process.
+const signals = process.argv[2] === 'serve' ? catchSignals(process) : undefined;
+
+const { Command: Program, CommanderError, Option } = await import('commander');
+const { CommandError } = await import('./commands/io.ts');
+const { ConfigError, formatFault } = await import('./config/errors.ts');
+const { TrustError } = await import('./trust-client/errors.ts');
+const { readVersion } = await import('./version.ts');
 
 const DEFAULT_CONFIG = './pullwarden.yaml';
 
@@ -28,7 +35,7 @@ type CanaryFlags = {
 };
 
 function createProgram(finish: (code: number) => void): Command {
-  const program = new Command('pullwarden')
+  const program = new Program('pullwarden')
     .description('A reverse proxy for container registries that lets only signed tags through.')
     .version(readVersion())
     .showSuggestionAfterError()
@@ -45,8 +52,10 @@ function createProgram(finish: (code: number) => void): Command {
     .action(async ({ config }: { config: string }) => {
       const { runServe } = await import('./commands/serve.ts');
       const revision = process.env['PULLWARDEN_REVISION'] ?? '';
+      const caught = signals ?? catchSignals(process);
+      const deps = { signals: caught, err: io.err, node: process.version, revision };
       // Not when nothing is left to do: a slow client or a reader of the log that hangs would keep the process.
-      process.exit(await runServe(config, { signals: process, revision }));
+      process.exit(await runServe(config, deps));
     });
 
   program

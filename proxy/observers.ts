@@ -9,13 +9,18 @@ import type { Metrics } from './telemetry/metrics.ts';
 /** Repositories shown on the status page. */
 const MAX_TRUST_STATUS = 1000;
 
+export type TrustObserverOptions = {
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly status: Map<string, TrustStatus>;
+  readonly now: () => Date;
+  /** The address of a registry's trust server, by the registry's name. */
+  readonly serverOf: (registry: string) => string | undefined;
+};
+
 /** Every answer of a trust server, counted; every failure also logged with its detail, which no client is shown. */
-export function observeTrust(
-  metrics: Metrics,
-  log: Log,
-  status: Map<string, TrustStatus>,
-  now: () => Date,
-): TrustCacheObserver {
+export function observeTrust(options: TrustObserverOptions): TrustCacheObserver {
+  const { metrics, log, status, now, serverOf } = options;
   return {
     cache: (result) => metrics.cacheRequest('trust', result),
     shared: () => metrics.singleFlightShared('trust'),
@@ -40,7 +45,12 @@ export function observeTrust(
       metrics.trustRefreshed(registry, isRejected ? 'rejected' : 'failed');
       if (isRejected) metrics.trustRejected(registry, error.fault);
       const { code, fault, role, message } = error;
-      log.warn({ registry, reason: code, fault, role, detail: message }, 'trust could not be established');
+      // A registry and its trust server are different hosts, and a deadline does not say which was waited for.
+      const server = serverOf(registry);
+      log.warn(
+        { registry, server, reason: code, fault, role, detail: message },
+        'trust could not be established',
+      );
     },
   };
 }

@@ -67,7 +67,9 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const metrics = createMetrics({ ...toNames(first), ...options, revision: options.revision ?? '', now });
   const state = await openState(first.trust.state);
   const trustStatus = new Map<string, TrustStatus>();
-  const observer = observeTrust(metrics, log, trustStatus, now);
+  const serverOf = (registry: string) =>
+    parts.config.registries.find(({ name }) => name === registry)?.trust.server;
+  const observer = observeTrust({ metrics, log, status: trustStatus, now, serverOf });
   const threads = createCheckPool();
   const shared = { metrics, warn: log.warn.bind(log), state, now, observer, check: threads.check };
   let parts = createParts(first, shared);

@@ -1,61 +1,77 @@
 /** `serve`: runs the proxy until it is told to stop; SIGHUP reads the configuration again. */
-import { ConfigError } from '../config/errors.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { formatFault } from '../config/errors.ts';
+import { type CheckedConfig, checkConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
-import { type Runtime, startRuntime } from '../runtime.ts';
+import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime.ts';
 import { readVersion } from '../version.ts';
-import { CommandError } from './io.ts';
-import { type Signals, untilStopped } from './signals.ts';
+import { CommandError, type CommandIo } from './io.ts';
+import { createReloads, reloadFrom } from './reload.ts';
+import type { CaughtSignals } from './signals.ts';
 
 /** How long running pulls may go on after the first signal to stop, in milliseconds. */
 const GRACE_MS = 30_000;
 /** How long the last log lines may take when no pull is left, in milliseconds. */
 const LAST_LINES_MS = 1_000;
 
+export type ServeDeps = {
+  /** Caught before this command was even loaded, which takes longer than the start. */
+  readonly signals: CaughtSignals;
+  readonly err: CommandIo['err'];
+  /** As `process.version` has it. */
+  readonly node: string;
+  readonly revision: string;
+  /** Where log lines go; standard output when absent. */
+  readonly logTo?: RuntimeOptions['logTo'];
+};
+
 /**
- * @returns the exit code once the proxy has stopped: 0. Then nothing is left to wait for, but after a second signal
- *   connections may still be open, and lines that no reader takes: the process must end whatever they do.
+ * @returns the exit code once the proxy has stopped: 0, also when it was told to before it served. Then nothing is left
+ *   to wait for, but after a second signal connections may still be open, and lines that no reader takes: the process
+ *   must end whatever they do.
  * @throws ConfigError, CommandError or TrustError.
  */
-export async function runServe(
-  file: string,
-  { signals, revision }: { readonly signals: Signals; readonly revision: string },
-): Promise<number> {
-  const config = await loadConfig(file);
-  const runtime = await start(config, { node: signals.version, revision });
-  const { log, port, adminPort } = runtime;
-  log.info(
-    {
-      address: config.listen.address,
-      port,
-      admin: `http://${config.admin.address}:${adminPort}`,
-      policy: config.hash,
-    },
-    'serving pulls',
-  );
-  const reload = () => void reloadFrom(file, config, runtime);
-  signals.on('SIGHUP', reload);
-  const signal = await untilStopped(signals);
-  log.info({ signal, grace_ms: GRACE_MS }, 'stopping: running pulls may finish');
-  // A second signal does not wait for them.
-  const cut = new AbortController();
-  untilStopped(signals).then(
-    () => cut.abort(),
-    () => undefined,
-  );
-  await Promise.race([runtime.close(GRACE_MS), aborted(cut.signal)]);
-  signals.off('SIGHUP', reload);
-  log.info({}, 'stopped');
-  await Promise.race([log.drain(LAST_LINES_MS), aborted(cut.signal)]);
+export async function runServe(file: string, deps: ServeDeps): Promise<number> {
+  const { signals, err } = deps;
+  const starting = start(file, deps);
+  const started = await Promise.race([starting, signals.stop]);
+  if (typeof started === 'string') {
+    err(`pullwarden: ${started} came before the proxy served pulls; it stops`);
+    // Whatever it comes to, nobody was told of it.
+    starting.then(({ runtime }) => runtime.close(0)).catch(() => undefined);
+    return 0;
+  }
+  await serve(file, started, signals);
   return 0;
 }
 
-async function start(
-  config: Config,
-  built: { readonly node: string; readonly revision: string },
-): Promise<Runtime> {
+async function serve(
+  file: string,
+  { config, warnings, runtime }: Started,
+  signals: CaughtSignals,
+): Promise<void> {
+  const { log, port, adminPort } = runtime;
+  const { address } = config.listen;
+  const admin = `http://${config.admin.address}:${adminPort}`;
+  log.info({ address, port, admin, policy: config.hash }, 'serving pulls');
+  for (const warning of warnings) {
+    log.warn({ detail: formatFault(warning) }, 'the configuration is valid and weaker than it looks');
+  }
+  const reloads = createReloads((hasEnded) => reloadFrom(file, config, runtime, hasEnded));
+  signals.onReload(reloads.request);
+  const signal = await signals.stop;
+  reloads.end();
+  log.info({ signal, grace_ms: GRACE_MS }, 'stopping: running pulls may finish');
+  await Promise.race([runtime.close(GRACE_MS), signals.stopAtOnce]);
+  log.info({}, 'stopped');
+  await Promise.race([log.drain(LAST_LINES_MS), signals.stopAtOnce]);
+}
+
+type Started = CheckedConfig & { readonly runtime: Runtime };
+
+async function start(file: string, { err, signals, ...options }: ServeDeps): Promise<Started> {
+  const { config, warnings } = await checkConfig(file);
   try {
-    return await startRuntime(config, { version: readVersion(), ...built });
+    return { config, warnings, runtime: await startRuntime(config, { version: readVersion(), ...options }) };
   } catch (error) {
     throw toListenError(error, config) ?? error;
   }
@@ -80,42 +96,4 @@ function toListenError(error: unknown, config: Config): CommandError | undefined
     default:
       return undefined;
   }
-}
-
-/** What cannot change under a running proxy: where it listens, what it remembers. Certificates and tunnels can. */
-function fixedParts({ listen, admin, log, trust }: Config, first: Config) {
-  const { address, port, tls, connect } = listen;
-  const asksClients = tls && { clientCa: tls.clientCa !== undefined };
-  return {
-    // Taken away, it counts at once; what was not there at the start is not answered.
-    listen: { address, port, tls: asksClients, connect: !first.listen.connect && connect !== undefined },
-    admin: { address: admin.address, port: admin.port },
-    log,
-    'trust.state': trust.state,
-  };
-}
-
-/** Everything else is replaced as a whole. */
-async function reloadFrom(file: string, first: Config, runtime: Runtime): Promise<void> {
-  const { log } = runtime;
-  try {
-    const config = await loadConfig(file);
-    runtime.reload(config);
-    log.info({ policy: config.hash }, 'configuration reloaded');
-    const [now, then] = [fixedParts(config, first), fixedParts(first, first)];
-    for (const key of ['listen', 'admin', 'log', 'trust.state'] as const) {
-      if (JSON.stringify(now[key]) !== JSON.stringify(then[key])) {
-        log.warn({ key }, 'this part of the configuration changed and counts after a restart');
-      }
-    }
-  } catch (error) {
-    const reason = error instanceof ConfigError ? error.message : String(error);
-    runtime.reloadFailed(reason);
-    log.error({ detail: reason }, 'configuration not reloaded; the last good one stays in force');
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -9,6 +9,39 @@ export type Signals = {
   off(signal: Signal, listener: () => void): unknown;
 };
 
+/** Signals from the moment they are caught on: what comes before somebody asks is remembered. */
+export type CaughtSignals = {
+  /** The first signal to stop. */
+  readonly stop: Promise<Signal>;
+  /** The second one, from somebody who does not want to wait. */
+  readonly stopAtOnce: Promise<Signal>;
+  /** Calls the listener for every SIGHUP from now on, and now if one came before. */
+  onReload(listener: () => void): void;
+};
+
+/** Nothing is ever uncaught again: without a listener, even for a moment, a signal ends the process. */
+export function catchSignals(signals: Pick<Signals, 'on'>): CaughtSignals {
+  const waiting: ((signal: Signal) => void)[] = [];
+  const next = () => new Promise<Signal>((resolve) => waiting.push(resolve));
+  const [stop, stopAtOnce] = [next(), next()];
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    signals.on(signal, () => waiting.shift()?.(signal));
+  }
+  let isPending = false;
+  let reload = (): void => {
+    isPending = true;
+  };
+  signals.on('SIGHUP', () => reload());
+  return {
+    stop,
+    stopAtOnce,
+    onReload: (listener) => {
+      reload = listener;
+      if (isPending) listener();
+    },
+  };
+}
+
 /** Resolves with the first signal to stop. */
 export function untilStopped(signals: Signals): Promise<Signal> {
   return new Promise((resolve) => {

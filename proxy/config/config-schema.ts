@@ -107,19 +107,22 @@ const state = section({
   path: file('a folder').optional().describe('Folder of the state, for kind: file. Default ./state.'),
 });
 
-const pin = section({
-  match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe(
-    'Repositories it vouches for: registry/repository; * = within one path segment, ** = any number of segments.',
-  ),
-  rootKeys: list(
-    text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "docker trust inspect" prints them'),
-    'key ID',
-  )
-    .min(1, { error: 'a list with an entry; write at least one key ID' })
-    .optional()
-    .describe('Root keys, each by TUF key ID or canonical key ID.'),
-  ca: certificateAuthority.describe('Authority that issued the root certificate of these repositories.'),
-}).meta({ oneOf: [{ required: ['rootKeys'] }, { required: ['ca'] }] });
+const pin = section(
+  {
+    match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe(
+      'Repositories it vouches for: registry/repository; * = within one path segment, ** = any number of segments.',
+    ),
+    rootKeys: list(
+      text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "pullwarden pin IMAGE" prints them'),
+      'key ID',
+    )
+      .min(1, { error: 'a list with an entry; write at least one key ID' })
+      .optional()
+      .describe('Root keys, each by TUF key ID or canonical key ID.'),
+    ca: certificateAuthority.describe('Authority that issued the root certificate of these repositories.'),
+  },
+  'match, and either rootKeys or ca',
+).meta({ oneOf: [{ required: ['rootKeys'] }, { required: ['ca'] }] });
 
 const trust = section({
   state: state.prefault({ kind: 'file' }).describe('Where the last verified trust data is kept.'),
@@ -154,13 +157,16 @@ const signerList = list(z.union([text(isSignerName, SIGNER), pinnedSigner], { er
   },
 );
 
-const signers = section({
-  all: signerList.optional().describe('Every one of these delegations must have signed the same digest.'),
-  atLeast: wholeNumber(1, 100, 'a number of signers')
-    .optional()
-    .describe('That many of the delegations under "of" must have signed the same digest.'),
-  of: signerList.optional().describe('The delegations "atLeast" counts.'),
-}).meta({ oneOf: [{ required: ['all'] }, { required: ['atLeast', 'of'] }] });
+const signers = section(
+  {
+    all: signerList.optional().describe('Every one of these delegations must have signed the same digest.'),
+    atLeast: wholeNumber(1, 100, 'a number of signers')
+      .optional()
+      .describe('That many of the delegations under "of" must have signed the same digest.'),
+    of: signerList.optional().describe('The delegations "atLeast" counts.'),
+  },
+  'either all: [...], or atLeast: n and of: [...]',
+).meta({ oneOf: [{ required: ['all'] }, { required: ['atLeast', 'of'] }] });
 
 const rule = section({
   name: text(

@@ -56,14 +56,14 @@ function formatStep(step: string | number): string {
 const SHOWN = 80;
 
 /** A value as a fault names it: on one line, short, and without credentials. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return escapeUnprintable(JSON.stringify(shorten(redact(value))));
+export function show(value: unknown, shown = SHOWN): string {
+  if (typeof value === 'string') return escapeUnprintable(JSON.stringify(shorten(redact(value), shown)));
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'a mapping' : String(value);
 }
 
-function shorten(text: string): string {
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+function shorten(text: string, shown: number): string {
+  return text.length > shown ? `${text.slice(0, shown)}...` : text;
 }
 
 /** Anything before an `@` in an address is taken for a password. */

@@ -9,7 +9,19 @@ import { toFindings } from './schema-findings.ts';
 import { SMALLEST_CONFIG } from './smallest.ts';
 import { toConfig } from './to-config.ts';
 import type { Config } from './types.ts';
+import { weakPoints } from './weak-points.ts';
 import { readYaml, type YamlSource } from './yaml-source.ts';
+
+export type CheckedConfig = {
+  readonly config: Config;
+  /** What is valid and weaker than it looks, in the order of the file. */
+  readonly warnings: readonly ConfigFault[];
+};
+
+/** `checkConfig` for those who have nobody to warn. @throws ConfigError with every fault found. */
+export async function loadConfig(path: string): Promise<Config> {
+  return (await checkConfig(path)).config;
+}
 
 /**
  * Reads and checks a configuration file and the files it names.
@@ -17,7 +29,7 @@ import { readYaml, type YamlSource } from './yaml-source.ts';
  * @param path as it was given; faults show it unchanged. Relative paths inside the file start at its folder.
  * @throws ConfigError with every fault found.
  */
-export async function loadConfig(path: string): Promise<Config> {
+export async function checkConfig(path: string): Promise<CheckedConfig> {
   const source = parse(path, await read(path));
   const file = resolve(path);
   const parsed = configSchema.safeParse(source.value);
@@ -25,7 +37,8 @@ export async function loadConfig(path: string): Promise<Config> {
   const found = parsed.success ? [] : toFindings(parsed.error.issues, source.value);
   const findings = [...source.findings, ...found, ...crossCheck(source.value), ...named.findings];
   if (!parsed.success || findings.length > 0) throw new ConfigError(inOrder(path, findings, source));
-  return toConfig(file, parsed.data, named);
+  const warnings = inOrder(path, weakPoints(source.value), source);
+  return { config: toConfig(file, parsed.data, named), warnings };
 }
 
 async function read(path: string): Promise<string> {
@@ -46,7 +59,9 @@ function unreadable(path: string, error: unknown): ConfigError {
     return new ConfigError([wholeFile(path, 'this is not UTF-8 text', 'save it as UTF-8')]);
   }
   const next = 'make it a readable file';
-  return new ConfigError([wholeFile(path, `the configuration cannot be read: ${readFault(error)}`, next)]);
+  return new ConfigError([
+    wholeFile(path, `the configuration cannot be read: ${readFault(error).why}`, next),
+  ]);
 }
 
 function parse(path: string, text: string): YamlSource {

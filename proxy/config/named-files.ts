@@ -1,6 +1,6 @@
 /** The files a configuration names: found, read once, and checked for being what they are named as. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { certificateFindings, certifiedPlaces } from './certificate-checks.ts';
 import { type Finding, type Path, show } from './errors.ts';
 import { entry, items, type TextEntry, texts } from './lookup.ts';
@@ -14,9 +14,8 @@ export type NamedFiles = {
   readonly certificates: ReadonlyMap<string, string>;
 };
 
-type Checked =
-  | { readonly kind: 'fine'; readonly pem?: string; readonly key?: KeyObject }
-  | { readonly kind: 'fault'; readonly what: string; readonly next: string };
+type Fault = { readonly kind: 'fault'; readonly what: string; readonly next: string };
+type Checked = { readonly kind: 'fine'; readonly pem?: string; readonly key?: KeyObject } | Fault;
 
 /** Reads and checks every file named in unvalidated data; relative paths start at `folder`. */
 export async function readNamedFiles(value: unknown, folder: string): Promise<NamedFiles> {
@@ -65,8 +64,35 @@ async function check(kind: Kind, file: string, name: string): Promise<Checked> {
   try {
     return checkContent(kind, (await readBounded(file, MAX_FILE_BYTES)).toString('utf8'), name);
   } catch (error) {
-    const what = `the file ${show(name)} cannot be read: ${readFault(error)}`;
-    return { kind: 'fault', what, next: `make ${show(file)} readable, or correct the path` };
+    return fileFault(error, name, file);
+  }
+}
+
+/** Characters of a path that are shown: all of it, where anybody is to find the file. */
+const SHOWN_OF_PATH = 4096;
+
+/**
+ * Why a file cannot be read, and what to do.
+ *
+ * @param name as configured.
+ * @param file the absolute path it stands for.
+ */
+export function fileFault(error: unknown, name: string, file: string): Fault {
+  const full = show(file, SHOWN_OF_PATH);
+  const fault = readFault(error);
+  const cannot = `the file ${show(name)} cannot be read: ${fault.why}`;
+  switch (fault.kind) {
+    case 'missing': {
+      const from = `: it was looked for as ${full}, from the folder of the configuration file`;
+      const what = `there is no file ${show(name)}${isAbsolute(name) ? '' : from}`;
+      return { kind: 'fault', what, next: 'create it, or correct the path' };
+    }
+    case 'folder':
+      return { kind: 'fault', what: cannot, next: 'name a file' };
+    case 'too_long':
+      return { kind: 'fault', what: cannot, next: 'name the file that is meant' };
+    case 'unreadable':
+      return { kind: 'fault', what: cannot, next: `make ${full} readable, or correct the path` };
   }
 }
 

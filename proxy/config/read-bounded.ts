@@ -20,17 +20,23 @@ export async function readBounded(file: string, maxBytes: number): Promise<Buffe
   return content;
 }
 
-const CAUSES: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['ENOTDIR', 'there is no such file'],
-  ['EISDIR', 'it is a folder'],
-  ['EACCES', 'permission denied'],
-  ['EPERM', 'permission denied'],
+export type ReadFault = {
+  readonly kind: 'missing' | 'folder' | 'unreadable' | 'too_long';
+  /** In a few words. */
+  readonly why: string;
+};
+
+const FAULTS: ReadonlyMap<string, ReadFault> = new Map<string, ReadFault>([
+  ['ENOENT', { kind: 'missing', why: 'there is no such file' }],
+  ['ENOTDIR', { kind: 'missing', why: 'there is no such file' }],
+  ['EISDIR', { kind: 'folder', why: 'it is a folder' }],
+  ['EACCES', { kind: 'unreadable', why: 'permission denied' }],
+  ['EPERM', { kind: 'unreadable', why: 'permission denied' }],
 ]);
 
-/** Why a file could not be read, in a few words. */
-export function readFault(error: unknown): string {
-  if (error instanceof TooLargeError) return error.message;
+/** Why a file could not be read. */
+export function readFault(error: unknown): ReadFault {
+  if (error instanceof TooLargeError) return { kind: 'too_long', why: error.message };
   const { code = 'unknown error' } = error as NodeJS.ErrnoException;
-  return CAUSES.get(code) ?? code;
+  return FAULTS.get(code) ?? { kind: 'unreadable', why: code };
 }

@@ -39,7 +39,11 @@ function wrongValue(path: Path, given: unknown, message: string): Finding {
   if (given === undefined) return { path, what: 'is missing', next };
   if (Array.isArray(given) && given.length === 0) return { path, what: 'is empty', next };
   if (given === null)
-    return { path, what: 'is empty', next: path.length === 0 ? next : `${next}, or remove the line` };
+    return {
+      path,
+      what: 'is empty',
+      next: path.length === 0 ? next : `${next}; or remove the line, if the key is optional`,
+    };
   return { path, what: `${show(given)} is not ${wanted}`, next: hint };
 }
 

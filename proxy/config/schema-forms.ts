@@ -7,13 +7,26 @@ import { isRegistry } from '../registry/reference.ts';
 import { addressFault } from './address.ts';
 import { DURATION, parseDuration } from './duration.ts';
 
-/** A mapping with these keys and no others. For an unknown key the message is the list of known ones. */
-export function section<T extends z.core.$ZodShape>(shape: T) {
+/**
+ * A mapping with these keys and no others. For an unknown key the message is the list of known ones.
+ *
+ * @param needs what must be below it, where the keys that are required one by one do not say it.
+ */
+export function section<T extends z.core.$ZodShape>(shape: T, needs?: string) {
   const known = Object.keys(shape).join(', ');
+  const required = needs ?? Object.keys(shape).filter(isRequired(shape)).join(', ');
+  const next =
+    required === ''
+      ? `write any of these keys below it, none of which is required: ${known}`
+      : `write the required keys below it: ${required}`;
   return z.strictObject(shape, {
-    error: ({ code }) =>
-      code === 'unrecognized_keys' ? known : `a mapping; write these keys below it: ${known}`,
+    error: ({ code }) => (code === 'unrecognized_keys' ? known : `a mapping; ${next}`),
   });
+}
+
+/** As zod sees it: neither optional nor with a default. */
+function isRequired(shape: z.core.$ZodShape): (key: string) => boolean {
+  return (key) => shape[key]?._zod.optin === undefined;
 }
 
 export function list<T extends z.core.SomeType>(item: T, what: string) {

@@ -57,8 +57,8 @@ export function readYaml(text: string): YamlResult {
       schema: 'core',
       logLevel: 'error',
     });
-    const errors = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_FAULTS);
-    if (errors.length > 0) return { kind: 'broken', faults: errors.map((error) => toFault(error, lines)) };
+    const errors = [...document.errors, ...document.warnings];
+    if (errors.length > 0) return { kind: 'broken', faults: toFaults(errors, text, lines) };
     const locate = (path: Path) => placeOf(document, lines, path);
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     return { kind: 'read', source: { value, findings: duplicates(document.contents, []), locate } };
@@ -67,15 +67,35 @@ export function readYaml(text: string): YamlResult {
   }
 }
 
-function toFault(error: Pick<YAMLParseError, 'code' | 'message' | 'pos'>, lines: LineCounter): YamlFault {
+type SyntaxFault = Pick<YAMLParseError, 'code' | 'message' | 'pos'>;
+
+/** Of a line that a tab indents the parser finds several faults, some of them in the lines around it: all are its echo. */
+function toFaults(errors: readonly SyntaxFault[], text: string, lines: LineCounter): readonly YamlFault[] {
+  const indented = tabIndented(text);
+  const found = errors.map(({ pos }) => lines.linePos(pos[0]).line).filter((line) => indented.has(line));
+  if (found.length === 0) return errors.slice(0, MAX_SYNTAX_FAULTS).map((error) => toFault(error, lines));
+  const line = found.reduce((first, next) => Math.min(first, next));
+  const more = [...indented.keys()].filter((other) => other > line).length;
+  const what = `a tab indents this line${more === 0 ? '' : `, and ${more} more`}`;
+  return [{ line, column: indented.get(line) ?? 1, what, next: 'indent with spaces' }];
+}
+
+/** The lines that a tab indents, and the column of the first one in each. */
+function tabIndented(text: string): ReadonlyMap<number, number> {
+  const columns = text.split('\n').flatMap((line, at) => {
+    const [spaces] = /^ *(?=\t\s*[^\s#])/.exec(line) ?? [];
+    return spaces === undefined ? [] : [[at + 1, spaces.length + 1] as const];
+  });
+  return new Map(columns);
+}
+
+function toFault(error: SyntaxFault, lines: LineCounter): YamlFault {
   const { line, col } = lines.linePos(error.pos[0]);
   return { line, column: col, ...explainSyntax(error) };
 }
 
 function explainSyntax({ code, message }: Pick<YAMLParseError, 'code' | 'message'>): Omit<Finding, 'path'> {
   switch (code) {
-    case 'TAB_AS_INDENT':
-      return { what: 'a tab indents this line', next: 'indent with spaces' };
     case 'MULTIPLE_DOCS':
       return { what: 'a second document begins here', next: 'keep one document in the file' };
     case 'NON_STRING_KEY':

@@ -93,13 +93,30 @@ export function coversRegistry(pattern: Pattern, registry: string): boolean {
   return first === undefined || matchesSegment(first, registry);
 }
 
+/** Stands for what a `*` stands for; no name and no pattern has it. */
+const ANYTHING = '\0';
+
+/**
+ * Whether every name that `inner` covers is covered by `outer` too. A yes is certain; a no may be wrong where `outer` takes
+ * several segments to say what `inner` says with one `**`.
+ */
+export function coversAll(outer: Pattern, inner: Pattern): boolean {
+  const segments = inner.segments.map((literals) => literals?.join(ANYTHING));
+  // A trailing `**` takes at least one segment.
+  const last = segments.at(-1) === undefined ? [ANYTHING] : [];
+  return matchesSegments(outer, [...segments, ...last]);
+}
+
 function parseName(name: string): readonly string[] | undefined {
   const slash = name.indexOf('/');
   const valid = slash > 0 && isRegistry(name.slice(0, slash)) && isRepository(name.slice(slash + 1));
   return valid ? name.split('/') : undefined;
 }
 
-function matchesSegments(pattern: Pattern, name: readonly string[]): boolean {
+/** The segments of a name; undefined is any number of segments, and what only `**` takes. */
+type Name = readonly (string | undefined)[];
+
+function matchesSegments(pattern: Pattern, name: Name): boolean {
   const [first = [], ...rest] = pattern.runs;
   const last = rest.pop();
   if (last === undefined) return name.length === first.length && matchesRun(first, name, 0);
@@ -115,15 +132,18 @@ function matchesSegments(pattern: Pattern, name: readonly string[]): boolean {
 }
 
 /** The leftmost place is always a right one: it leaves the most room for the runs that follow. */
-function findRun(run: Run, name: readonly string[], from: number, end: number): number | undefined {
+function findRun(run: Run, name: Name, from: number, end: number): number | undefined {
   for (let at = from; at + run.length <= end; at += 1) {
     if (matchesRun(run, name, at)) return at;
   }
   return undefined;
 }
 
-function matchesRun(run: Run, name: readonly string[], from: number): boolean {
-  return run.every((literals, index) => matchesSegment(literals, name[from + index] ?? ''));
+function matchesRun(run: Run, name: Name, from: number): boolean {
+  return run.every((literals, index) => {
+    const text = name[from + index];
+    return text !== undefined && matchesSegment(literals, text);
+  });
 }
 
 function matchesSegment(literals: Literals, text: string): boolean {

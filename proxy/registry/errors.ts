@@ -8,6 +8,10 @@
 export type UpstreamErrorKind = 'unreachable' | 'timeout' | 'too_large' | 'bad_answer' | 'denied';
 
 export type UpstreamErrorContext = {
+  /** Of the socket, the certificate or the HTTP parser, such as ECONNREFUSED. */
+  readonly code?: string;
+  /** The message in two parts: which server, and what happened with it. */
+  readonly about?: { readonly server: string; readonly why: string };
   readonly status?: number;
   readonly cause?: unknown;
   readonly retryAfter?: string | undefined;
@@ -18,6 +22,8 @@ export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
   readonly kind: UpstreamErrorKind;
   readonly status: number | undefined;
+  readonly code: string | undefined;
+  readonly about: UpstreamErrorContext['about'];
   /** When to ask again, where a server said so; as retry-after.ts gives it. */
   readonly retryAfter: string | undefined;
 
@@ -25,6 +31,8 @@ export class UpstreamError extends Error {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.kind = kind;
     this.status = context.status;
+    this.code = context.code;
+    this.about = context.about;
     this.retryAfter = context.retryAfter;
   }
 }
@@ -36,24 +44,54 @@ const TIMEOUT_CODES: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
+const CERTIFICATE_FAULTS: ReadonlyMap<string, string> = new Map([
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is signed by no authority that is trusted here'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'its certificate is signed by no authority that is trusted here'],
+  ['UNABLE_TO_GET_ISSUER_CERT', 'its certificate is signed by no authority that is trusted here'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'its certificate is signed by no authority that is trusted here'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'its certificate is signed by no authority that is trusted here'],
+  ['CERT_HAS_EXPIRED', 'its certificate has expired'],
+  ['CERT_NOT_YET_VALID', 'its certificate is not valid yet'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name'],
+]);
+
+const SOCKET_FAULTS: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'nothing listens there'],
+  ['ENOTFOUND', 'its name is not known to DNS'],
+  ['EAI_AGAIN', 'DNS does not answer'],
+  ['EHOSTUNREACH', 'there is no route to it'],
+  ['ENETUNREACH', 'there is no route to it'],
+  ['ECONNRESET', 'the connection was cut'],
+  ['UND_ERR_SOCKET', 'the connection was cut'],
+]);
+
+/** True when TLS failed because of what the server's certificate is. */
+export function isCertificateFault({ code }: UpstreamError): boolean {
+  return code !== undefined && CERTIFICATE_FAULTS.has(code);
+}
+
 /** Everything a socket or HTTP parser can throw, as one of our five kinds. */
 export function toUpstreamError(error: unknown, upstream: string, signal?: AbortSignal): UpstreamError {
   if (error instanceof UpstreamError) return error;
-  if (signal?.aborted === true)
-    return new UpstreamError('timeout', `${upstream}: the request was given up`, { cause: error });
+  const failed = (kind: UpstreamErrorKind, why: string, code?: string, what = why): UpstreamError =>
+    new UpstreamError(kind, `${upstream}: ${what}`, {
+      cause: error,
+      about: { server: upstream, why },
+      ...(code === undefined ? {} : { code }),
+    });
+  if (signal?.aborted === true) return failed('timeout', 'the request was given up');
   const code = codeOf(error);
-  if (TIMEOUT_CODES.has(code))
-    return new UpstreamError('timeout', `${upstream}: no answer in time (${code})`, { cause: error });
+  if (TIMEOUT_CODES.has(code)) return failed('timeout', `no answer in time (${code})`, code);
   if (
     code.startsWith('HPE_') ||
     code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ||
     code === 'UND_ERR_HEADERS_OVERFLOW'
   ) {
-    return new UpstreamError('bad_answer', `${upstream}: the answer is not valid HTTP (${code})`, {
-      cause: error,
-    });
+    return failed('bad_answer', `the answer is not valid HTTP (${code})`, code);
   }
-  return new UpstreamError('unreachable', `${upstream}: cannot be reached (${code})`, { cause: error });
+  const why = CERTIFICATE_FAULTS.get(code) ?? SOCKET_FAULTS.get(code);
+  if (why === undefined) return failed('unreachable', `cannot be reached (${code})`, code);
+  return failed('unreachable', `${why} (${code})`, code, `cannot be reached: ${why} (${code})`);
 }
 
 /** True when the caller gave up by itself, and not because time ran out. */

@@ -1,7 +1,7 @@
 /** Metadata from a real Notary server over HTTP(S): the only file of trust-client/ that uses the network. */
 import { readBody } from '../registry/body.ts';
 import { shareSignal } from '../registry/deadline.ts';
-import { UpstreamError } from '../registry/errors.ts';
+import { isCertificateFault, UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import type { Gun } from '../registry/reference.ts';
 import { sha256InTurns } from './encoding.ts';
@@ -22,7 +22,7 @@ export function createNotarySource(client: HttpClient): TrustSource {
       try {
         return await fetchFile(client, gun, file, limits);
       } catch (error) {
-        throw error instanceof UpstreamError ? unreachable(gun, file, error.message, error) : error;
+        throw error instanceof UpstreamError ? failed(client, gun, file, error) : error;
       }
     },
   };
@@ -36,7 +36,8 @@ async function fetchFile(
 ): Promise<Uint8Array | undefined> {
   // An update asks for several files at a time, and each waits in a few places.
   shareSignal(signal);
-  const response = await client.get(`/v2/${gun}/_trust/tuf/${toFileName(file)}`, {
+  const name = toFileName(file);
+  const response = await client.get(`/v2/${gun}/_trust/tuf/${name}`, {
     scope: `repository:${gun}:pull`,
     signal,
     headers: revalidate === true ? { 'cache-control': 'no-cache' } : {},
@@ -45,23 +46,17 @@ async function fetchFile(
     const bytes = await readBody(response.body, maxBytes, signal);
     const isNamed = file.sha256 !== undefined && (await sha256InTurns(bytes)) === file.sha256;
     if (isNamed || isMetadataForm(bytes)) return bytes;
-    throw unreachable(
-      gun,
-      file,
-      `what answered 200 for ${toFileName(file)} sent ${bytes.length} bytes that are not metadata`,
-    );
+    const what = `what answered 200 for ${name} sent ${bytes.length} bytes that are not metadata`;
+    throw unreachable(client, gun, file, `${what}; ${CHECK_ADDRESS}`);
   }
   if (response.status === 404) {
     const bytes = await readBody(response.body, LIMITS.errorBytes, signal);
     if (isNotFoundEnvelope(bytes)) return undefined;
-    throw unreachable(
-      gun,
-      file,
-      'a 404 came that is not in the words of a Notary server; check trust.server of this registry and what stands before it',
-    );
+    const what = 'a 404 came that is not in the words of a Notary server';
+    throw unreachable(client, gun, file, `${what}; ${CHECK_ADDRESS}`);
   }
   response.body.destroy();
-  throw unreachable(gun, file, `the trust server answered ${response.status}${hintFor(response.status)}`);
+  throw unreachable(client, gun, file, `it answered ${response.status}; ${nextStepAt(response.status)}`);
 }
 
 /** `<role>.<sha256>.json`, `<version>.<role>.json` or `<role>.json` (§1.1). */
@@ -70,13 +65,44 @@ function toFileName({ role, version, sha256 }: MetadataFile): string {
   return version === undefined ? `${role}.json` : `${version}.${role}.json`;
 }
 
-function hintFor(status: number): string {
-  return status === 401 || status === 403 ? '; check trust.auth of this registry in the configuration' : '';
+const CHECK_ADDRESS = 'check trust.server of this registry and what stands before it';
+
+function nextStepAt(status: number): string {
+  if (status === 401 || status === 403) return 'check trust.auth of this registry in the configuration';
+  if (status === 429) return 'it limits how often it is asked; raise that limit, or trust.refresh';
+  return status >= 500 ? 'see its log and what stands before it' : CHECK_ADDRESS;
 }
 
-function unreachable(gun: Gun, file: MetadataFile, why: string, cause?: unknown): TrustError {
-  return new TrustError('trust_unreachable', 'unreachable', `trust data of ${gun} cannot be read: ${why}`, {
-    role: file.role,
-    cause,
-  });
+/** What the connection, or the token server, did. What is said of the token server already says whose it is. */
+function failed(client: HttpClient, gun: Gun, file: MetadataFile, error: UpstreamError): TrustError {
+  const { about, code } = error;
+  if (about === undefined || !isOwn(about.server, client))
+    return unreachable(client, gun, file, error.message, error);
+  const next = code === undefined ? '' : `; ${nextStepAfter(error)}`;
+  return unreachable(client, gun, file, `${about.why}${next}`, error);
+}
+
+/** The server was named by whoever asked: as it is configured, or not at all while its answer was read (body.ts). */
+function isOwn(server: string, { upstream }: HttpClient): boolean {
+  return server === upstream || server === 'the upstream';
+}
+
+function nextStepAfter(error: UpstreamError): string {
+  if (isCertificateFault(error))
+    return 'check that certificate, and trust.ca of this registry, which names its authority';
+  if (error.kind === 'bad_answer') return CHECK_ADDRESS;
+  return 'see that it runs and that this host may connect to it, and check trust.server of this registry';
+}
+
+/** Names the server: the registry's name says where images are, and most often that is another host. */
+function unreachable(
+  { baseUrl }: HttpClient,
+  gun: Gun,
+  file: MetadataFile,
+  why: string,
+  cause?: unknown,
+): TrustError {
+  const server = `${baseUrl.origin}${baseUrl.pathname.replace(/\/+$/, '')}`;
+  const message = `trust data of ${gun} cannot be read from ${server}: ${why}`;
+  return new TrustError('trust_unreachable', 'unreachable', message, { role: file.role, cause });
 }

@@ -68,7 +68,7 @@ const FILES: readonly MetadataFile[] = [
 function serverOf(status: number, type: string | undefined, body: string): HttpClient {
   const headers = new Map(type === undefined ? [] : [['content-type', [type]]]);
   const get = async () => ({ status, headers, body: Readable.from([Buffer.from(body)]) });
-  return { get } as unknown as HttpClient;
+  return { get, baseUrl: new URL('https://notary.example.com') } as unknown as HttpClient;
 }
 
 /** `absent`, `bytes`, or the fault of the refusal. */

@@ -70,6 +70,14 @@ describe('config/pullwarden.example.yaml', () => {
     expect([...new Set(dataKeys(parse(EXAMPLE)))].sort()).toEqual([...known].sort());
   });
 
+  test('names no schema beside it, which a copy elsewhere would not have, and says how to have one', async () => {
+    // As an editor reads it: a comment that begins so.
+    expect(EXAMPLE).not.toMatch(/^\s*#\s*(?:yaml-language-server\s*:|\$schema)/m);
+    const [, command, name] = /`pullwarden (schema --write ([\w.-]+))`/.exec(EXAMPLE) ?? [];
+    expect(command).toBeDefined();
+    expect(EXAMPLE).toContain(`"# yaml-language-server: $schema=./${name}"`);
+  });
+
   test('loads, with the files it names in place', async () => {
     const folder = createFolder();
     const hub = ['registry-1.docker.io', 'index.docker.io', 'registry.hub.docker.com'];

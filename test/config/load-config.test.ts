@@ -369,19 +369,6 @@ test('check says what holds, in one line', async () => {
   ]);
 });
 
-test.each([
-  ['[qa, ops]', 'qa, ops'],
-  [`[qa, { name: ops, keys: [${'d'.repeat(64)}] }]`, 'qa'],
-  [`[{ name: ops, keys: [${'d'.repeat(64)}] }]`, undefined],
-])('check warns of signers without keys, and the file holds: %s', async (all, named) => {
-  const lines: string[] = [];
-  const rule = `{ name: one, match: docker.io/a/*, mode: enforce, signers: { all: ${all} } }`;
-  const path = writeConfig(`${REGISTRIES}policy:\n  rules:\n    - ${rule}\n`);
-  expect(await runCheck(path, { out: () => undefined, err: (line) => lines.push(line) })).toBe(0);
-  const warning = `warning: rule one names the signers ${named} without keys, so the holder of a repository's key can declare them; write { name: qa, keys: [ID] } with the key IDs that "pullwarden inspect IMAGE" prints`;
-  expect(lines).toEqual(named === undefined ? [] : [warning]);
-});
-
 test('schema writes the JSON Schema to a file or to standard output', async () => {
   const lines: string[] = [];
   const io = { out: (line: string) => lines.push(line), err: () => undefined };

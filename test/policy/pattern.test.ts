@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   compareSpecificity,
   compilePattern,
+  coversAll,
   coversRegistry,
   matches,
   mostSpecific,
@@ -212,6 +213,27 @@ const patterns = fc
   .map((list) => list.join('/'))
   .filter((text) => patternFault(text) === undefined);
 
+describe('whether a pattern covers all of another', () => {
+  test.each([
+    ['docker.io/library/alpine', 'docker.io/library/alpine', true],
+    ['docker.io/library/*', 'docker.io/library/alpine', true],
+    ['docker.io/library/alpine', 'docker.io/library/*', false],
+    ['docker.io/**', 'docker.io/library/*', true],
+    ['docker.io/*', 'docker.io/**', false],
+    ['docker.io/**', 'docker.io/**', true],
+    ['**', 'docker.io/**', true],
+    ['docker.io/**', '**', false],
+    ['docker.io/**/app', 'docker.io/team/**/app', true],
+    ['docker.io/*/app', 'docker.io/**/app', false],
+    ['docker.io/team/**', 'docker.io/team', false],
+    ['docker.io/a*', 'docker.io/a*b', true],
+    ['docker.io/a*b', 'docker.io/a*', false],
+    ['*.example.com/**', 'eu.example.com/team/**', true],
+  ])('%s, all of %s: %p', (outer, inner, expected) => {
+    expect(coversAll(compilePattern(outer), compilePattern(inner))).toBe(expected);
+  });
+});
+
 describe('properties', () => {
   const runs = { numRuns: 3000 };
 
@@ -230,6 +252,16 @@ describe('properties', () => {
         if (patternFault(text) === undefined) expect(typeof covers(text, name)).toBe('boolean');
         else expect(() => compilePattern(text)).toThrow(RangeError);
         if (covers('**', text)) expect(text).toMatch(/^[a-z0-9.:[\]-]+(?:\/[a-z0-9._-]+)+$/);
+      }),
+      runs,
+    );
+  });
+
+  test('a pattern that covers all of another covers each name the other covers', () => {
+    fc.assert(
+      fc.property(patterns, patterns, names, (outer, inner, name) => {
+        if (!coversAll(compilePattern(outer), compilePattern(inner))) return;
+        if (covers(inner, name)) expect(covers(outer, name)).toBe(true);
       }),
       runs,
     );

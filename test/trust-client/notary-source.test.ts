@@ -6,6 +6,7 @@ import { basicAccess, bearerAccess } from '../../proxy/demo/access.ts';
 import * as faults from '../../proxy/demo/faults.ts';
 import { NotaryServer, type NotaryServerOptions } from '../../proxy/demo/notary-server.ts';
 import type { Fault } from '../../proxy/demo/simulated-server.ts';
+import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import { TokenServer } from '../../proxy/demo/token-server.ts';
 import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
@@ -251,4 +252,58 @@ test('a server that is gone is an outage', async () => {
   await server.stop();
   const error = await refusal(resolve(), 'trust_unreachable', 'unreachable');
   expect(error.isOutage).toBe(true);
+});
+
+describe('an outage names the server that was asked, why, and what to do', () => {
+  const outage = async () => (await refusal(resolve(), 'trust_unreachable', 'unreachable')).message;
+
+  test('when nothing listens there', async () => {
+    await start();
+    const { url } = server;
+    await server.stop();
+    expect(await outage()).toBe(
+      `trust data of ${GUN} cannot be read from ${url}: nothing listens there (ECONNREFUSED); see that it runs and that this host may connect to it, and check trust.server of this registry`,
+    );
+  });
+
+  test('when its certificate is of an authority nobody named', async () => {
+    const { cert, key } = createTlsIdentity(['127.0.0.1']);
+    await start({ tls: { cert, key } });
+    expect(await outage()).toBe(
+      `trust data of ${GUN} cannot be read from ${server.url}: its certificate is signed by no authority that is trusted here (UNABLE_TO_VERIFY_LEAF_SIGNATURE); check that certificate, and trust.ca of this registry, which names its authority`,
+    );
+  });
+
+  test.each([
+    [302, 'check trust.server of this registry and what stands before it'],
+    [401, 'check trust.auth of this registry in the configuration'],
+    [429, 'it limits how often it is asked; raise that limit, or trust.refresh'],
+    [503, 'see its log and what stands before it'],
+  ])('when it answers %s', async (status, next) => {
+    await start();
+    server.fault('timestamp.json', faults.status(status));
+    expect(await outage()).toBe(
+      `trust data of ${GUN} cannot be read from ${server.url}: it answered ${status}; ${next}`,
+    );
+  });
+
+  test('when its answer is cut off', async () => {
+    await start();
+    server.fault('timestamp.json', faults.cutInBody(10));
+    expect(await outage()).toMatch(
+      new RegExp(`^trust data of ${GUN} cannot be read from ${server.url}: the connection was cut`),
+    );
+  });
+
+  test('a token server that is down is not taken for it', async () => {
+    const tokens = new TokenServer({ users: {} });
+    await tokens.start();
+    const { realm } = tokens;
+    await tokens.stop();
+    const gone = { realm, allows: () => false, knows: () => false };
+    await start({ access: bearerAccess(gone, 'notary') }, ACCOUNT, new URL(realm).host);
+    expect(await outage()).toBe(
+      `trust data of ${GUN} cannot be read from ${server.url}: trust (token server): cannot be reached: nothing listens there (ECONNREFUSED)`,
+    );
+  });
 });

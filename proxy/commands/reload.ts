@@ -1,0 +1,95 @@
+/** A reload: reads the configuration again while the proxy serves. */
+import { ConfigError, formatFault } from '../config/errors.ts';
+import { loadConfig } from '../config/load-config.ts';
+import type { Config } from '../config/types.ts';
+import type { Runtime } from '../runtime.ts';
+
+export type Reloads = {
+  /** Reloads once more; asked while one is under way, once more after it, however often. */
+  readonly request: () => void;
+  /** None begins any more, and one under way changes nothing. */
+  readonly end: () => void;
+};
+
+/** One after the other, so that the file as it was last read is the one in force. `reload` does not throw. */
+export function createReloads(reload: (hasEnded: () => boolean) => Promise<void>): Reloads {
+  let isWanted = false;
+  let isRunning = false;
+  let isEnded = false;
+  const run = async (): Promise<void> => {
+    isRunning = true;
+    while (isWanted && !isEnded) {
+      isWanted = false;
+      await reload(() => isEnded);
+    }
+    isRunning = false;
+  };
+  return {
+    request: () => {
+      isWanted = true;
+      if (!isRunning) void run();
+    },
+    end: () => {
+      isEnded = true;
+    },
+  };
+}
+
+/** The keys that changed and cannot change under a running proxy: where it listens, what it remembers. */
+function keysForRestart(now: Config, first: Config): readonly string[] {
+  const [listen, listened] = [now.listen, first.listen];
+  const [state, stored] = [now.trust.state, first.trust.state];
+  const isMoved = state.kind === 'file' && stored.kind === 'file' && state.path !== stored.path;
+  const changed: readonly (readonly [string, boolean])[] = [
+    ['listen.address', listen.address !== listened.address],
+    ['listen.port', listen.port !== listened.port],
+    // Certificates and tunnels can change; whether there are any, and whether clients are asked for one, cannot.
+    ['listen.tls', isGiven(listen.tls) !== isGiven(listened.tls)],
+    ['listen.tls.clientCa', isGiven(listen.tls?.clientCa) !== isGiven(listened.tls?.clientCa)],
+    // Taken away, it counts at once; what was not there at the start is not answered.
+    ['listen.connect', isGiven(listen.connect) && !isGiven(listened.connect)],
+    ['admin.address', now.admin.address !== first.admin.address],
+    ['admin.port', now.admin.port !== first.admin.port],
+    ['log.level', now.log.level !== first.log.level],
+    ['log.format', now.log.format !== first.log.format],
+    ['trust.state.kind', state.kind !== stored.kind],
+    ['trust.state.path', isMoved],
+  ];
+  return changed.filter(([, isChanged]) => isChanged).map(([key]) => key);
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined;
+}
+
+/** Everything else is replaced as a whole. */
+export async function reloadFrom(
+  file: string,
+  first: Config,
+  runtime: Runtime,
+  hasEnded: () => boolean,
+): Promise<void> {
+  const { log } = runtime;
+  try {
+    const config = await loadConfig(file);
+    if (hasEnded()) return;
+    runtime.reload(config);
+    log.info({ policy: config.hash }, 'configuration reloaded');
+    for (const key of keysForRestart(config, first)) {
+      log.warn({ key }, 'this key of the configuration changed and counts after a restart');
+    }
+  } catch (error) {
+    if (hasEnded()) return;
+    const reason = toReason(error);
+    runtime.reloadFailed(reason);
+    log.error({ detail: reason }, 'configuration not reloaded; the last good one stays in force');
+  }
+}
+
+/** Where the file is gone or empty, the advice for somebody who has none yet would hide what happened. */
+function toReason(error: unknown): string {
+  if (!(error instanceof ConfigError)) return String(error);
+  const [fault] = error.faults;
+  if (error.example === undefined || fault === undefined) return error.message;
+  return formatFault({ ...fault, next: 'put it back and send SIGHUP again' });
+}
