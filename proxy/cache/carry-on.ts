@@ -1,5 +1,5 @@
 /** What is answered with while the trust server cannot say more: the newest that anybody verified, never less. */
-import { withDeadline } from '../registry/deadline.ts';
+import { type After, withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
 import type { FileChecker } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
@@ -17,6 +17,7 @@ export type CarryOnOptions = {
   readonly pinFor: (gun: Gun) => RootPin;
   readonly check?: FileChecker;
   readonly now: () => Date;
+  readonly after?: After;
 };
 
 /** @param leftMs of the time of the question; checking what is stored gets no less than the state itself. */
@@ -31,13 +32,18 @@ type CarryOn = (
  * carry nothing.
  */
 export function createCarryOn(options: CarryOnOptions): CarryOn {
-  const { pinFor, check, now } = options;
-  const state = prompt(options.state);
+  const { pinFor, check, now, after } = options;
+  const state = prompt(options.state, after);
   /** One restoring of a repository, however many wait for it. */
   const restoring = new Map<Gun, Promise<VerifiedRepository>>();
 
   const restore = (gun: Gun, ms: number): Promise<VerifiedRepository> =>
-    withDeadline(ms, undefined, (signal) => restoreTrust(state, gun, pinFor(gun), now(), { check, signal }));
+    withDeadline(
+      ms,
+      undefined,
+      (signal) => restoreTrust(state, gun, pinFor(gun), now(), { check, signal }),
+      after,
+    );
 
   const shared = (gun: Gun, ms: number): Promise<VerifiedRepository> => {
     const running = restoring.get(gun) ?? restore(gun, ms).finally(() => restoring.delete(gun));
@@ -65,9 +71,9 @@ export function createCarryOn(options: CarryOnOptions): CarryOn {
 }
 
 /** The state, each question to it answered within `STATE_MS`. */
-function prompt(state: TrustState): TrustState {
+function prompt(state: TrustState, after: After | undefined): TrustState {
   const within = <T>(gun: Gun, ask: (timely: TrustState) => Promise<T>): Promise<T> =>
-    withDeadline(STATE_MS, undefined, (signal) => ask(inTime(state, gun, signal)));
+    withDeadline(STATE_MS, undefined, (signal) => ask(inTime(state, gun, signal)), after);
   return {
     load: (gun, admit) => within(gun, (timely) => timely.load(gun, admit)),
     has: (gun) => within(gun, (timely) => timely.has(gun)),

@@ -7,7 +7,7 @@
  */
 import { toClientKey } from '../listen/client-key.ts';
 import type { TrustOutcome } from '../policy/types.ts';
-import { withDeadline } from '../registry/deadline.ts';
+import { type After, after as realAfter, withDeadline } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
 import { type FileChecker, toTrustError } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
@@ -47,11 +47,11 @@ export type TrustCacheOptions = {
   readonly timeoutMs: number;
   /** Where metadata files are checked; at once when absent. */
   readonly check?: FileChecker;
-  /** How long a pull waits for a renewal while something verified is there to answer with; `PATIENCE_MS` when absent. */
-  readonly patienceMs?: number;
   readonly now: () => Date;
   /** Milliseconds since some fixed moment, for what hints may cause; `performance.now` when absent. */
   readonly monotonic?: () => number;
+  /** What ends a wait for the server or the state; timers of Node when absent. */
+  readonly after?: After;
   readonly observer?: TrustCacheObserver;
 };
 
@@ -85,7 +85,7 @@ type ColdFlight = {
 };
 
 export function createTrustCache(options: TrustCacheOptions): TrustCache {
-  const { observer, now, monotonic = () => performance.now() } = options;
+  const { observer, now, monotonic = () => performance.now(), after = realAfter } = options;
   const { entries, refused } = createEntries();
   const flights = new Map<Gun, Promise<TrustOutcome>>();
   const cold = createColdQueue<TrustOutcome>();
@@ -113,8 +113,11 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     try {
       const deps = { source: options.sourceFor(registry), state: options.state, check: options.check };
       const pin = options.pinFor(gun);
-      const trust = await withDeadline(timeoutMs, undefined, (signal) =>
-        updateTrust(deps, { gun, pin, now: started, signal, previous, isDoubtful }),
+      const trust = await withDeadline(
+        timeoutMs,
+        undefined,
+        (signal) => updateTrust(deps, { gun, pin, now: started, signal, previous, isDoubtful }),
+        after,
       );
       remember(started, trust, undefined);
       observer?.updated(registry, trust, trust === previous ? 'unchanged' : 'updated');
@@ -143,9 +146,8 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
   ): Promise<TrustOutcome> => {
     const known = entries.peek(gun) ?? refused.peek(gun);
     if (known?.failure !== undefined && !isCarried(known.failure)) return await flight;
-    const patience =
-      known?.failure === undefined ? Math.min(options.patienceMs ?? PATIENCE_MS, options.timeoutMs) : 0;
-    const answered = await settledWithin(flight, patience);
+    const patience = known?.failure === undefined ? Math.min(PATIENCE_MS, options.timeoutMs) : 0;
+    const answered = await settledWithin(flight, patience, after);
     if (answered !== undefined) return answered;
     if (isNew()) return await flight;
     const trust = await carryOn(gun, known?.trust);
@@ -168,7 +170,7 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
     let isNew = false;
     const isKnown = async (): Promise<boolean> => {
       const ask = (signal: AbortSignal) => inTime(options.state, gun, signal).has(gun);
-      isNew = !(await withDeadline(STATE_MS, undefined, ask));
+      isNew = !(await withDeadline(STATE_MS, undefined, ask, after));
       return !isNew;
     };
     const work = async (): Promise<TrustOutcome> => {

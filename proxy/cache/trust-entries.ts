@@ -1,6 +1,7 @@
 /** What is remembered of one repository's trust in memory, within a bound in bytes, and what it says at a time. */
 import { LRUCache } from 'lru-cache';
 import type { TrustOutcome } from '../policy/types.ts';
+import type { After } from '../registry/deadline.ts';
 import type { Gun } from '../registry/reference.ts';
 import type { TrustError } from '../trust-client/errors.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
@@ -52,15 +53,15 @@ export function isCarried(error: TrustError): boolean {
 }
 
 /** What the work gives within this time, or undefined; no time at all: undefined, unless it is settled. */
-export async function settledWithin<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
+export async function settledWithin<T>(work: Promise<T>, ms: number, wait: After): Promise<T | undefined> {
+  let callOff: () => void = () => undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
+    callOff = wait(ms, () => resolve(undefined));
   });
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }
 

@@ -88,9 +88,15 @@ export function encodeFileText(plain: Plain): string {
   return `{${members.join(',')}}`;
 }
 
+/** Most texts have none of them. */
+const ESCAPED = /[<>&\u2028\u2029]/;
+const ALL_ESCAPED = new RegExp(ESCAPED, 'g');
+
 function encodeString(text: string): string {
+  const quoted = JSON.stringify(text);
+  if (!ESCAPED.test(quoted)) return quoted;
   const escapeUnit = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(text).replaceAll(/[<>&\u2028\u2029]/g, escapeUnit);
+  return quoted.replaceAll(ALL_ESCAPED, escapeUnit);
 }
 
 function isArray(plain: readonly Plain[] | PlainObject): plain is readonly Plain[] {
@@ -99,7 +105,16 @@ function isArray(plain: readonly Plain[] | PlainObject): plain is readonly Plain
 
 function sortedMembers(plain: PlainObject): [string, Plain][] {
   const present = Object.entries(plain).filter(([, value]) => value !== undefined);
-  return present.sort(([left], [right]) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
+  return present.sort(([left], [right]) => compareBytes(left, right));
+}
+
+/** From here on UTF-16 and UTF-8 may order two texts differently. */
+const SURROGATES = /[\ud800-\uffff]/;
+
+function compareBytes(left: string, right: string): number {
+  if (SURROGATES.test(left) || SURROGATES.test(right))
+    return Buffer.compare(Buffer.from(left), Buffer.from(right));
+  return left < right ? -1 : Number(left > right);
 }
 
 export function signWith(keys: readonly SigningKey[], message: Uint8Array): PlainSignature[] {
@@ -113,7 +128,16 @@ export function encodeEnvelope(signedText: string, signatures: readonly PlainSig
 
 /** The bytes of a file: the plain content signed by the keys. */
 export function writeFile(signed: unknown, keys: readonly SigningKey[]): Uint8Array {
-  return encodeEnvelope(encodeFileText(signed as Plain), signWith(keys, signedBytes(signed)));
+  const text = encodeFileText(signed as Plain);
+  return encodeEnvelope(
+    text,
+    signWith(keys, isCanonical(text) ? Buffer.from(text, 'utf8') : signedBytes(signed)),
+  );
+}
+
+/** The two forms differ only in what they escape, and in numbers that one of them does not have (§5.1). */
+function isCanonical(text: string): boolean {
+  return !text.includes('\\') && !/[:,[]-?\d+[.eE]/.test(text);
 }
 
 export function describeFile(bytes: Uint8Array): PlainMeta {

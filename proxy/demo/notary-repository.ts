@@ -275,7 +275,11 @@ export class SimulatedRepository {
       const bytes = this.files.get(name);
       return bytes === undefined ? [] : [{ name, bytes }];
     });
-    for (const { name, bytes } of present) this.files.set(`${name}.${sha256Hex(bytes)}`, bytes);
-    return Object.fromEntries(present.map(({ name, bytes }) => [name, describeFile(bytes)]));
+    const described = present.map(({ name, bytes }) => {
+      const meta = describeFile(bytes);
+      this.files.set(`${name}.${Buffer.from(meta.hashes.sha256, 'base64').toString('hex')}`, bytes);
+      return [name, meta] as const;
+    });
+    return Object.fromEntries(described);
   }
 }

@@ -6,18 +6,27 @@
  */
 import { setMaxListeners } from 'node:events';
 
-/** @param ms for the work in all. @param signal the caller's. */
+/** Has something done after so many milliseconds. @returns what calls it off. */
+export type After = (ms: number, then: () => void) => () => void;
+
+export const after: After = (ms, then) => {
+  const timer = setTimeout(then, ms);
+  return () => clearTimeout(timer);
+};
+
+/** @param ms for the work in all. @param signal the caller's. @param wait who tells that time is up. */
 export async function withDeadline<T>(
   ms: number,
   signal: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
+  wait: After = after,
 ): Promise<T> {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new DOMException('out of time', TIMEOUT)), ms);
+  const callOff = wait(ms, () => controller.abort(new DOMException('out of time', TIMEOUT)));
   try {
     return await followedBy(controller, signal, work);
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }
 

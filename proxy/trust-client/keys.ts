@@ -7,6 +7,7 @@
 import { createPublicKey, ECDH, type KeyObject } from 'node:crypto';
 import { bundleIn } from './certificates.ts';
 import { decodeBase64, encodeBase64, sha256Hex } from './encoding.ts';
+import { createKnownKeys } from './known-keys.ts';
 
 /** What a key does, whatever form it came in; `unknown` can never verify (§3.1). */
 export type KeyAlgorithm = 'ecdsa' | 'rsa' | 'ed25519' | 'unknown';
@@ -60,6 +61,7 @@ export function parsePublicKey(keytype: string, publicBase64: string): PublicKey
   return bytes && toPublicKey(keytype, Uint8Array.from(bytes));
 }
 
+/** @param bytes become part of the key, also of later ones with the same ID: they must not change. */
 export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   const id = toKeyId(keytype, bytes);
   const type = KEY_TYPES.get(keytype);
@@ -68,6 +70,8 @@ export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
     const algorithm = isEd25519 ? 'ed25519' : 'unknown';
     return { id, canonicalId: id, keytype, algorithm, bytes, pair: id };
   }
+  const known = knownKeys.get(id);
+  if (known !== undefined) return known;
   const keyObject = readKeyObject(keytype, bytes);
   // A certificate or key of another kind than its type says can never verify (CVE-2015-9258, §5.2).
   const pair = keyObject && pairOf(keyObject);
@@ -76,8 +80,12 @@ export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   const algorithm = fits ? type.algorithm : 'unknown';
   const key: PublicKey = { id, canonicalId, keytype, algorithm, bytes, pair: pair ?? canonicalId };
   keyObjects.set(key, keyObject);
+  knownKeys.remember(key);
   return key;
 }
+
+/** The ID is made of type and bytes, and all that is known of a key too: what was found for one holds for the other. */
+const knownKeys = createKnownKeys<PublicKey>();
 
 /** The same key pair, in whatever certificate or encoding. */
 export function isSameKey(a: PublicKey, b: PublicKey): boolean {

@@ -39,6 +39,8 @@ export class Owner {
   /** Delegations that were removed, and declared again with another key before anybody signed. */
   readonly declaredAgain = new Set<string>();
   readonly #signed = new Map<string, Signed[]>();
+  /** By role: its file when it was recorded last. */
+  readonly #recorded = new Map<string, Uint8Array | undefined>();
   readonly #idOf = new Map<string, string>();
   readonly #thresholds = new Map<string, number>();
   #keys = { root: 0, other: 0 };
@@ -234,6 +236,9 @@ export class Owner {
   }
 
   #recordRole(name: string, by: readonly SigningKey[]): void {
+    const file = this.repository.files.get(name);
+    if (file !== undefined && this.#recorded.get(name) === file) return;
+    this.#recorded.set(name, file);
     const key = `${name}:${this.repository.version(name)}`;
     const known = this.#signed.get(key) ?? [];
     // A role that is signed again by fewer keys, or that was not signed at all this time, was recorded already.

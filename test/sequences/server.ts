@@ -2,6 +2,7 @@
 import { wireName } from '../../proxy/demo/simulated-source.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { FetchLimits, MetadataFile, TrustSource } from '../../proxy/trust-client/types.ts';
+import type { Activity } from './activity.ts';
 import type { Files, Owner } from './owner.ts';
 
 export type FileKind = 'any' | 'root' | 'timestamp' | 'snapshot' | 'targets' | 'delegation';
@@ -24,17 +25,17 @@ export class Server {
   fork: Files | undefined;
   /** An attacker has spoken: nothing is promised from then on but that nothing older is believed. */
   wasForged = false;
-  /** Requests that will be answered without anybody's help. */
-  busy = 0;
   /** Questions of which a request is held. */
   held = 0;
   readonly #owner: Owner;
+  readonly #activity: Activity;
   #lag: Lag | undefined;
   #faults: Fault[] = [];
   #count = 0;
 
-  constructor(owner: Owner) {
+  constructor(owner: Owner, activity: Activity) {
     this.#owner = owner;
+    this.#activity = activity;
   }
 
   lag(back: number, how: Lag['how'], requests: number): void {
@@ -80,9 +81,7 @@ export class Server {
       await until;
       this.held -= 1;
     } else {
-      this.busy += 1;
-      await Promise.resolve();
-      this.busy -= 1;
+      await this.#activity.during(() => Promise.resolve());
     }
     if (signal.aborted) throw new TrustError('trust_unreachable', 'unreachable', 'given up');
     if (fault !== undefined) {

@@ -12,8 +12,10 @@ export type Suite = {
 
 const OWNER: Weights = { publish: 4, sign: 2, revoke: 2 };
 
+export const EVERYTHING: Suite = { name: 'everything', weights: ALL, share: 55 };
+
 export const SUITES: readonly Suite[] = [
-  { name: 'everything', weights: ALL, share: 55 },
+  EVERYTHING,
   {
     name: 'a server with the online keys hides a role',
     weights: { ...OWNER, hide: 3, 'old file': 1, heal: 1, restart: 1, pull: 8 },

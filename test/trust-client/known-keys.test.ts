@@ -1,0 +1,45 @@
+/** Keys that are not read again: the same for the same text, few enough, and none that is large. */
+import { describe, expect, test } from '@jest/globals';
+import { sharedKeyPair } from '../../proxy/demo/signing-key.ts';
+import { toPublicKey } from '../../proxy/trust-client/keys.ts';
+import { createKnownKeys } from '../../proxy/trust-client/known-keys.ts';
+import { LIMITS } from '../../proxy/trust-client/limits.ts';
+
+const SPKI = sharedKeyPair('p256').publicKey.export({ type: 'spki', format: 'der' });
+
+function key(id: string, bytes = 1) {
+  return { id, bytes: new Uint8Array(bytes) };
+}
+
+describe('keys of metadata', () => {
+  test('the same bytes under the same type are read once', () => {
+    expect(toPublicKey('ecdsa', Uint8Array.from(SPKI))).toBe(toPublicKey('ecdsa', Uint8Array.from(SPKI)));
+  });
+
+  test('the same bytes under another type are another key', () => {
+    expect(toPublicKey('ecdsa', SPKI).algorithm).toBe('ecdsa');
+    expect(toPublicKey('rsa', SPKI).algorithm).toBe('unknown');
+  });
+});
+
+describe('what is remembered', () => {
+  test('beyond the bound the one goes that was not used for longest', () => {
+    const known = createKnownKeys();
+    known.remember(key('first'));
+    known.remember(key('second'));
+    for (let count = 2; count < LIMITS.knownKeys; count += 1) known.remember(key(`${count}`));
+    known.get('first');
+    known.remember(key('one more'));
+    expect(known.get('second')).toBeUndefined();
+    expect(known.get('first')).toBeDefined();
+    expect(known.get('one more')).toBeDefined();
+  });
+
+  test('a key above the bound in bytes is not', () => {
+    const known = createKnownKeys();
+    known.remember(key('large', LIMITS.knownKeyBytes + 1));
+    known.remember(key('largest', LIMITS.knownKeyBytes));
+    expect(known.get('large')).toBeUndefined();
+    expect(known.get('largest')).toBeDefined();
+  });
+});
