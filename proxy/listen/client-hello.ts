@@ -1,11 +1,12 @@
-/** The name a TLS client asks for, read from the first bytes it sends (RFC 8446 §4.1.2, §5.1; RFC 6066 §3). Pure. */
+/** The name a TLS client asks for, read from the records of a ClientHello (RFC 8446 §4.1.2, §5.1; RFC 6066 §3). Pure. */
 import { MAX_HELLO_BYTES, MAX_HELLO_RECORDS } from './limits.ts';
 
 export type Hello =
   /** Not whole yet: nothing changes before there are this many bytes. */
   | { readonly kind: 'more'; readonly bytes: number }
   | { readonly kind: 'bad'; readonly message: string }
-  | { readonly kind: 'hello'; readonly name: string | undefined };
+  /** `end`: of its last record. */
+  | { readonly kind: 'hello'; readonly name: string | undefined; readonly end: number };
 
 const [HANDSHAKE, CLIENT_HELLO, HOST_NAME] = [22, 1, 0];
 const SERVER_NAME = 0;
@@ -15,20 +16,20 @@ const HIDDEN_NAMES: readonly number[] = [0xfe0d, 0xffce];
 export function readHello(bytes: Buffer): Hello {
   const fragments: Buffer[] = [];
   for (let at = 0, records = 0; ; records += 1) {
-    if (bytes.length > at && bytes[at] !== HANDSHAKE) return bad('what came first is not TLS');
+    if (bytes.length > at && bytes[at] !== HANDSHAKE) return bad('what came is not TLS');
     if (records === MAX_HELLO_RECORDS)
       return bad(`the ClientHello comes in more than ${MAX_HELLO_RECORDS} records`);
     if (bytes.length < at + 5) return more(at + 5);
     const end = at + 5 + bytes.readUInt16BE(at + 3);
-    if (bytes[at + 1] !== 3 || end === at + 5) return bad('what came first is not TLS');
+    if (bytes[at + 1] !== 3 || end === at + 5) return bad('what came is not TLS');
     if (bytes.length < end) return more(end);
     fragments.push(bytes.subarray(at + 5, end));
     const message = Buffer.concat(fragments);
-    if (message[0] !== CLIENT_HELLO) return bad('the first message is not a ClientHello');
+    if (message[0] !== CLIENT_HELLO) return bad('the message is not a ClientHello');
     const length = message.length < 4 ? undefined : 4 + message.readUIntBE(1, 3);
     if (length !== undefined && length > MAX_HELLO_BYTES) return more(length);
     if (length !== undefined && message.length > length) return bad('more follows the ClientHello');
-    if (message.length === length) return readMessage(message.subarray(4));
+    if (message.length === length) return readMessage(message.subarray(4), end);
     at = end;
   }
 }
@@ -43,22 +44,22 @@ function bad(message: string): Hello {
   return { kind: 'bad', message };
 }
 
-function readMessage(body: Buffer): Hello {
+function readMessage(body: Buffer, recordsEnd: number): Hello {
   try {
     // Version and random, then session ID, cipher suites and compression methods.
     const [, afterSession] = vector(body, 34, 1);
     const [, afterSuites] = vector(body, afterSession, 2);
     const [, afterMethods] = vector(body, afterSuites, 1);
-    if (afterMethods === body.length) return { kind: 'hello', name: undefined };
+    if (afterMethods === body.length) return { kind: 'hello', name: undefined, end: recordsEnd };
     const [extensions, end] = vector(body, afterMethods, 2);
     if (end !== body.length) return bad('the ClientHello is malformed');
-    return readExtensions(extensions);
+    return readExtensions(extensions, recordsEnd);
   } catch {
     return bad('the ClientHello is malformed');
   }
 }
 
-function readExtensions(extensions: Buffer): Hello {
+function readExtensions(extensions: Buffer, recordsEnd: number): Hello {
   let name: string | undefined;
   for (let at = 0; at < extensions.length; ) {
     const type = extensions.readUInt16BE(at);
@@ -68,7 +69,7 @@ function readExtensions(extensions: Buffer): Hello {
     if (type === SERVER_NAME) name = readName(data);
     at = end;
   }
-  return { kind: 'hello', name };
+  return { kind: 'hello', name, end: recordsEnd };
 }
 
 /** Exactly one host name. @throws RangeError for anything else. */

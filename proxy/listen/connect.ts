@@ -103,9 +103,10 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
     inForce.certified.get(authority)?.emit('connection', asked.socket);
   };
   const tunnel = async (asked: Asked, to: Destination): Promise<void> => {
-    const result = await tunnels.open(asked.socket, to, (name) =>
-      judgeServerName(name, to.target, inForce.registryAt),
-    );
+    const result = await tunnels.open(asked.socket, to, {
+      judge: (name) => judgeServerName(name, to.target, inForce.registryAt),
+      onFault: (fault) => tell(asked, 'refused', fault),
+    });
     if (result === 'open') tell(asked, 'tunnelled');
     else if (typeof result === 'object') tell(asked, 'refused', result.closed);
     else refuse(asked, toTunnelRefusal(result, asked.target));

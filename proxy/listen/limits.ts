@@ -39,6 +39,18 @@ export type RoomLimits = {
   readonly waitTimeout: number;
 };
 
+/** What bodies that are read as a whole may take, in bytes and milliseconds (registry/body-room.ts). */
+export type BodyLimits = {
+  /** Bytes of all of them together. */
+  readonly maxBytes: number;
+  /** The part of it that is kept for those who hold a body already: at least twice the longest they may need. */
+  readonly keptBytes: number;
+  /** What is given to a body that does not say how long it is, until it turns out to be longer. */
+  readonly unknownBytes: number;
+  /** How long a body waits for room: less than any of the deadlines it is read within. */
+  readonly waitTimeout: number;
+};
+
 export const LIMITS: Limits = {
   headersTimeout: 15_000,
   requestTimeout: 30_000,
@@ -62,6 +74,16 @@ export const ROOM_LIMITS: RoomLimits = {
   stallTimeout: 20_000,
   waitTimeout: 15_000,
 };
+
+export const BODY_LIMITS: BodyLimits = {
+  maxBytes: 96 * 1024 * 1024,
+  keptBytes: 8 * 1024 * 1024,
+  unknownBytes: 64 * 1024,
+  waitTimeout: 8_000,
+};
+
+/** Bytes of files that stream by and are collected meanwhile, to be kept (registry/passthrough-bodies.ts). */
+export const COLLECTED_BYTES = 32 * 1024 * 1024;
 
 /** Bytes of a ClientHello inside a tunnel, with its records; one with post-quantum key shares takes 2 KiB. */
 export const MAX_HELLO_BYTES = 32 * 1024;

@@ -8,6 +8,7 @@ import { lookup as dnsLookup } from 'node:dns';
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import type { Hello } from './client-hello.ts';
 import { readFirstFlight } from './first-flight.ts';
+import { createLaterHellos, type Judged, type LaterHellos } from './later-hellos.ts';
 import type { Limits } from './limits.ts';
 import { createPlaces } from './places.ts';
 import { publicOnly } from './public-address.ts';
@@ -19,13 +20,19 @@ export type TunnelResult = 'open' | 'full' | 'unreachable' | 'early';
 /** @returns what is wrong with the name a TLS client asks for inside a tunnel, if anything. */
 export type JudgeName = (name: string | undefined) => string | undefined;
 
+export type Names = {
+  readonly judge: JudgeName;
+  /** Told why a tunnel that was open was closed: its client asked for another name later. */
+  readonly onFault: (fault: string) => void;
+};
+
 /** There is nobody to answer any more, and not a byte has reached the target. */
 export type Closed = { readonly closed: string };
 
 export type Tunnels = {
   readonly size: () => number;
   /** Connects, and only then answers 200. What is not `open` still has to be answered. */
-  open(client: Socket, to: Destination, judge: JudgeName): Promise<TunnelResult | Closed>;
+  open(client: Socket, to: Destination, names: Names): Promise<TunnelResult | Closed>;
   /** Ends at once what is not allowed any more, connected yet or not. @returns how many. */
   keep(isAllowed: (to: Destination) => boolean): number;
   /** Ends each tunnel as soon as it is silent for a moment. */
@@ -50,7 +57,7 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
   const publicLookup = publicOnly(lookup);
   return {
     size: () => clients.size,
-    async open(client, to, judge) {
+    async open(client, to, { judge, onFault }) {
       const { host, port } = to.target;
       const place = places.take(client.remoteAddress);
       if (place.admission !== 'admitted') {
@@ -76,13 +83,14 @@ export function createTunnels(limits: TunnelLimits, lookup: LookupFunction = dns
       }
       bind(client, far, limits.tunnelIdleTimeout);
       const { hello, bytes } = await readFirstFlight(client, limits.handshakeTimeout);
-      const fault = hello.kind === 'hello' ? judge(hello.name) : faultOf(hello);
-      if (fault !== undefined) {
+      const later = createLaterHellos(judge);
+      const begun = begin(hello, bytes, judge, later);
+      if ('fault' in begun) {
         client.destroy();
-        return { closed: fault };
+        return { closed: begun.fault };
       }
-      copy(client, far, bytes);
-      copy(far, client);
+      far.write(begun.pass);
+      carry(client, far, later, onFault);
       return 'open';
     },
     keep(isAllowed) {
@@ -119,8 +127,14 @@ function dial(to: Dialled, timeoutMs: number, client: Socket): Promise<Socket | 
   });
 }
 
-function faultOf(hello: Exclude<Hello, { kind: 'hello' }>): string {
-  return hello.kind === 'bad' ? hello.message : 'the ClientHello is not whole';
+/** What came first, as far as it may go on: the ClientHello, and what the client sent behind it without being asked. */
+function begin(hello: Hello, bytes: Buffer, judge: JudgeName, later: LaterHellos): Judged {
+  if (hello.kind !== 'hello')
+    return { fault: hello.kind === 'bad' ? hello.message : 'the ClientHello is not whole' };
+  const fault = judge(hello.name);
+  if (fault !== undefined) return { fault };
+  const behind = later.fromClient(bytes.subarray(hello.end));
+  return 'fault' in behind ? behind : { pass: Buffer.concat([bytes.subarray(0, hello.end), behind.pass]) };
 }
 
 /** Answers 200; the end of either side is the end of the other. */
@@ -135,14 +149,29 @@ function bind(client: Socket, far: Socket, idleMs: number): void {
   client.write('HTTP/1.1 200 Connection established\r\n\r\n');
 }
 
+/** Both directions, until the client asks for another name. */
+function carry(client: Socket, far: Socket, later: LaterHellos, onFault: Names['onFault']): void {
+  copy(far, client, (chunk) => {
+    later.fromServer(chunk);
+    return chunk;
+  });
+  copy(client, far, (chunk) => {
+    const judged = later.fromClient(chunk);
+    if ('pass' in judged) return judged.pass;
+    client.destroy();
+    onFault(judged.fault);
+    return undefined;
+  });
+}
+
 /** The next chunk is read when this one is on its way, so that neither side's buffer fills. */
-function copy(from: Socket, to: Socket, first?: Buffer): void {
-  const pass = (chunk: Buffer): void => {
+function copy(from: Socket, to: Socket, look: (chunk: Buffer) => Buffer | undefined): void {
+  from.on('data', (chunk: Buffer) => {
+    const passed = look(chunk);
+    if (passed === undefined || passed.length === 0) return;
     from.pause();
-    to.write(chunk, () => from.resume());
-  };
-  from.on('data', pass);
+    to.write(passed, () => from.resume());
+  });
   from.once('end', () => to.end());
-  if (first === undefined) from.resume();
-  else pass(first);
+  from.resume();
 }

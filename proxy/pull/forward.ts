@@ -1,5 +1,6 @@
 /** Step 8 for what passes: where a route leads upstream, and what is recorded of it. */
 import { withDeadline } from '../registry/deadline.ts';
+import { toFailure, UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
 import { parseNextQuery } from '../registry/link.ts';
 import { pullScope } from '../registry/manifest.ts';
@@ -79,22 +80,31 @@ function target(exchange: Exchange, route: ForwardedRoute, client: HttpClient, p
 
 /** In place of a registry that has no such route: an index, for those who may read what it is about. */
 async function listReferrers(
-  { deps, request }: Exchange,
+  exchange: Exchange,
   client: HttpClient,
   route: Extract<ForwardedRoute, { kind: 'referrers' }>,
-  { mode }: Passing,
+  passing: Passing,
   refusal: Response,
 ): Promise<Response> {
+  const { deps, request } = exchange;
   const { authorization } = request;
   const isKnown = client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization });
-  return await withDeadline(REFERRERS_DEADLINE_MS, request.signal, async (signal) => {
+  const work = async (signal: AbortSignal): Promise<Response> => {
     const caller = { authorization, signal };
     const refused = isKnown ? undefined : await refuseSubject(client, route, caller, refusal);
     if (refused !== undefined) return refused;
     // Under enforcement the tag they would be in is not signed, and unsigned tags are invisible.
-    const listed = mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, caller);
+    const listed = passing.mode === 'enforce' ? [] : await fetchTaggedReferrers(client, route, caller);
     return toReferrersIndex(listed, route.artifactType);
-  });
+  };
+  try {
+    return await withDeadline(REFERRERS_DEADLINE_MS, request.signal, work);
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    const { reason, what } = toFailure(error, 'the registry did not give an answer');
+    const message = toSentence(toImage(route), reason, what);
+    return refuse(exchange, { reason, message }, { rule: passing.rule, gun: route.gun });
+  }
 }
 
 function toListQuery({ n, last }: TagListRoute): string {

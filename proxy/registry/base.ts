@@ -1,6 +1,6 @@
 /** `/v2/`: where dockerd and containers/image learn which credentials are wanted (registry-clients.md §3). */
 import { withDeadline } from './deadline.ts';
-import { UpstreamError } from './errors.ts';
+import { toFailure, UpstreamError } from './errors.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
 import { isHtml } from './media-type.ts';
 import { toRelayed } from './relay.ts';
@@ -26,14 +26,17 @@ export async function answerBase(client: HttpClient | undefined, caller: Caller)
       return await toAnswer(client, await client.get('/v2/', { authorization, signal }));
     });
   } catch (error) {
-    if (error instanceof UpstreamError) return unreachable(client, `did not give an answer (${error.kind})`);
-    throw error;
+    if (!(error instanceof UpstreamError)) throw error;
+    if (error.kind !== 'no_room') return unreachable(client, `did not give an answer (${error.kind})`);
+    const { reason, what } = toFailure(error, '');
+    return { kind: 'refused', refusal: { reason, message: `${what}; try again` } };
   }
 }
 
 async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise<BaseAnswer> {
   const { status } = response;
-  if (status === 401 || status === 429) return { kind: 'respond', response: await toRelayed(response) };
+  if (status === 401 || status === 429)
+    return { kind: 'respond', response: await toRelayed(client, response) };
   response.body.destroy();
   // Any page answers 200; only a registry's own word opens the door.
   if (isHtml(headerOf(response.headers, 'content-type'))) return unreachable(client, 'sent a page of HTML');

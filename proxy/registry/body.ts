@@ -5,9 +5,15 @@ import { toUpstreamError, UpstreamError } from './errors.ts';
 
 /**
  * @param maxBytes the most that is kept; one byte more ends the transfer.
+ * @param makeRoom is waited for before so many bytes are kept; what it throws ends the transfer.
  * @throws UpstreamError `too_large` above the limit, `timeout`, `unreachable` or `bad_answer` otherwise.
  */
-export async function readBody(body: Readable, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
+export async function readBody(
+  body: Readable,
+  maxBytes: number,
+  signal?: AbortSignal,
+  makeRoom?: (length: number) => Promise<void> | undefined,
+): Promise<Uint8Array> {
   const abort = (): void => {
     body.destroy(new UpstreamError('timeout', 'reading the answer was given up', { cause: signal?.reason }));
   };
@@ -22,6 +28,7 @@ export async function readBody(body: Readable, maxBytes: number, signal?: AbortS
       // Leaving the loop by a throw destroys the stream and with it the connection.
       if (length > maxBytes)
         throw new UpstreamError('too_large', `the answer is longer than ${maxBytes} bytes`);
+      await makeRoom?.(length);
       chunks.push(bytes);
     }
   } catch (error) {

@@ -3,9 +3,9 @@
 /**
  * `unreachable`: no connection, TLS refused, cut off · `timeout`: too slow, or the caller's signal ended it ·
  * `too_large`: longer than the caller allows · `bad_answer`: not what the protocol says · `denied`: our own
- * credentials do not open it.
+ * credentials do not open it · `no_room`: it did nothing wrong, we have no memory for its answer now (body-room.ts).
  */
-export type UpstreamErrorKind = 'unreachable' | 'timeout' | 'too_large' | 'bad_answer' | 'denied';
+export type UpstreamErrorKind = 'unreachable' | 'timeout' | 'too_large' | 'bad_answer' | 'denied' | 'no_room';
 
 export type UpstreamErrorContext = {
   /** Of the socket, the certificate or the HTTP parser, such as ECONNREFUSED. */
@@ -70,7 +70,22 @@ export function isCertificateFault({ code }: UpstreamError): boolean {
   return code !== undefined && CERTIFICATE_FAULTS.has(code);
 }
 
-/** Everything a socket or HTTP parser can throw, as one of our five kinds. */
+export const NO_ROOM = 'this proxy has no room for more answers of registries before others are read';
+
+/** Why a request fails that needed this answer. @param what the upstream did not do. */
+export function toFailure(error: UpstreamError, what: string): UpstreamFailure {
+  if (error.kind === 'no_room') return { reason: 'deadline_exceeded', what: NO_ROOM, retryAfter: undefined };
+  return { reason: 'registry_unreachable', what, retryAfter: error.retryAfter };
+}
+
+export type UpstreamFailure = {
+  readonly reason: 'deadline_exceeded' | 'registry_unreachable';
+  readonly what: string;
+  /** The upstream's own Retry-After. */
+  readonly retryAfter?: string | undefined;
+};
+
+/** Everything a socket or HTTP parser can throw, as one of our kinds. */
 export function toUpstreamError(error: unknown, upstream: string, signal?: AbortSignal): UpstreamError {
   if (error instanceof UpstreamError) return error;
   const failed = (kind: UpstreamErrorKind, why: string, code?: string, what = why): UpstreamError =>

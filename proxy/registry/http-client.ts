@@ -6,6 +6,7 @@
 import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { parseBaseUrl } from './base-url.ts';
+import { BODY_ROOM, type BodyRoom } from './body-room.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { isGone, toUpstreamError, UpstreamError } from './errors.ts';
 import {
@@ -48,13 +49,15 @@ export type HttpClientOptions = {
   readonly tokenTimeoutMs?: number;
   readonly maxTokenBytes?: number;
   readonly maxConnections?: number;
+  /** The process's own when absent. */
+  readonly bodies?: BodyRoom;
   readonly onRequest?: (observation: UpstreamObservation) => void;
   /** Milliseconds since some fixed moment, for token lifetimes. */
   readonly now?: () => number;
 };
 
 export type UpstreamAnswer = { readonly status: number; readonly headers: UpstreamHeaders };
-/** The body must be read (`readBody`) or destroyed. */
+/** The body must be read (`withBody`) or destroyed. */
 export type UpstreamResponse = UpstreamAnswer & { readonly body: Readable };
 
 export type RequestOptions = {
@@ -71,6 +74,8 @@ export type HttpClient = {
   readonly auth: ClientAuth['kind'];
   readonly baseUrl: URL;
   readonly ca: string | Buffer | undefined;
+  /** For answers that are read as a whole. */
+  readonly bodies: BodyRoom;
   /** The address it was last reached at. */
   peer(): string | undefined;
   /** Counts a request that went to this upstream over another connection. */
@@ -117,6 +122,7 @@ class Client implements HttpClient {
   readonly auth: ClientAuth['kind'];
   readonly baseUrl: URL;
   readonly ca: string | Buffer | undefined;
+  readonly bodies: BodyRoom;
   readonly #options: HttpClientOptions;
   readonly #prefix: string;
   readonly #connections: Connections;
@@ -128,6 +134,7 @@ class Client implements HttpClient {
     this.upstream = options.upstream;
     this.auth = options.auth.kind;
     this.ca = options.ca;
+    this.bodies = options.bodies ?? BODY_ROOM;
     this.baseUrl = parseBaseUrl(options.baseUrl);
     this.#prefix = this.baseUrl.pathname.replace(/\/+$/, '');
     this.#connections = createConnections({
@@ -141,7 +148,7 @@ class Client implements HttpClient {
   }
 
   #createAccount(options: HttpClientOptions): OwnAccount {
-    const { upstream, baseUrl } = this;
+    const { upstream, baseUrl, bodies } = this;
     const { auth, kind, tokenServer, now = () => performance.now() } = options;
     const about = {
       upstream,
@@ -153,6 +160,7 @@ class Client implements HttpClient {
     };
     const tokens = createTokenSource({
       ...about,
+      bodies,
       dispatcherFor: this.#connections.tokenDispatcher,
       maxBytes: options.maxTokenBytes ?? DEFAULTS.maxTokenBytes,
       timeoutMs: options.tokenTimeoutMs ?? DEFAULTS.tokenTimeoutMs,
@@ -273,7 +281,8 @@ class Client implements HttpClient {
     this.#observe(this.#options.kind, outcomeOfError(failure), seconds, detail);
   }
 
-  #observe(kind: UpstreamKind, outcome: UpstreamOutcome, seconds: number, detail?: string): void {
+  #observe(kind: UpstreamKind, outcome: UpstreamOutcome | undefined, seconds: number, detail?: string): void {
+    if (outcome === undefined) return;
     const observation = { upstream: this.upstream, kind, outcome, seconds };
     this.#options.onRequest?.(detail === undefined ? observation : { ...observation, detail });
   }

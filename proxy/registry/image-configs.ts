@@ -3,10 +3,10 @@
  * the tag, when an image's configuration cannot be had from the mirror, whatever the form it is told so in: all that
  * helps is to have it (refusal-forms.ts; seen with dockerd 20.10).
  */
-import { readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { hasDigest } from './digest.ts';
-import { UpstreamError } from './errors.ts';
+import { NO_ROOM, toFailure, UpstreamError } from './errors.ts';
+import { withBody } from './held-body.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
 import { hasTooManyValues } from './json-members.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
@@ -57,6 +57,9 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
         store.hold(key, kept, holder);
         return undefined;
       }
+      // The manifest waits here, and is still there when nothing else keeps it.
+      const end = client.bodies.carry(client.upstream, bytes);
+      if (end === undefined) return failed('deadline_exceeded', NO_ROOM);
       try {
         const result = await withDeadline(DEADLINE_MS, caller.signal, (signal) =>
           fetchConfig(client, repository, config, { authorization: caller.authorization, signal }),
@@ -68,7 +71,9 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
       } catch (error) {
         if (!(error instanceof UpstreamError)) throw error;
         const what = `its configuration cannot be had from the registry (${error.kind})`;
-        return { ...failed('registry_unreachable', what), retryAfter: error.retryAfter };
+        return { kind: 'failed', ...toFailure(error, what) };
+      } finally {
+        end();
       }
     },
     recall: (client, repository, digest) =>
@@ -89,13 +94,15 @@ async function fetchConfig(
   const response = await client.get(`/v2/${repository}/blobs/${digest}`, options);
   const { status, headers, body } = response;
   if (status === 200 && size <= MAX_CONFIG_BYTES) {
-    const bytes = await readBody(body, size + 1, caller.signal);
-    return hasDigest(bytes, digest)
-      ? bytes
-      : failed('digest_mismatch', 'the registry sent other bytes than its configuration');
+    const limits = { maxBytes: size + 1, signal: caller.signal, need: 'more' } as const;
+    return await withBody(client, response, limits, (bytes) =>
+      hasDigest(bytes, digest)
+        ? bytes
+        : failed('digest_mismatch', 'the registry sent other bytes than its configuration'),
+    );
   }
   const isTheCallers = client.auth === 'passthrough' && (status === 401 || status === 403);
-  if (isTheCallers || status === 429) return { kind: 'relayed', response: await toRelayed(response) };
+  if (isTheCallers || status === 429) return { kind: 'relayed', response: await toRelayed(client, response) };
   body.destroy();
   // Where the registry sends clients elsewhere for blobs, the daemon goes there itself.
   const { baseUrl } = client;

@@ -4,7 +4,7 @@
  * above, and everything else, which is no answer.
  */
 import type { DenyReason } from '../reason.ts';
-import { discard, readBody } from './body.ts';
+import { discard } from './body.ts';
 import {
   type Confirmed,
   confirmAnnounced,
@@ -14,7 +14,8 @@ import {
   type Unconfirmed,
   type WholeAnswer,
 } from './confirmed.ts';
-import { UpstreamError } from './errors.ts';
+import { toFailure, UpstreamError } from './errors.ts';
+import { withBody } from './held-body.ts';
 import { type HttpClient, headerOf, type UpstreamAnswer, type UpstreamResponse } from './http-client.ts';
 import { MANIFEST_ACCEPT, toImageType } from './media-type.ts';
 import { type Digest, isDigest } from './reference.ts';
@@ -34,7 +35,7 @@ export type Caller = {
 
 export type FetchFailure = Extract<
   DenyReason,
-  'registry_unreachable' | 'digest_mismatch' | 'signed_digest_missing'
+  'registry_unreachable' | 'digest_mismatch' | 'signed_digest_missing' | 'deadline_exceeded'
 >;
 
 export type ManifestResult =
@@ -79,7 +80,7 @@ export async function fetchSignedManifest(
     const response = await get(client, repository, digest, { accept: MANIFEST_ACCEPT }, caller);
     if (response.status !== 200) return await toSignedRefusal(client, response);
     // One byte more than was signed is enough to know that it is something else.
-    return toResult(confirmSigned(await readWhole(response, length + 1, caller.signal), target));
+    return await readWhole(client, response, length + 1, caller, (answer) => confirmSigned(answer, target));
   });
 }
 
@@ -109,7 +110,9 @@ export async function fetchManifest(
       return { kind: 'unmodified' };
     }
     if (response.status !== 200) return await toRefusal(client, response);
-    return toResult(confirmDigest(await readWhole(response, MAX_MANIFEST_BYTES, caller.signal), digest));
+    return await readWhole(client, response, MAX_MANIFEST_BYTES, caller, (answer) =>
+      confirmDigest(answer, digest),
+    );
   });
 }
 
@@ -139,7 +142,9 @@ export async function fetchTag(
     }
     const response = await get(client, repository, tag, headers, caller);
     if (response.status !== 200) return await toRefusal(client, response);
-    return toResult(confirmAnnounced(await readWhole(response, MAX_MANIFEST_BYTES, caller.signal), isDigest));
+    return await readWhole(client, response, MAX_MANIFEST_BYTES, caller, (answer) =>
+      confirmAnnounced(answer, isDigest),
+    );
   });
 }
 
@@ -167,17 +172,24 @@ function get(
   );
 }
 
-async function readWhole(
-  { headers, body }: UpstreamResponse,
+function readWhole(
+  client: HttpClient,
+  response: UpstreamResponse,
   maxBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<WholeAnswer> {
-  const bytes = await readBody(body, Math.min(MAX_MANIFEST_BYTES, maxBytes), signal);
-  return {
-    bytes,
-    contentType: headerOf(headers, 'content-type'),
-    announced: headerOf(headers, 'docker-content-digest'),
-  };
+  { signal }: Caller,
+  confirm: (answer: WholeAnswer) => Confirmed | Unconfirmed,
+): Promise<ManifestResult> {
+  const { headers } = response;
+  const limits = { maxBytes: Math.min(MAX_MANIFEST_BYTES, maxBytes), signal };
+  return withBody(client, response, limits, (bytes) =>
+    toResult(
+      confirm({
+        bytes,
+        contentType: headerOf(headers, 'content-type'),
+        announced: headerOf(headers, 'docker-content-digest'),
+      }),
+    ),
+  );
 }
 
 function toAnnounced({ headers }: UpstreamAnswer): Announced | undefined {
@@ -213,7 +225,7 @@ async function toRefusal(client: HttpClient, response: UpstreamResponse): Promis
   // What our account may not is nobody else's business.
   const isOurs = client.auth !== 'passthrough' && (status === 401 || status === 403);
   if (isOurs || status < 400 || status >= 500) return unreachable(response);
-  return { kind: 'relayed', response: await toRelayed(response) };
+  return { kind: 'relayed', response: await toRelayed(client, response) };
 }
 
 /** A redirect is an answer like any other that is not the manifest (registry-clients.md §6.2). */
@@ -234,8 +246,7 @@ async function guarded<Extra = never>(
     if (!(error instanceof UpstreamError)) throw error;
     // Longer than it may be: an answer came, and it was not the one asked for.
     if (error.kind === 'too_large') return failed('digest_mismatch', tooLong);
-    const what = `the registry did not give an answer (${error.kind})`;
-    return { ...failed('registry_unreachable', what), retryAfter: error.retryAfter };
+    return { kind: 'failed', ...toFailure(error, `the registry did not give an answer (${error.kind})`) };
   }
 }
 

@@ -34,7 +34,8 @@ export function outcomeOfStatus(status: number): UpstreamOutcome {
   return status === 429 ? 'rate_limited' : 'invalid';
 }
 
-export function outcomeOfError(error: UpstreamError): UpstreamOutcome {
+/** @returns undefined where it says nothing about the upstream. */
+export function outcomeOfError(error: UpstreamError): UpstreamOutcome | undefined {
   switch (error.kind) {
     case 'unreachable':
       return 'network';
@@ -44,5 +45,7 @@ export function outcomeOfError(error: UpstreamError): UpstreamOutcome {
     case 'too_large':
     case 'denied':
       return error.kind;
+    case 'no_room':
+      return undefined;
   }
 }

@@ -1,29 +1,49 @@
 /** Bodies that do not only stream by: answers kept, refusals restated. */
 import type { IncomingMessage } from 'node:http';
+import { COLLECTED_BYTES } from '../listen/limits.ts';
+import { BodyRoom } from './body-room.ts';
+import { type BodyOwner, lengthOf } from './held-body.ts';
 import type { Forward } from './passthrough.ts';
 import { toRelayed } from './relay.ts';
 import type { Response } from './types.ts';
+import type { UpstreamHeaders } from './upstream-headers.ts';
 
-/** Collects what streams by, while it is short enough; a transfer that is cut is forgotten. */
-export function keep(answer: IncomingMessage, { maxBytes, onWhole }: NonNullable<Forward['keep']>): void {
+/** Of their own: what streams by goes at its client's pace, and must not keep room from what does not. */
+const COLLECTED = new BodyRoom({ maxBytes: COLLECTED_BYTES, keptBytes: 0 });
+
+/** Collects what streams by, while it is short enough and there is room for it; a transfer that is cut is forgotten. */
+export function keep(
+  answer: IncomingMessage,
+  upstream: string,
+  { maxBytes, onWhole }: NonNullable<Forward['keep']>,
+): void {
+  if ((lengthOf(headersOf(answer)) ?? 0) > maxBytes) return;
+  const lease = COLLECTED.open(upstream, 'first');
   const chunks: Buffer[] = [];
   let length = 0;
+  const giveUp = (): void => {
+    answer.off('data', collect);
+    chunks.splice(0);
+    lease.end();
+  };
   const collect = (chunk: Buffer): void => {
     length += chunk.length;
-    if (length <= maxBytes) chunks.push(chunk);
-    else chunks.splice(0);
+    if (length <= maxBytes && lease.tryGrow(length)) chunks.push(chunk);
+    else giveUp();
   };
   answer.on('data', collect);
   answer.once('end', () => {
-    if (answer.complete && length <= maxBytes)
+    if (answer.complete && chunks.length > 0)
       onWhole({ bytes: Buffer.concat(chunks, length), contentType: answer.headers['content-type'] });
   });
+  answer.once('close', giveUp);
 }
 
 /** An upstream's refusal as a whole. */
-export function toRefusal(answer: IncomingMessage): Promise<Response> {
-  const headers = new Map(
-    Object.entries(answer.headersDistinct).map(([name, values]) => [name, values ?? []]),
-  );
-  return toRelayed({ status: answer.statusCode ?? 502, headers, body: answer });
+export function toRefusal(answer: IncomingMessage, owner: BodyOwner): Promise<Response> {
+  return toRelayed(owner, { status: answer.statusCode ?? 502, headers: headersOf(answer), body: answer });
+}
+
+function headersOf(answer: IncomingMessage): UpstreamHeaders {
+  return new Map(Object.entries(answer.headersDistinct).map(([name, values]) => [name, values ?? []]));
 }

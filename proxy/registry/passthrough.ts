@@ -7,7 +7,7 @@
 import type { ClientRequest, Agent as HttpAgent, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import httpProxy from 'http-proxy';
-import { UpstreamError } from './errors.ts';
+import { toFailure, UpstreamError } from './errors.ts';
 import { admit, NO_ROOM, sendHeld } from './held-answers.ts';
 import type { HttpClient } from './http-client.ts';
 import { outcomeOfStatus } from './outcome.ts';
@@ -92,7 +92,7 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
       const answer = await obtain(ask, req, res, forward);
       if (answer instanceof Failure)
         return sendResponse(res, forward.onFailed(answer.reason, answer.what, answer.retryAfter));
-      if (answer !== undefined) await relay(answer, res, forward);
+      if (answer !== undefined) await relay(answer, res, forward, room);
     },
     respond(res, response, busy) {
       sendHeld(room, res, response, busy);
@@ -149,13 +149,10 @@ async function obtain(
     return await ask(req, res, forward, await client.authorize(path, options));
   } catch (error) {
     if (gone.signal.aborted) return undefined;
-    if (error instanceof UpstreamError)
-      return new Failure(
-        'registry_unreachable',
-        `the upstream did not let us in (${error.kind})`,
-        false,
-        error.retryAfter,
-      );
+    if (error instanceof UpstreamError) {
+      const why = toFailure(error, `the upstream did not let us in (${error.kind})`);
+      return new Failure(why.reason, why.what, false, why.retryAfter);
+    }
     return new Failure('registry_unreachable', 'the upstream could not be asked');
   } finally {
     res.off('close', abort);
@@ -267,7 +264,12 @@ function isReset(error: Error | undefined): boolean {
   return error !== undefined && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
-async function relay(answer: IncomingMessage, res: ServerResponse, forward: Admitted): Promise<void> {
+async function relay(
+  answer: IncomingMessage,
+  res: ServerResponse,
+  forward: Admitted,
+  room: Room,
+): Promise<void> {
   const verdict: Verdict = verdictOn(answer, forward, res.req);
   if (verdict.kind === 'failed') {
     answer.destroy();
@@ -276,13 +278,19 @@ async function relay(answer: IncomingMessage, res: ServerResponse, forward: Admi
   const status = answer.statusCode ?? 502;
   if (status >= 400 && forward.onRefused !== undefined) {
     forward.onServed(status);
-    return sendResponse(res, await forward.onRefused(await toRefusal(answer)));
+    const refusal = await toRefusal(answer, forward.client);
+    // It stays while something is asked in its place, and is nobody else's meanwhile.
+    forward.lease.waits(refusal.body?.length ?? 0);
+    const response = await forward.onRefused(refusal);
+    forward.lease.waits(0);
+    return sendHeld(room, res, response, () => forward.onFailed('deadline_exceeded', NO_ROOM));
   }
   forward.onServed(status);
   writeHeaders(answer, res, forward);
   res.statusCode = status;
   // At once, before the first byte of the body (§8.10).
   res.flushHeaders();
-  if (status === 200 && forward.keep !== undefined && res.req.method === 'GET') keep(answer, forward.keep);
+  if (status === 200 && forward.keep !== undefined && res.req.method === 'GET')
+    keep(answer, forward.client.upstream, forward.keep);
   await transfer(answer, res, forward.lease);
 }

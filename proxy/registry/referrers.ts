@@ -3,8 +3,8 @@
  * asks for, an index, filled from the tag in which clients of such registries keep it.
  */
 import { Readable } from 'node:stream';
-import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
+import { withBody } from './held-body.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
 import { parsePage, toPage } from './link.ts';
 import { type Caller, fetchManifest, MAX_MANIFEST_BYTES, manifestPath, pullScope } from './manifest.ts';
@@ -66,7 +66,8 @@ export function toReferrersIndex(
  * (registry-clients.md §4.3).
  *
  * @param refusal the registry's answer to the missing route, which stands when the question fails.
- * @returns what the caller gets in place of an index; undefined: the index. Throws nothing an upstream can cause.
+ * @returns what the caller gets in place of an index; undefined: the index.
+ * @throws UpstreamError `no_room`, and nothing that an upstream can cause.
  */
 export async function refuseSubject(
   client: HttpClient,
@@ -81,7 +82,7 @@ export async function refuseSubject(
       ...caller,
     });
     const isItsWord = status === 401 || status === 403 || status === 429;
-    if (isItsWord) return await toRelayed({ status, headers, body: Readable.from([]) });
+    if (isItsWord) return await toRelayed(client, { status, headers, body: Readable.from([]) });
     if (isHtml(headerOf(headers, 'content-type'))) return refusal;
     // A subject that is not there has no referrers, which an index says too.
     if (status === 404) return undefined;
@@ -92,14 +93,20 @@ export async function refuseSubject(
     const question = { digest, accept: `${MANIFEST_ACCEPT}, */*`, isKnown: false };
     const fetched = await fetchManifest(client, repository, question, caller);
     if (fetched.kind === 'manifest') return undefined;
+    if (fetched.kind === 'failed' && fetched.reason === 'deadline_exceeded')
+      throw new UpstreamError('no_room', fetched.what);
     return fetched.kind === 'relayed' ? fetched.response : refusal;
   } catch (error) {
-    if (error instanceof UpstreamError) return refusal;
+    if (error instanceof UpstreamError && error.kind !== 'no_room') return refusal;
     throw error;
   }
 }
 
-/** What the tag `sha256-<hex>` lists. Nothing when it is not there or not an index; throws nothing an upstream can cause. */
+/**
+ * What the tag `sha256-<hex>` lists. Nothing when it is not there or not an index.
+ *
+ * @throws UpstreamError `no_room`, and nothing that an upstream can cause.
+ */
 export async function fetchTaggedReferrers(
   client: HttpClient,
   { repository, digest }: Pick<ReferrersRoute, 'repository' | 'digest'>,
@@ -109,17 +116,24 @@ export async function fetchTaggedReferrers(
   try {
     const path = manifestPath(repository, `${algorithm}-${hash.slice(0, MAX_TAG_HASH)}`);
     const options = { headers: { accept: OCI_INDEX }, scope: pullScope(repository), ...caller };
-    const { status, headers, body } = await client.get(path, options);
-    const bytes = await readBody(body, MAX_MANIFEST_BYTES, caller.signal);
-    const isIndex = status === 200 && toMediaType(bytes, headerOf(headers, 'content-type')) === OCI_INDEX;
-    // `toMediaType` has seen that it is an object with such a list.
-    return isIndex
-      ? (JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: unknown[] }).manifests
-      : [];
+    const response = await client.get(path, options);
+    const limits = { maxBytes: MAX_MANIFEST_BYTES, signal: caller.signal };
+    if (response.status !== 200) {
+      response.body.destroy();
+      return [];
+    }
+    return await withBody(client, response, limits, (bytes) =>
+      toMediaType(bytes, headerOf(response.headers, 'content-type')) === OCI_INDEX ? manifestsOf(bytes) : [],
+    );
   } catch (error) {
-    if (error instanceof UpstreamError) return [];
+    if (error instanceof UpstreamError && error.kind !== 'no_room') return [];
     throw error;
   }
+}
+
+/** `toMediaType` has seen that it is an object with such a list. */
+function manifestsOf(bytes: Uint8Array): readonly unknown[] {
+  return (JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: unknown[] }).manifests;
 }
 
 function typeOf(descriptor: unknown): unknown {

@@ -1,12 +1,14 @@
 /** An upstream's own refusal, handed on to the caller whose credentials it judged. */
-import { readBody } from './body.ts';
 import { UpstreamError } from './errors.ts';
+import { type BodyOwner, readSmallBody } from './held-body.ts';
 import { headerOf, type UpstreamResponse } from './http-client.ts';
 import { retryAfterOf } from './retry-after.ts';
 import type { Response } from './types.ts';
 
-/** Longest error body handed on, in bytes; a longer one is left out. */
+/** Longest error body handed on, in bytes; a longer one is left out, and so is one there is no room for. */
 const MAX_RELAYED_BYTES = 64 * 1024;
+/** For reading it, in milliseconds. */
+const READ_MS = 5_000;
 const NONE = new Uint8Array();
 
 /**
@@ -21,7 +23,7 @@ const RELAYED_HEADERS = [
 ] as const;
 
 /** @throws RangeError for what is no refusal: nothing but errors is ever relayed. */
-export async function toRelayed(response: UpstreamResponse): Promise<Response> {
+export async function toRelayed(owner: BodyOwner, response: UpstreamResponse): Promise<Response> {
   if (response.status < 400) throw new RangeError(`an answer ${response.status} is no refusal to relay`);
   const headers = new Map<string, string | readonly string[]>([
     ['Docker-Distribution-Api-Version', 'registry/2.0'],
@@ -32,20 +34,21 @@ export async function toRelayed(response: UpstreamResponse): Promise<Response> {
   }
   const retryAfter = retryAfterOf(response.headers);
   if (retryAfter !== undefined) headers.set('Retry-After', retryAfter);
-  const body = await readSmall(response);
+  const body = await readSmall(owner, response);
   if (body.length === 0) headers.delete('Content-Type');
   headers.set('Content-Length', String(body.length));
   headers.set('Cache-Control', 'no-store');
   return { status: response.status, reasonPhrase: undefined, headers, body };
 }
 
-async function readSmall(response: UpstreamResponse): Promise<Uint8Array> {
+async function readSmall(owner: BodyOwner, response: UpstreamResponse): Promise<Uint8Array> {
   if (headerOf(response.headers, 'content-encoding') !== undefined) {
     response.body.destroy();
     return NONE;
   }
   try {
-    return await readBody(response.body, MAX_RELAYED_BYTES, AbortSignal.timeout(5000));
+    const limits = { maxBytes: MAX_RELAYED_BYTES, signal: AbortSignal.timeout(READ_MS) };
+    return await readSmallBody(owner, response, limits);
   } catch (error) {
     if (error instanceof UpstreamError) return NONE;
     throw error;

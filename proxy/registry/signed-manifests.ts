@@ -80,9 +80,7 @@ export interface SignedManifests {
   ): Promise<SignedResult | Announced>;
 }
 
-export type SignedResult =
-  | ManifestResult
-  | { readonly kind: 'failed'; readonly reason: 'deadline_exceeded'; readonly what: string };
+export type SignedResult = ManifestResult;
 
 /** Below the 30 s after which containerd gives up without headers (§0.10), beside the trust resolution before it. */
 const DEADLINE_MS = 15_000;

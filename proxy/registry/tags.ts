@@ -3,8 +3,8 @@
  * Paging towards the client is our own, because some registries ignore `n` and `last`, and some do not sort: a walk
  * ends early only where the registry's order was seen (docs/decisions/tag-lists-are-walked-lazily.md).
  */
-import { readBody } from './body.ts';
-import { UpstreamError } from './errors.ts';
+import { toFailure, UpstreamError, type UpstreamFailure } from './errors.ts';
+import { withBody } from './held-body.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
 import { hasTooManyValues } from './json-members.ts';
 import { parseNextQuery } from './link.ts';
@@ -12,7 +12,7 @@ import { type Caller, pullScope } from './manifest.ts';
 import { isTag } from './reference.ts';
 import { toRelayed } from './relay.ts';
 import { retryAfterOf } from './retry-after.ts';
-import { type Collected, createCollection } from './tag-collection.ts';
+import { type Collected, type Collection, createCollection } from './tag-collection.ts';
 import type { Response, Route } from './types.ts';
 
 export type TagListRoute = Extract<Route, { kind: 'tags' }>;
@@ -23,16 +23,10 @@ export type TagsWanted = Pick<TagListRoute, 'repository' | 'n' | 'last'>;
 export type TagsResult =
   | ({ readonly kind: 'tags' } & Collected)
   | { readonly kind: 'relayed'; readonly response: Response }
-  | {
-      readonly kind: 'failed';
-      readonly reason: 'registry_unreachable';
-      readonly what: string;
-      /** The registry's own Retry-After. */
-      readonly retryAfter?: string | undefined;
-    };
+  | ({ readonly kind: 'failed' } & UpstreamFailure);
 
 type Page =
-  | { readonly kind: 'page'; readonly names: readonly string[]; readonly next: string | undefined }
+  | { readonly kind: 'page'; readonly next: string | undefined }
   | Exclude<TagsResult, { kind: 'tags' }>;
 
 /** Bounds of one list: all pages together in bytes, pages, names, and names asked for at a time. */
@@ -58,51 +52,53 @@ export async function fetchTags(
   const read = createReader(client, wanted.repository, caller);
   const isShownTag = (tag: string): boolean => isTag(tag) && isShown(tag);
   const found = createCollection(wanted, isShownTag);
-  let page: Page = await read(`n=${PAGE_SIZE}`);
+  let page: Page = await read(`n=${PAGE_SIZE}`, found);
   if (page.kind !== 'page') return page;
-  await found.add(page.names);
   if (n !== undefined && last !== undefined && page.next !== undefined && found.isBefore(last)) {
     const jumped = createCollection(wanted, isShownTag, last);
-    let ahead = await read(`n=${PAGE_SIZE}&last=${encodeURIComponent(last)}`);
-    for (; ahead.kind === 'page'; ahead = await read(ahead.next)) {
-      await jumped.add(ahead.names);
+    let ahead = await read(`n=${PAGE_SIZE}&last=${encodeURIComponent(last)}`, jumped);
+    for (; ahead.kind === 'page'; ahead = await read(ahead.next, jumped)) {
       if (!jumped.isInOrder()) break;
       if (ahead.next === undefined || jumped.isEnough()) return { kind: 'tags', ...jumped.take() };
     }
     // The registry does not know `last`, or not as we do: every page it is.
   }
   while (page.next !== undefined && !found.isEnough()) {
-    page = await read(page.next);
+    page = await read(page.next, found);
     if (page.kind !== 'page') return page;
-    await found.add(page.names);
   }
   return { kind: 'tags', ...found.take() };
 }
 
-/** Asks for pages, within the bounds of one list. */
+/** Asks for pages, within the bounds of one list, and adds their names; they are held until they were looked at. */
 function createReader(client: HttpClient, repository: string, caller: Caller) {
   const seen = new Set<string>();
   let bytesLeft = MAX_LIST_BYTES;
   let tagsLeft = MAX_TAGS;
+  // Of its own: names are looked at in turns, and what waits for its turn must not keep manifests waiting.
+  const owner = { upstream: `tags of ${client.upstream}`, bodies: client.bodies };
   const path = listPath(repository);
   const options = { headers: { accept: 'application/json' }, scope: pullScope(repository), ...caller };
 
-  return async (query: string): Promise<Page> => {
+  return async (query: string, into: Collection): Promise<Page> => {
     if (seen.has(query) || seen.size >= MAX_PAGES || tagsLeft < 0) return failed('sent a list without end');
     seen.add(query);
     try {
       const page = await client.get(`${path}?${query}`, options);
       if (page.status !== 200) return await toRefusal(client, page);
-      const bytes = await readBody(page.body, bytesLeft, caller.signal);
-      bytesLeft -= bytes.length;
-      const names = parseNames(bytes);
-      if (names === undefined) return failed('sent something that is not a tag list');
-      tagsLeft -= names.length;
-      const next = parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, path);
-      return { kind: 'page', names, next };
+      const limits = { maxBytes: bytesLeft, signal: caller.signal };
+      return await withBody(owner, page, limits, async (bytes) => {
+        bytesLeft -= bytes.length;
+        const names = parseNames(bytes);
+        if (names === undefined) return failed('sent something that is not a tag list');
+        tagsLeft -= names.length;
+        await into.add(names);
+        return { kind: 'page', next: parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, path) };
+      });
     } catch (error) {
       if (error instanceof UpstreamError) {
-        return failed(`did not give an answer (${error.kind})`, error.retryAfter);
+        const what = `the registry did not give an answer (${error.kind})`;
+        return { kind: 'failed', ...toFailure(error, what) };
       }
       throw error;
     }
@@ -143,7 +139,7 @@ async function toRefusal(
   const { status } = page;
   const isAnswer =
     status === 404 || status === 429 || (client.auth === 'passthrough' && [401, 403].includes(status));
-  if (isAnswer) return { kind: 'relayed', response: await toRelayed(page) };
+  if (isAnswer) return { kind: 'relayed', response: await toRelayed(client, page) };
   page.body.destroy();
   return failed(`answered ${status}`, retryAfterOf(page.headers));
 }

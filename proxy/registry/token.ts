@@ -3,9 +3,10 @@
  * realm.ts allows it. A token goes to the upstream that named the realm, and to no other one.
  */
 import type { Dispatcher } from 'undici';
-import { readBody } from './body.ts';
+import type { BodyRoom } from './body-room.ts';
 import type { Challenge } from './challenge.ts';
 import { toUpstreamError, UpstreamError } from './errors.ts';
+import { readSmallBody } from './held-body.ts';
 import { judgeRealm, nextStep, type Realm } from './realm.ts';
 import { retryAfterOf } from './retry-after.ts';
 import { toHeaders } from './upstream-headers.ts';
@@ -22,6 +23,7 @@ export type TokenOptions = {
   /** Connections to a realm: one the operator named, or one that may be at a public address only. */
   readonly dispatcherFor: (realm: Realm) => Dispatcher;
   readonly maxBytes: number;
+  readonly bodies: BodyRoom;
   readonly timeoutMs: number;
   readonly now: () => number;
   /** Told how each token request went. */
@@ -132,14 +134,18 @@ async function askRealm(options: TokenOptions, realm: Realm, asked: Asked): Prom
     },
     signal,
   });
+  // One that is given up must not end the process.
+  body.on('error', () => undefined);
   if (statusCode !== 200) {
     await body.dump({ limit: maxBytes });
     throw refused(upstream, statusCode, retryAfterOf(toHeaders(headers)));
   }
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
+    body.destroy();
     throw new UpstreamError('bad_answer', `${upstream}: the token server sent a compressed answer`);
   }
-  return parseToken(upstream, await readBody(body, maxBytes, signal));
+  const answer = { headers: toHeaders(headers), body };
+  return parseToken(upstream, await readSmallBody(options, answer, { maxBytes, signal }));
 }
 
 /** A realm nobody named may be at a public address only, and the operator may mean a private one. */

@@ -103,5 +103,5 @@ test('every beginning of a ClientHello asks for more, and never for what is ther
     const read = readHello(hello.subarray(0, size));
     expect(read.kind === 'more' && read.bytes > size).toBe(true);
   }
-  expect(readHello(hello)).toEqual({ kind: 'hello', name: 'localhost' });
+  expect(readHello(hello)).toEqual({ kind: 'hello', name: 'localhost', end: hello.length });
 });

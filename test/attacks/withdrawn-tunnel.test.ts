@@ -7,7 +7,15 @@ import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import { type DemoWorld, startDemoWorld } from '../../proxy/demo/world.ts';
 import { startRuntime } from '../../proxy/runtime.ts';
 import { createFolder, removeFolders, write } from '../config/scratch.ts';
-import { clientHello, eventually, type Peer, sendConnect, startEcho, startTls } from '../listen/kit.ts';
+import {
+  clientHello,
+  eventually,
+  type Peer,
+  sendConnect,
+  startEcho,
+  startTls,
+  tlsRecords,
+} from '../listen/kit.ts';
 
 const running: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -85,8 +93,8 @@ async function start(first: (peer: Peer) => File) {
 
 async function isHeard(socket: Socket, peer: Peer): Promise<boolean> {
   const before = peer.received().length;
-  socket.write('still here');
-  await eventually(() => peer.received().length === before + 10 || socket.destroyed);
+  socket.write(tlsRecords(Buffer.from('still here')));
+  await eventually(() => peer.received().length === before + 15 || socket.destroyed);
   return !socket.destroyed;
 }
 

@@ -185,3 +185,13 @@ export async function clientHello(name?: string): Promise<Buffer> {
   tls.destroy();
   return hello;
 }
+
+/** What TLS makes of so many bytes, as it looks from outside. */
+export function tlsRecords(payload: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < payload.length; at += 16_384) {
+    const part = payload.subarray(at, at + 16_384);
+    parts.push(Buffer.from([23, 3, 3, part.length >> 8, part.length & 255]), part);
+  }
+  return Buffer.concat(parts);
+}

@@ -9,11 +9,13 @@ import { createTrustFileCache } from '../../proxy/cache/trust-files.ts';
 import type { Canary, Rule, TrustOutcome } from '../../proxy/policy/types.ts';
 import type { PullConfig, PullDeps, TrustFile } from '../../proxy/pull/types.ts';
 import { createPull } from '../../proxy/pull.ts';
+import type { BodyRoom } from '../../proxy/registry/body-room.ts';
 import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
 import { createImageConfigs, type HeldConfig } from '../../proxy/registry/image-configs.ts';
 import { createForwarder } from '../../proxy/registry/passthrough.ts';
 import type { Digest } from '../../proxy/registry/reference.ts';
 import { createRegistryTable } from '../../proxy/registry/registry-table.ts';
+import type { Room } from '../../proxy/registry/room.ts';
 import { createSignedManifests } from '../../proxy/registry/signed-manifests.ts';
 import type { SignedManifest } from '../../proxy/registry/types.ts';
 import { createServer, type ServerOptions } from '../../proxy/server.ts';
@@ -94,6 +96,10 @@ export type ProxyOptions = {
   readonly monotonic?: () => number;
   /** Remembers nothing from one request to the next. */
   readonly freshCaches?: boolean;
+  /** For what waits for clients. */
+  readonly room?: Room;
+  /** For answers that are read as a whole; the process's own when absent. */
+  readonly bodies?: BodyRoom;
   /** How the pull port listens. */
   readonly server?: Omit<ServerOptions, 'newRequestId'>;
   readonly address?: string;
@@ -136,6 +142,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
       baseUrl: options.upstreamUrl ?? upstream.url,
       auth,
       ...(options.tokenServer === undefined ? {} : { tokenServer: options.tokenServer }),
+      ...(options.bodies === undefined ? {} : { bodies: options.bodies }),
     }),
   );
   const config: PullConfig = {
@@ -170,7 +177,10 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
     now: () => new Date('2026-11-21T00:00:00Z'),
     onInternalError: (error) => errors.push(error),
   });
-  const forwarder = createForwarder({ idleTimeoutMs: options.idleTimeoutMs ?? 5000 });
+  const forwarder = createForwarder({
+    idleTimeoutMs: options.idleTimeoutMs ?? 5000,
+    ...(options.room === undefined ? {} : { room: options.room }),
+  });
   let counter = 0;
   const newRequestId = (): string => `req-${counter++}`;
   const app = createApp({

@@ -1,0 +1,111 @@
+/**
+ * What a tunnel's client sends after its first ClientHello, until the server has taken one. A server that asks again
+ * (HelloRetryRequest) takes another name in the second, though it must be the same (RFC 8446 §4.1.2), so that one is
+ * held until it is judged. The client may send it before it was asked, so every handshake record counts until then.
+ */
+import { readHello } from './client-hello.ts';
+import { MAX_HELLO_BYTES } from './limits.ts';
+import { readServerAnswer } from './server-hello.ts';
+
+/** What may go on, which may be nothing yet; or what is wrong, and then nothing may. */
+export type Judged = { readonly pass: Buffer } | { readonly fault: string };
+
+export type LaterHellos = {
+  fromClient(chunk: Buffer): Judged;
+  /** Only looks: what a server sends is passed on as it is. */
+  fromServer(chunk: Buffer): void;
+};
+
+const [CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, APPLICATION_DATA] = [20, 21, 22, 23];
+/** Beside the second ClientHello: its change_cipher_spec, early data the server skips, warnings. */
+const PASSING: readonly (number | undefined)[] = [CHANGE_CIPHER_SPEC, ALERT, APPLICATION_DATA];
+const HEADER_BYTES = 5;
+
+/** @param judge what is wrong with a name, if anything. */
+export function createLaterHellos(judge: (name: string | undefined) => string | undefined): LaterHellos {
+  const answer = gather(1);
+  const held = gather(HEADER_BYTES);
+  let isTaken = false;
+  let isAnswered = false;
+  let hasSecond = false;
+  /** Bytes of a record that passes. */
+  let passing = 0;
+
+  /** The next piece of whole records. @returns how long it is; undefined: it is to be held. */
+  const next = (bytes: Buffer): number | string | undefined => {
+    if (passing > 0) {
+      const length = Math.min(passing, bytes.length);
+      passing -= length;
+      return length;
+    }
+    if (bytes.length < HEADER_BYTES) return held.wait(HEADER_BYTES);
+    if (bytes[1] !== 3) return 'what follows the first ClientHello is not TLS';
+    if (PASSING.includes(bytes[0])) {
+      passing = bytes.readUInt16BE(3);
+      return HEADER_BYTES;
+    }
+    if (bytes[0] !== HANDSHAKE) return 'what follows the first ClientHello is not TLS';
+    if (hasSecond) return 'a third ClientHello came';
+    const hello = readHello(bytes);
+    if (hello.kind === 'more') return held.wait(Math.min(hello.bytes, MAX_HELLO_BYTES));
+    const fault = hello.kind === 'bad' ? hello.message : judge(hello.name);
+    if (hello.kind === 'bad' || fault !== undefined) return `second ClientHello: ${fault}`;
+    hasSecond = true;
+    return hello.end;
+  };
+
+  return {
+    fromClient(chunk) {
+      const bytes = held.add(chunk, isTaken);
+      if (bytes === undefined || isTaken) return { pass: bytes ?? NOTHING };
+      let at = 0;
+      while (at < bytes.length) {
+        const length = next(bytes.subarray(at));
+        if (typeof length === 'string') return { fault: length };
+        if (length === undefined) break;
+        at += length;
+      }
+      // In the middle of a record that passes, nothing is held.
+      if (at === bytes.length) held.wait(passing > 0 ? 1 : HEADER_BYTES);
+      held.keep(bytes.subarray(at));
+      return { pass: bytes.subarray(0, at) };
+    },
+    fromServer(chunk) {
+      if (isAnswered) return;
+      const bytes = answer.add(chunk);
+      if (bytes === undefined) return;
+      const read = readServerAnswer(bytes);
+      isAnswered = read.kind !== 'more';
+      isTaken = read.kind === 'taken';
+      answer.keep(isAnswered ? NOTHING : bytes);
+      if (read.kind === 'more') answer.wait(read.bytes);
+    },
+  };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Bytes that wait for more: put together only when there are as many as are needed, so that a trickle costs little. */
+function gather(needed: number) {
+  let chunks: Buffer[] = [];
+  let size = 0;
+  return {
+    /** @returns all of it, to be given back with `keep` as far as it is not used; undefined: not enough yet. */
+    add(chunk: Buffer, isEnough = false): Buffer | undefined {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size < needed && !isEnough) return undefined;
+      const all = chunks.length === 1 ? chunk : Buffer.concat(chunks);
+      [chunks, size] = [[], 0];
+      return all;
+    },
+    keep(rest: Buffer): void {
+      if (rest.length === 0) return;
+      chunks = [Buffer.from(rest)];
+      size = rest.length;
+    },
+    wait(bytes: number): undefined {
+      needed = bytes;
+    },
+  };
+}
