@@ -27,7 +27,10 @@ function createFlood(world: World, role: string): { client: HttpClient; sent: ()
     const body = isFlooded ? Readable.from(pour(), { objectMode: false }) : Readable.from([bytes ?? absent]);
     return { status: bytes === undefined ? 404 : 200, headers: new Map(), body };
   };
-  return { client: { get } as unknown as HttpClient, sent: () => sent };
+  return {
+    client: { get, baseUrl: new URL('https://notary.example.com') } as unknown as HttpClient,
+    sent: () => sent,
+  };
 }
 
 describe('a body without an end is cut off at its limit', () => {

@@ -19,7 +19,11 @@ function serverOf(status: number, body = '') {
     bodies.push(stream);
     return { status, headers: new Map(), body: stream };
   };
-  return { client: { get } as unknown as HttpClient, asked, bodies };
+  return {
+    client: { get, baseUrl: new URL('https://notary.example.com') } as unknown as HttpClient,
+    asked,
+    bodies,
+  };
 }
 
 function fetchFrom(client: HttpClient, file: MetadataFile, limits: Partial<FetchLimits> = {}) {
@@ -78,7 +82,11 @@ test.each([
 });
 
 describe('what the client could not do', () => {
-  const failing = (error: unknown) => ({ get: () => Promise.reject(error) }) as unknown as HttpClient;
+  const failing = (error: unknown) =>
+    ({
+      get: () => Promise.reject(error),
+      baseUrl: new URL('https://notary.example.com'),
+    }) as unknown as HttpClient;
 
   test.each([
     ['unreachable', 'trust_unreachable', 'unreachable'],
