@@ -19,12 +19,14 @@ export const GROUPS = {
   // What decides: the grammar, the forms of refusals, what passes and what is confirmed. Not what only moves bytes.
   registry: {
     mutate: [
+      'asked',
       'base',
       'caching',
       'challenge',
       'confirmed',
       'digest',
       'explain-path',
+      'flights',
       'image-configs',
       'json-members',
       'link',
@@ -36,11 +38,13 @@ export const GROUPS = {
       'passthrough-headers',
       'query',
       'realm',
+      'redirect',
       'reference',
       'referrers',
       'refusal-forms',
       'registry-table',
       'relay',
+      'retry-after',
       'route',
       'route-label',
       'schema1',
