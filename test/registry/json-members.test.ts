@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { areUnambiguous, parseMembers } from '../../proxy/registry/json-members.ts';
+import { areUnambiguous, hasTooManyValues, parseMembers } from '../../proxy/registry/json-members.ts';
 
 function parse(text: string | Buffer): Record<string, unknown> | undefined {
   const members = parseMembers(Buffer.from(text as string));
@@ -58,4 +58,29 @@ test('names are unambiguous when no two of them fold to one', () => {
     true,
     false,
   ]);
+});
+
+describe('values and names of a text', () => {
+  test.each<[string, number]>([
+    ['[1,2,3]', 3],
+    ['{"a":1,"b":[]}', 5],
+    ['[{},{}]', 4],
+    ['{"a,b:[{":"}],:"}', 2],
+    ['["a\\",,,","b\\\\",3]', 3],
+    ['[[["', 3],
+    ['["a\\', 1],
+    ['no JSON, but :counted', 2],
+  ])('%s: there are no more of them than %i', (text, count) => {
+    const bytes = Buffer.from(text);
+    expect([hasTooManyValues(bytes, count - 1), hasTooManyValues(bytes, count)]).toEqual([true, false]);
+  });
+
+  test('are 60,000 at most', () => {
+    const list = (length: number) => Buffer.from(`[${'1,'.repeat(length - 1)}1]`);
+    expect([hasTooManyValues(list(60_000)), hasTooManyValues(list(60_001))]).toEqual([false, true]);
+    expect([
+      parseMembers(Buffer.from(`{"a":${list(59_997)}}`))?.size,
+      parse(`{"a":${list(60_000)}}`),
+    ]).toEqual([1, undefined]);
+  });
 });
