@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import { DryRunStatus, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner';
+import { currentGroup } from './groups.js';
 
 /** What the mutated files look at. */
 globalThis.__stryker__ ??= {};
@@ -16,9 +17,6 @@ async function loadSuite() {
   return await import(pathToFileURL('test/mutation/suite.js').href);
 }
 
-/** A test that takes so many times as long as the median is not run, unless it is quicker than QUICK milliseconds. */
-const SLOW = 40;
-const QUICK = 50;
 /** Milliseconds each test took in the first run, for the processes that come after it. */
 const DURATIONS = 'durations.json';
 
@@ -75,9 +73,8 @@ class OneProcessRunner {
 
   /** The quickest first, as most mutants are noticed by many tests; those that would take most of the time are left out. */
   #choose(filter) {
+    const { longest } = currentGroup();
     const durationOf = ({ id }) => this.#durations[id];
-    const durations = Object.values(this.#durations).toSorted((a, b) => a - b);
-    const longest = Math.max(QUICK, SLOW * durations[Math.floor(durations.length / 2)]);
     const asked = filter === undefined ? this.#tests : this.#tests.filter(({ id }) => filter.includes(id));
     return asked
       .filter((test) => durationOf(test) <= longest)
