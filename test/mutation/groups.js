@@ -1,7 +1,7 @@
 /**
  * What is mutated, which tests look at it, and how many mutants they must notice (in percent). `tests` are folders of
- * test/; `leftOut` are files of them that take seconds for nearly every mutant, and a single test is left out that took
- * longer than `longest` milliseconds in the first run.
+ * test/; `leftOut` are files of them that take seconds for nearly every mutant, and a single test is left out that cost
+ * more than `longest` milliseconds in the first run.
  */
 export const GROUPS = {
   'trust-client': {
