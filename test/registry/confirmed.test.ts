@@ -75,13 +75,16 @@ describe('what a digest names', () => {
     expect(isConfirmed(typeOf(MANIFEST_TYPE))).toBe(false);
   });
 
-  test.each<[Partial<WholeAnswer>]>([
-    [{ bytes: OTHER.bytes }],
-    [{ announced: OTHER.digest }],
-    [{ contentType: SCHEMA_1 }],
-    [{ contentType: 'application/vnd.oci.image.index.v1+json' }],
-  ])('and nothing else: %j', (overrides) => {
-    expect(isConfirmed(confirmDigest(answer(overrides), ONE.digest))).toBe(false);
+  test.each<[Partial<WholeAnswer>, string]>([
+    [{ bytes: OTHER.bytes }, 'the registry sent other bytes than the digest names'],
+    [{ announced: OTHER.digest }, 'the registry announced another digest than was asked for'],
+    [{ contentType: SCHEMA_1 }, 'the registry sent other bytes than the digest names'],
+    [
+      { contentType: 'application/vnd.oci.image.index.v1+json' },
+      'the registry sent the bytes under a media type they do not have',
+    ],
+  ])('and nothing else: %j', (overrides, what) => {
+    expect(confirmDigest(answer(overrides), ONE.digest)).toEqual({ kind: 'unconfirmed', what });
   });
 
   test('is schema 1 by its payload', () => {
@@ -89,6 +92,18 @@ describe('what a digest names', () => {
       mediaType: SCHEMA_1,
     });
   });
+});
+
+test('bytes with more values than are read go out as nothing', () => {
+  const bytes = Buffer.from(','.repeat(60_001));
+  const what = 'the manifest has more JSON values and member names than the 60000 that are read';
+  const digest = sha256(bytes);
+  for (const contentType of [undefined, 'text/plain', 'application/octet-stream', MANIFEST_TYPE]) {
+    const whole = answer({ bytes, contentType });
+    expect([confirmDigest(whole, digest), confirmSigned(whole, { digest, length: bytes.length })]).toEqual(
+      Array(2).fill({ kind: 'unconfirmed', what }),
+    );
+  }
 });
 
 test('a tag no rule judges has the digest its registry announced, or that of its bytes', () => {
@@ -103,4 +118,8 @@ test('a tag no rule judges has the digest its registry announced, or that of its
     digestOf({ announced: 'evil' }),
     digestOf({ bytes: OLD, contentType: SCHEMA_1 }),
   ]).toEqual([ONE.digest, ONE.digest, undefined, undefined, sha256(OLD)]);
+  expect(confirmAnnounced(answer({ announced: 'evil' }), isDigest)).toEqual({
+    kind: 'unconfirmed',
+    what: 'the registry announced something that is not a digest',
+  });
 });

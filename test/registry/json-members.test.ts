@@ -13,6 +13,7 @@ describe('members of an object', () => {
     ['{"a":"}{\\"b\\":","b":"\\\\"}', { a: '}{"b":', b: '\\' }],
     ['{"a" \n:1,"b":["a","x:"]}', { a: 1, b: ['a', 'x:'] }],
     ['{"annotations":{"Config":"a","config":"b"}}', { annotations: { Config: 'a', config: 'b' } }],
+    ['{"a":"a","b":["b"],"c":"a"}', { a: 'a', b: ['b'], c: 'a' }],
   ])('%s', (text, members) => {
     expect(parse(text)).toEqual(members);
   });
@@ -40,6 +41,10 @@ describe('are refused', () => {
     ['a long s, which Go reads as s', '{"digest":1,"dige\u017ft":1}'],
     ['a Kelvin sign, which Go reads as k', '{"key":1,"\u212aey":1}'],
     ['a member after a text with an escaped quote', '{"x":"\\\\\\"","x":1}'],
+    ['a member after a text that ends with a backslash', '{"x":"\\\\","x":1}'],
+    ['a member whose name ends with a quote', '{"x\\"":1,"x\\"":2}'],
+    ['a member whose name ends with a backslash', '{"x\\\\":1,"x\\\\":2}'],
+    ['a member with white space behind its name', '{"x" \t\r\n:1,"x":2}'],
     ['a member of manifests in another spelling', '{"Config":1}'],
     ['a member of manifests with a long s', '{"layer\u017f":1}'],
     ['mediaType in lower case', '{"mediatype":1}'],

@@ -70,6 +70,7 @@ test('types of images, and pages', () => {
     undefined,
   ]);
   expect([isImageType(OCI), isImageType('application/json')]).toEqual([true, false]);
+  expect(['text/html5', 'x-text/html', 'application/xhtml+xml2'].map(isHtml)).toEqual([false, false, false]);
   expect(['Text/HTML; charset=utf-8', 'application/xhtml+xml', 'text/plain', undefined].map(isHtml)).toEqual([
     true,
     true,
