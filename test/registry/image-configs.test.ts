@@ -35,7 +35,7 @@ const always = (answer: Scripted, auth?: 'basic') =>
 const YES: Scripted = { status: 200, body: CONFIG };
 const manifestOf = (config: unknown) => ({ bytes: Buffer.from(JSON.stringify({ config })) });
 const image = (size: unknown = CONFIG.length, digest: unknown = DIGEST) => manifestOf({ digest, size });
-const hold = (client: ScriptedClient, manifest = image(), caller: object = WHO) =>
+const hold = (client: ScriptedClient, manifest: { readonly bytes: Buffer } = image(), caller: object = WHO) =>
   configs.hold(client, 'team/app', manifest, caller);
 
 test('is asked for as a blob, with the caller’s right to pull, and kept for whom it was asked', async () => {

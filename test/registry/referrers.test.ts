@@ -67,7 +67,7 @@ describe('the index', () => {
       200,
       {
         'Content-Type': OCI_INDEX,
-        'Content-Length': String(response.body.length),
+        'Content-Length': String(response.body?.length),
         'Docker-Distribution-Api-Version': 'registry/2.0',
       },
     ]);
@@ -148,7 +148,7 @@ describe('a caller', () => {
     const headers = { 'www-authenticate': 'Bearer realm="r"', 'content-type': 'text/plain' };
     const client = scriptedClient(() => ({ status: 401, headers }));
     const found = await refuseSubject(client, SUBJECT, WHO, REFUSAL);
-    expect([found?.headers.get('WWW-Authenticate'), found?.body.length]).toEqual([['Bearer realm="r"'], 0]);
+    expect([found?.headers.get('WWW-Authenticate'), found?.body?.length]).toEqual([['Bearer realm="r"'], 0]);
   });
 });
 
