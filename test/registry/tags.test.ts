@@ -47,24 +47,17 @@ test('names that are no tags, or not shown, are left out', async () => {
 });
 
 describe('what is no list', () => {
-  test.each([
-    'x',
-    'null',
-    '5',
-    '"tags"',
-    '[]',
-    '{}',
-    '{"tags":{}}',
-    '{"tags":"a"}',
-    `{"tags":[${'1,'.repeat(200_000)}1]}`,
-  ])('%.30s', async (body) => {
-    expect(await answered({ status: 200, body })).toEqual({
-      kind: 'failed',
-      reason: 'registry_unreachable',
-      what: 'the registry sent something that is not a tag list',
-      retryAfter: undefined,
-    });
-  });
+  test.each(['x', 'null', '5', '"tags"', '[]', '{}', '{"tags":{}}', '{"tags":"a"}'])(
+    '%.30s',
+    async (body) => {
+      expect(await answered({ status: 200, body })).toEqual({
+        kind: 'failed',
+        reason: 'registry_unreachable',
+        what: 'the registry sent something that is not a tag list',
+        retryAfter: undefined,
+      });
+    },
+  );
 
   test('a repository without tags has a list that is null', async () => {
     expect(await answered(listOf(null))).toEqual({ kind: 'tags', tags: [], isCut: false });
@@ -131,27 +124,6 @@ describe('a list is bounded', () => {
     expect(await walk(pages(500))).toMatchObject({ kind: 'tags' });
     expect(await walk(pages(501))).toMatchObject(WITHOUT_END);
     expect(await walk(paged({ 'n=1000': listOf(['a'], 'n=1000') }))).toMatchObject(WITHOUT_END);
-  });
-
-  test('in names: 200,000 before its last page', async () => {
-    const half = Array<string>(100_000).fill('t');
-    const pages = (more: readonly string[]) =>
-      paged({
-        'n=1000': listOf(half, 'p=2'),
-        'p=2': listOf([...half, ...more].slice(-100_000), 'p=3'),
-        'p=3': listOf(more, 'p=4'),
-        'p=4': listOf([]),
-      });
-    expect(await walk(pages([]))).toMatchObject({ kind: 'tags', tags: ['t'] });
-    expect(await walk(pages(['u']))).toMatchObject(WITHOUT_END);
-  });
-
-  test('in bytes: 16 MiB in all', async () => {
-    const big = { ...listOf([], 'p=2'), body: `{"tags":[]${' '.repeat(9 * 1024 * 1024)}}` };
-    expect(await walk(paged({ 'n=1000': big, 'p=2': { ...big, headers: {} } }))).toMatchObject({
-      what: 'the registry did not give an answer (too_large)',
-    });
-    expect(await walk(paged({ 'n=1000': big, 'p=2': listOf([]) }))).toMatchObject({ kind: 'tags' });
   });
 });
 
