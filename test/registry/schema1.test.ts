@@ -116,6 +116,11 @@ describe('no manifest of schema 1 is', () => {
     ['members after the signatures', withSignatures([signature()], { after: ',"evil":1' })],
     ['a second document', `${withSignatures([signature()])}{}`],
     ['a payload that has signatures itself', nested()],
+    ['signatures of another place', elsewhere()],
+    [
+      'another white space at its end',
+      withSignatures([signature(header({ formatTail: tailOf('\n}') }))], { tail: ' }' }),
+    ],
     ['a payload without the version', `${payloadLess('"schemaVersion":1')}`],
   ])('one with %s', (_name, text) => {
     expect(payloadOf(text)).toBeUndefined();
@@ -134,4 +139,15 @@ function payloadLess(member: string): string {
   const tail = ` }`;
   const list = [signature(header({ formatLength: 4, formatTail: tailOf(tail) }))];
   return `{"":1,"signatures":${JSON.stringify(list)},${member}${tail}`;
+}
+
+/** The signatures are a part of what is compared, and what is left out is a member of another object. */
+function elsewhere(): string {
+  const formatTail = tailOf('}}');
+  for (let formatLength = 1; formatLength < 1000; formatLength += 1) {
+    const list = [signature(header({ formatLength, formatTail }))];
+    const open = `{"schemaVersion":1,"signatures":${JSON.stringify(list)},"x":{"y":1`;
+    if (Buffer.byteLength(open) === formatLength) return `${open},"signatures":[]}}`;
+  }
+  throw new Error('no length fits');
 }

@@ -113,16 +113,23 @@ describe('a registry that answers', () => {
 describe('a list is bounded', () => {
   const WITHOUT_END = { kind: 'failed', what: 'the registry sent a list without end' };
 
-  test('in pages: 500, and none twice', async () => {
-    const pages = (count: number) => {
-      let at = 0;
-      return scriptedClient(() => {
-        at += 1;
-        return listOf([`t${at}`], at < count ? `p=${at}` : undefined);
-      });
-    };
+  const pages = (count: number) => {
+    let at = 0;
+    return scriptedClient(() => {
+      at += 1;
+      return listOf([`t${at}`], at < count ? `p=${at}` : undefined);
+    });
+  };
+
+  test('in pages: 500 are read', async () => {
     expect(await walk(pages(500))).toMatchObject({ kind: 'tags' });
+  });
+
+  test('in pages: 501 are too many', async () => {
     expect(await walk(pages(501))).toMatchObject(WITHOUT_END);
+  });
+
+  test('in pages: none is read twice', async () => {
     expect(await walk(paged({ 'n=1000': listOf(['a'], 'n=1000') }))).toMatchObject(WITHOUT_END);
   });
 });
@@ -196,13 +203,13 @@ describe('what the client gets', () => {
   } as unknown as Parameters<typeof toTagList>[1];
 
   test('is JSON, and a link where there are more', () => {
-    const { status, headers, body } = toTagList({ tags: ['a', 'b'], isCut: true }, route);
+    const { status, headers, body } = toTagList({ tags: ['a', 'c', 'b'], isCut: true }, route);
     expect([status, String(body), Object.fromEntries(headers)]).toEqual([
       200,
-      '{"name":"team/app","tags":["a","b"]}',
+      '{"name":"team/app","tags":["a","c","b"]}',
       {
         'Content-Type': 'application/json',
-        'Content-Length': '36',
+        'Content-Length': '40',
         'Docker-Distribution-Api-Version': 'registry/2.0',
         Link: '</v2/docker.io/team/app/tags/list?last=b&n=2>; rel="next"',
       },

@@ -276,22 +276,19 @@ describe('a token is used', () => {
 
   test('by as many scopes as fit into 4 Mi characters; the oldest goes first', async () => {
     const source = sourceOf();
-    answer = () => ({ body: `{"token":"${'x'.repeat(8000)}"}` });
-    const scopeOf = (at: number) => `${at}`.padStart(8192 - 8000 - 128, '0');
-    // Each entry costs 8 KiB, so there is room for 512.
-    for (let at = 0; at < 512; at += 1) await source.fetch(challenge(), scopeOf(at));
-    await source.fetch(challenge(), scopeOf(511));
-    expect(source.cached(scopeOf(0))).toBeDefined();
-    source.forget(scopeOf(100));
-    await source.fetch(challenge(), scopeOf(512));
-    expect([source.cached(scopeOf(0)), source.cached(scopeOf(512))]).not.toContain(undefined);
-    await source.fetch(challenge(), scopeOf(513));
-    expect([0, 1, 2, 513].map((at) => source.cached(scopeOf(at)) !== undefined)).toEqual([
-      false,
-      true,
-      true,
-      true,
-    ]);
+    // Each entry costs 1 Mi: the scope, a token of one character, and 128 more.
+    const scopeOf = (name: string) => name.padStart(1024 * 1024 - 1 - 128, '0');
+    const fetch = (name: string) => source.fetch(challenge(), scopeOf(name));
+    const cached = () => ['a', 'b', 'c', 'd', 'e'].filter((name) => source.cached(scopeOf(name)));
+    for (const name of ['a', 'b', 'c', 'd', 'd']) await fetch(name);
+    expect(cached()).toEqual(['a', 'b', 'c', 'd']);
+    source.forget(scopeOf('c'));
+    await fetch('e');
+    expect(cached()).toEqual(['a', 'b', 'd', 'e']);
+    await fetch('c');
+    expect(cached()).toEqual(['b', 'c', 'd', 'e']);
+    await source.fetch(challenge(), 'small');
+    expect(cached()).toEqual(['c', 'd', 'e']);
   });
 });
 
