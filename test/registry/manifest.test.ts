@@ -37,7 +37,7 @@ describe('what is asked', () => {
   test('for a signed tag is its digest, under our own types', async () => {
     const client = always(YES);
     expect(await signed(client)).toMatchObject({ kind: 'manifest', manifest: { digest: ONE.digest } });
-    expect(client.asked).toEqual([
+    expect(client.asked).toStrictEqual([
       {
         method: 'GET',
         path: `/v2/team/app/manifests/${ONE.digest}`,
@@ -51,7 +51,7 @@ describe('what is asked', () => {
     const client = always(YES);
     await byDigest(client);
     await fetchManifest(client, 'team/app', { digest: ONE.digest, accept: undefined, isKnown: true });
-    expect(client.asked).toEqual([
+    expect(client.asked).toStrictEqual([
       {
         method: 'GET',
         path: `/v2/team/app/manifests/${ONE.digest}`,
@@ -80,7 +80,7 @@ describe('what is asked', () => {
     });
     await fetchTag(client, 'team/app', { tag: 'v1', method: 'GET', accept: undefined });
     const path = '/v2/team/app/manifests/v1';
-    expect(client.asked).toEqual([
+    expect(client.asked).toStrictEqual([
       { method: 'GET', path, headers: { accept: 'a/b' }, ...common },
       { method: 'HEAD', path, headers: { accept: 'a/b' }, ...common },
       { method: 'GET', path, headers: {}, scope: common.scope, authorization: undefined },

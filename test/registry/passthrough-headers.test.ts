@@ -56,11 +56,11 @@ describe('towards the upstream', () => {
     ['trust', { 'user-agent': 'u' }],
   ])('of a request for %s go what it needs, and our own', (kind, expected) => {
     const own = { host: 'registry.test:8443', 'accept-encoding': 'identity' };
-    expect(toRequestHeaders(requestOf(SENT), forwardOf({ kind }), undefined)).toEqual({
+    expect(toRequestHeaders(requestOf(SENT), forwardOf({ kind }), undefined)).toStrictEqual({
       ...own,
       ...expected,
     });
-    expect(toRequestHeaders(requestOf({}), forwardOf({ kind }), 'Bearer t')).toEqual({
+    expect(toRequestHeaders(requestOf({}), forwardOf({ kind }), 'Bearer t')).toStrictEqual({
       ...own,
       authorization: 'Bearer t',
     });
@@ -233,17 +233,17 @@ describe('towards the client', () => {
       'cache-control': 'public',
       'docker-content-digest': OTHER,
     };
-    expect(written(answerOf(200, { ...passed, ...dropped }), { digest: DIGEST })).toEqual({
+    expect(written(answerOf(200, { ...passed, ...dropped }), { digest: DIGEST })).toStrictEqual({
       ...ALWAYS,
       ...passed,
     });
-    expect(written(answerOf(200))).toEqual(ALWAYS);
+    expect(written(answerOf(200))).toStrictEqual(ALWAYS);
   });
 
   test('goes the digest that was asked for', () => {
     const announced = { 'docker-content-digest': DIGEST };
-    expect(written(answerOf(200, announced), { digest: DIGEST })).toEqual({ ...ALWAYS, ...announced });
-    expect(written(answerOf(200, announced))).toEqual(ALWAYS);
+    expect(written(answerOf(200, announced), { digest: DIGEST })).toStrictEqual({ ...ALWAYS, ...announced });
+    expect(written(answerOf(200, announced))).toStrictEqual(ALWAYS);
   });
 
   test('goes Retry-After as far as it can be read', () => {
@@ -305,17 +305,17 @@ describe('towards the client', () => {
   test('what a trust server gives to everybody may be kept as it says', () => {
     const answer = (status = 200) => answerOf(status, { 'cache-control': 'public, max-age=60' });
     const open = { kind: 'trust', auth: 'anonymous' } as const;
-    expect(written(answer(), open)).toEqual({
+    expect(written(answer(), open)).toStrictEqual({
       'docker-distribution-api-version': 'registry/2.0',
       'cache-control': 'public, max-age=60',
     });
-    expect(written(answerOf(200), open)).toEqual(ALWAYS);
-    expect(written(answer(404), open)).toEqual({ ...ALWAYS, 'cache-control': 'no-store' });
+    expect(written(answerOf(200), open)).toStrictEqual(ALWAYS);
+    expect(written(answer(404), open)).toStrictEqual({ ...ALWAYS, 'cache-control': 'no-store' });
     for (const of of [
       { kind: 'trust', auth: 'basic' },
       { kind: 'trust', auth: 'passthrough' },
       { kind: 'blob', auth: 'anonymous' },
     ] as const)
-      expect(written(answer(), of)).toEqual(ALWAYS);
+      expect(written(answer(), of)).toStrictEqual(ALWAYS);
   });
 });

@@ -25,7 +25,7 @@ test('goes on with the headers that mean something to a client, line by line', a
       'docker-distribution-api-version': ['evil'],
     }),
   );
-  expect({ ...relayed, headers: Object.fromEntries(relayed.headers) }).toEqual({
+  expect({ ...relayed, headers: Object.fromEntries(relayed.headers) }).toStrictEqual({
     status: 429,
     reasonPhrase: undefined,
     headers: {
@@ -48,9 +48,9 @@ test.each<[string, Record<string, string[]>, string]>([
 ])('goes on without a body, and without the type of one: %s', async (_name, more, body) => {
   const answer = refusal(404, { 'content-type': ['text/plain'], ...more }, body);
   const relayed = await toRelayed(answer);
-  expect([Object.fromEntries(relayed.headers), relayed.body]).toEqual([
+  expect([Object.fromEntries(relayed.headers), relayed.body?.length]).toStrictEqual([
     { ...OURS, 'Content-Length': '0' },
-    new Uint8Array(),
+    0,
   ]);
   expect(answer.body.destroyed).toBe(true);
 });
