@@ -37,6 +37,7 @@ test.each([
 test.each([
   ['bytes=0-', 'bytes 0-9/10', true],
   ['bytes=5-', 'bytes 5-9/10', true],
+  ['bytes=10-19', 'bytes 10-19/100', true],
   ['bytes=5-7', 'bytes 5-7/10', true],
   ['bytes=5-5', 'bytes 5-5/10', true],
   ['bytes=5-700', 'bytes 5-9/10', true],

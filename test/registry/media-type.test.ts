@@ -3,6 +3,7 @@ import {
   accepts,
   isHtml,
   isImageType,
+  MANIFEST_ACCEPT,
   ownMediaType,
   toImageType,
   toMediaType,
@@ -89,4 +90,8 @@ test.each([
   ['', false],
 ])('Accept: %s', (accept, expected) => {
   expect(accepts(accept, OCI)).toBe(expected);
+});
+
+test('a registry is asked for each of the four types', () => {
+  expect(MANIFEST_ACCEPT).toBe(`${MANIFEST}, ${LIST}, ${OCI}, ${INDEX}`);
 });
