@@ -220,7 +220,7 @@ describe('a token server that cannot be reached', () => {
     answer = cut;
     await expect(fetchFrom()).rejects.toMatchObject({
       kind: 'unreachable',
-      message: 'reg (token server): cannot be reached (ECONNREFUSED)',
+      message: expect.stringMatching(/^reg \(token server\): .*ECONNREFUSED/),
     });
   });
 
