@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import { DryRunStatus, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner';
+import { currentGroup } from './groups.js';
 
 /** What the mutated files look at. */
 globalThis.__stryker__ ??= {};
@@ -16,10 +17,9 @@ async function loadSuite() {
   return await import(pathToFileURL('test/mutation/suite.js').href);
 }
 
-/** A test that takes so many times as long as the median is not run, unless it is quicker than QUICK milliseconds. */
-const SLOW = 40;
-const QUICK = 50;
-/** Milliseconds each test took in the first run, for the processes that come after it. */
+/** How much of the time that a test only waited counts. */
+const WAITING = 0.1;
+/** Milliseconds each test cost in the first run, for the processes that come after it. */
 const DURATIONS = 'durations.json';
 
 class OneProcessRunner {
@@ -36,11 +36,13 @@ class OneProcessRunner {
     const tests = [];
     for (const test of this.#tests) {
       mutation.currentTestId = test.id;
-      const began = performance.now();
+      const [began, before] = [performance.now(), process.cpuUsage()];
       const failure = await this.#attempt(test);
       const timeSpentMs = performance.now() - began;
+      const { user, system } = process.cpuUsage(before);
       tests.push({ ...describeTest(test, failure), timeSpentMs });
-      this.#durations[test.id] = timeSpentMs;
+      // Mostly the processor's time: which tests are left out must not depend on what else the machine does.
+      this.#durations[test.id] = Math.max((user + system) / 1000, WAITING * timeSpentMs);
     }
     writeFileSync(DURATIONS, JSON.stringify(this.#durations));
     mutation.currentTestId = undefined;
@@ -75,9 +77,8 @@ class OneProcessRunner {
 
   /** The quickest first, as most mutants are noticed by many tests; those that would take most of the time are left out. */
   #choose(filter) {
+    const { longest } = currentGroup();
     const durationOf = ({ id }) => this.#durations[id];
-    const durations = Object.values(this.#durations).toSorted((a, b) => a - b);
-    const longest = Math.max(QUICK, SLOW * durations[Math.floor(durations.length / 2)]);
     const asked = filter === undefined ? this.#tests : this.#tests.filter(({ id }) => filter.includes(id));
     return asked
       .filter((test) => durationOf(test) <= longest)

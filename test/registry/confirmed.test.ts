@@ -75,19 +75,37 @@ describe('what a digest names', () => {
     expect(isConfirmed(typeOf(MANIFEST_TYPE))).toBe(false);
   });
 
-  test.each<[Partial<WholeAnswer>]>([
-    [{ bytes: OTHER.bytes }],
-    [{ announced: OTHER.digest }],
-    [{ contentType: SCHEMA_1 }],
-    [{ contentType: 'application/vnd.oci.image.index.v1+json' }],
-  ])('and nothing else: %j', (overrides) => {
-    expect(isConfirmed(confirmDigest(answer(overrides), ONE.digest))).toBe(false);
+  test.each<[Partial<WholeAnswer>, string]>([
+    [{ bytes: OTHER.bytes }, 'the registry sent other bytes than the digest names'],
+    [{ announced: OTHER.digest }, 'the registry announced another digest than was asked for'],
+    [{ contentType: SCHEMA_1 }, 'the registry sent other bytes than the digest names'],
+    [
+      { contentType: 'application/vnd.oci.image.index.v1+json' },
+      'the registry sent the bytes under a media type they do not have',
+    ],
+  ])('and nothing else: %j', (overrides, what) => {
+    expect(confirmDigest(answer(overrides), ONE.digest)).toEqual({ kind: 'unconfirmed', what });
   });
 
   test('is schema 1 by its payload', () => {
     expect(confirmDigest(answer({ bytes: OLD, contentType: `${SCHEMA_1};q=1` }), sha256(OLD))).toMatchObject({
       mediaType: SCHEMA_1,
     });
+  });
+});
+
+describe('bytes with more values than are read go out as nothing', () => {
+  const bytes = Buffer.from(','.repeat(60_001));
+  const what = 'the manifest has more JSON values and member names than the 60000 that are read';
+
+  test.each([undefined, 'text/plain', MANIFEST_TYPE])('under %s', (contentType) => {
+    const result = confirmDigest(answer({ bytes, contentType }), sha256(bytes));
+    expect(result).toEqual({ kind: 'unconfirmed', what });
+  });
+
+  test('nor where they were signed', () => {
+    const target = { digest: sha256(bytes), length: bytes.length };
+    expect(confirmSigned(answer({ bytes }), target)).toEqual({ kind: 'unconfirmed', what });
   });
 });
 
@@ -103,4 +121,8 @@ test('a tag no rule judges has the digest its registry announced, or that of its
     digestOf({ announced: 'evil' }),
     digestOf({ bytes: OLD, contentType: SCHEMA_1 }),
   ]).toEqual([ONE.digest, ONE.digest, undefined, undefined, sha256(OLD)]);
+  expect(confirmAnnounced(answer({ announced: 'evil' }), isDigest)).toEqual({
+    kind: 'unconfirmed',
+    what: 'the registry announced something that is not a digest',
+  });
 });

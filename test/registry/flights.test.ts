@@ -130,3 +130,10 @@ test('what work throws after all have left ends nothing', async () => {
   started[0]?.fail(new Error('broken'));
   await turn();
 });
+
+test('nobody need be told that a question is shared', async () => {
+  const quiet = createFlights('late');
+  const asked = [1, 2].map(() => quiet.join('key', { signal: undefined, ms: 10_000 }, work));
+  started[0]?.answer('yes');
+  expect([await Promise.all(asked), started.length]).toEqual([['yes', 'yes'], 1]);
+});

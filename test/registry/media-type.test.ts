@@ -3,6 +3,7 @@ import {
   accepts,
   isHtml,
   isImageType,
+  MANIFEST_ACCEPT,
   ownMediaType,
   toImageType,
   toMediaType,
@@ -70,6 +71,7 @@ test('types of images, and pages', () => {
     undefined,
   ]);
   expect([isImageType(OCI), isImageType('application/json')]).toEqual([true, false]);
+  expect(['text/html5', 'x-text/html', 'application/xhtml+xml2'].map(isHtml)).toEqual([false, false, false]);
   expect(['Text/HTML; charset=utf-8', 'application/xhtml+xml', 'text/plain', undefined].map(isHtml)).toEqual([
     true,
     true,
@@ -88,4 +90,8 @@ test.each([
   ['', false],
 ])('Accept: %s', (accept, expected) => {
   expect(accepts(accept, OCI)).toBe(expected);
+});
+
+test('a registry is asked for each of the four types', () => {
+  expect(MANIFEST_ACCEPT).toBe(`${MANIFEST}, ${LIST}, ${OCI}, ${INDEX}`);
 });

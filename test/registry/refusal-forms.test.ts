@@ -200,6 +200,7 @@ describe('a challenge', () => {
     expect(status(`${BEARER},error="invalid_token"`, 'Bearer expired')).toBe(401);
     expect(status(REFUSED, 'Bearer too-little')).toBe(300);
     expect(status('Basic realm="r"', 'Basic dTpw')).toBe(300);
+    expect(status(BEARER, 'Negotiate bearer x')).toBe(300);
   });
 
   test('on a manifest never reaches a daemon with a mirror, which would go to Docker Hub', () => {

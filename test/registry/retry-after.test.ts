@@ -18,6 +18,8 @@ test.each([
   ['Thu, 26 Nov 2026 23:59:30 GMT', '3600'],
   ['Thursday, 26-Nov-26 12:00:30 GMT', undefined],
   ['Thu, 26 Nov 2026 12:00:30', undefined],
+  ['Thu, 26 Nov 2026 12:00:30 GMT+1', undefined],
+  ['on Thu, 26 Nov 2026 12:00:30 GMT', undefined],
   ['Thu, 99 Nov 2026 12:00:30 GMT', undefined],
   ['-1', undefined],
   ['+1', undefined],
