@@ -21,9 +21,11 @@ export function keep(
   const lease = COLLECTED.open(upstream, 'first');
   const chunks: Buffer[] = [];
   let length = 0;
+  let isKept = true;
   const giveUp = (): void => {
     answer.off('data', collect);
     chunks.splice(0);
+    isKept = false;
     lease.end();
   };
   const collect = (chunk: Buffer): void => {
@@ -33,7 +35,7 @@ export function keep(
   };
   answer.on('data', collect);
   answer.once('end', () => {
-    if (answer.complete && chunks.length > 0)
+    if (answer.complete && isKept)
       onWhole({ bytes: Buffer.concat(chunks, length), contentType: answer.headers['content-type'] });
   });
   answer.once('close', giveUp);

@@ -46,7 +46,7 @@ describe('a registry that is asked with the caller’s credentials', () => {
     expect(client.asked).toEqual([
       { method: 'GET', path: '/v2/', authorization: 'Bearer a', signal: expect.any(AbortSignal) },
     ]);
-    expect(client.bodies[0]?.destroyed).toBe(true);
+    expect(client.answered[0]?.destroyed).toBe(true);
   });
 
   test.each([401, 429])('is heard when it says %i', async (status) => {

@@ -179,13 +179,13 @@ describe('can be had, and is not kept', () => {
   ])('%s', async (_name, answer) => {
     const client = always(answer);
     expect(await hold(client)).toBeUndefined();
-    expect([kept.size, held, client.bodies[0]?.destroyed]).toEqual([0, [], true]);
+    expect([kept.size, held, client.answered[0]?.destroyed]).toEqual([0, [], true]);
   });
 
   test('where it is longer than 2 MiB, unless the answer is a page', async () => {
     const client = always(YES);
     expect(await hold(client, image(MAX_BYTES + 1))).toBeUndefined();
-    expect([kept.size, client.bodies[0]?.destroyed]).toEqual([0, true]);
+    expect([kept.size, client.answered[0]?.destroyed]).toEqual([0, true]);
     const page = always({ status: 200, headers: { 'content-type': 'text/html' } });
     expect(await hold(page, image(MAX_BYTES + 1))).toMatchObject({ reason: 'registry_unreachable' });
     await hold(always(YES), image(MAX_BYTES));

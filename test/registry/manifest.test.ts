@@ -158,7 +158,7 @@ describe.each(WAYS)('a registry that is asked for %s', (name, ask) => {
       what: `the registry answered ${status}`,
       retryAfter: '7',
     });
-    expect(client.bodies[0]?.destroyed).toBe(true);
+    expect(client.answered[0]?.destroyed).toBe(true);
   });
 
   test('and gives other bytes, or none, is not believed', async () => {
@@ -212,7 +212,7 @@ test('a signed manifest that is not there is missing, whoever asked', async () =
       reason: 'signed_digest_missing',
       what: 'the registry does not have the signed manifest (any more)',
     });
-    expect(client.bodies[0]?.destroyed).toBe(true);
+    expect(client.answered[0]?.destroyed).toBe(true);
   }
   for (const [, ask] of WAYS.slice(1))
     expect(await ask(always({ status: 404 }, 'basic'))).toMatchObject({ kind: 'relayed' });
@@ -233,7 +233,7 @@ test('a signed length above 4 MiB is never asked for', async () => {
 test('304 is an answer to who has the digest', async () => {
   const client = always({ status: 304 });
   expect(await byDigest(client, true)).toEqual({ kind: 'unmodified' });
-  expect(client.bodies[0]?.destroyed).toBe(true);
+  expect(client.answered[0]?.destroyed).toBe(true);
   expect(await byDigest(client, false)).toMatchObject({ reason: 'registry_unreachable' });
   expect(await byDigest(always(YES), true)).toMatchObject({ kind: 'manifest' });
 });

@@ -3,13 +3,20 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
+import { BodyRoom } from '../../proxy/registry/body-room.ts';
 import { keep, toRefusal } from '../../proxy/registry/passthrough-bodies.ts';
+
+const OWNER = { upstream: 'reg', bodies: new BodyRoom() };
 
 /** What is kept of an answer in these pieces. */
 async function kept(pieces: readonly string[], { maxBytes = 4, complete = true } = {}) {
-  const answer = Object.assign(new PassThrough(), { complete, headers: { 'content-type': 'a/b' } });
+  const answer = Object.assign(new PassThrough(), {
+    complete,
+    headers: { 'content-type': 'a/b' },
+    headersDistinct: { 'content-type': ['a/b'] },
+  });
   const whole: unknown[] = [];
-  keep(answer as unknown as IncomingMessage, {
+  keep(answer as unknown as IncomingMessage, 'reg', {
     maxBytes,
     onWhole: ({ bytes, contentType }) => whole.push([Buffer.from(bytes).toString(), contentType]),
   });
@@ -33,7 +40,7 @@ test('one byte more, or one that was cut, is kept not at all', async () => {
 
 test('a refusal is read as a whole, with its headers line by line', async () => {
   const refusal = (more: object) =>
-    toRefusal(Object.assign(Readable.from([Buffer.from('no')]), more) as unknown as IncomingMessage);
+    toRefusal(Object.assign(Readable.from([Buffer.from('no')]), more) as unknown as IncomingMessage, OWNER);
   const headersDistinct = { 'www-authenticate': ['Basic realm="a"', 'Bearer realm="b"'], warning: undefined };
   const found = await refusal({ statusCode: 401, headersDistinct });
   expect([found.status, found.headers.get('WWW-Authenticate'), String(found.body)]).toEqual([

@@ -1,6 +1,7 @@
 /** An upstream's refusal on its way to the caller: what of it goes on. */
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
+import { BodyRoom } from '../../proxy/registry/body-room.ts';
 import type { UpstreamResponse } from '../../proxy/registry/http-client.ts';
 import { toRelayed } from '../../proxy/registry/relay.ts';
 
@@ -9,10 +10,12 @@ function refusal(status: number, headers: Record<string, string[]>, body: string
   return { status, headers: new Map(Object.entries(headers)), body: stream } satisfies UpstreamResponse;
 }
 
+const OWNER = { upstream: 'reg', bodies: new BodyRoom() };
 const OURS = { 'Docker-Distribution-Api-Version': 'registry/2.0', 'Cache-Control': 'no-store' };
 
 test('goes on with the headers that mean something to a client, line by line', async () => {
   const relayed = await toRelayed(
+    OWNER,
     refusal(429, {
       'www-authenticate': ['Bearer realm="a"', 'Basic realm="b"'],
       'ratelimit-limit': ['100'],
@@ -47,7 +50,7 @@ test.each<[string, Record<string, string[]>, string]>([
   ['with a compressed one', { 'content-encoding': ['gzip'] }, 'zipped'],
 ])('goes on without a body, and without the type of one: %s', async (_name, more, body) => {
   const answer = refusal(404, { 'content-type': ['text/plain'], ...more }, body);
-  const relayed = await toRelayed(answer);
+  const relayed = await toRelayed(OWNER, answer);
   expect([Object.fromEntries(relayed.headers), relayed.body?.length]).toStrictEqual([
     { ...OURS, 'Content-Length': '0' },
     0,
@@ -57,8 +60,9 @@ test.each<[string, Record<string, string[]>, string]>([
 
 test('goes on with 64 KiB, and without a body that breaks off', async () => {
   const [whole, broken] = [
-    await toRelayed(refusal(400, {}, 'x'.repeat(64 * 1024))),
+    await toRelayed(OWNER, refusal(400, {}, 'x'.repeat(64 * 1024))),
     await toRelayed(
+      OWNER,
       refusal(
         400,
         {},
@@ -75,5 +79,5 @@ test('goes on with 64 KiB, and without a body that breaks off', async () => {
 
 test('is no other answer', async () => {
   for (const status of [200, 304, 399])
-    await expect(toRelayed(refusal(status, {}))).rejects.toThrow(RangeError);
+    await expect(toRelayed(OWNER, refusal(status, {}))).rejects.toThrow(RangeError);
 });

@@ -1,5 +1,6 @@
 /** A client of an upstream that answers what a test tells it to, without a socket, and remembers what it was asked. */
 import { Readable } from 'node:stream';
+import { BodyRoom } from '../../proxy/registry/body-room.ts';
 import type { ClientAuth, HttpClient, RequestOptions } from '../../proxy/registry/http-client.ts';
 
 export type Asked = RequestOptions & { readonly method: 'GET' | 'HEAD'; readonly path: string };
@@ -14,7 +15,7 @@ export type Scripted = {
 export type ScriptedClient = HttpClient & {
   readonly asked: Asked[];
   /** Bodies handed out, in order. */
-  readonly bodies: Readable[];
+  readonly answered: Readable[];
 };
 
 /** @param answer may throw what a client throws. */
@@ -23,7 +24,7 @@ export function scriptedClient(
   { auth = 'passthrough', peer }: { readonly auth?: ClientAuth['kind']; readonly peer?: string } = {},
 ): ScriptedClient {
   const asked: Asked[] = [];
-  const bodies: Readable[] = [];
+  const answered: Readable[] = [];
   const ask = (method: Asked['method'], path: string, options: RequestOptions = {}) => {
     asked.push({ ...options, method, path });
     const { status, headers = {}, body = '' } = answer({ ...options, method, path });
@@ -35,12 +36,13 @@ export function scriptedClient(
     auth,
     baseUrl: new URL('https://registry.test'),
     asked,
-    bodies,
+    answered,
+    bodies: new BodyRoom(),
     peer: () => peer,
     get: async (path: string, options?: RequestOptions) => {
       const found = ask('GET', path, options);
       const body = Readable.from(found.body.length === 0 ? [] : [Buffer.from(found.body)]);
-      bodies.push(body);
+      answered.push(body);
       return { ...found, body };
     },
     head: async (path: string, options?: RequestOptions) => {

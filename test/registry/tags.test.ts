@@ -86,7 +86,7 @@ describe('a registry that answers', () => {
       what: `the registry answered ${status}`,
       retryAfter: '7',
     });
-    expect(client.bodies[0]?.destroyed).toBe(true);
+    expect(client.answered[0]?.destroyed).toBe(true);
   });
 
   test('nothing, is told apart from a fault of our own', async () => {

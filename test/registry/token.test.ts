@@ -1,6 +1,7 @@
 /** Tokens for an upstream: what a token server is asked, which answers hold one, and how long it is used. */
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { BodyRoom } from '../../proxy/registry/body-room.ts';
 import { parseChallenges } from '../../proxy/registry/challenge.ts';
 import { UpstreamError } from '../../proxy/registry/errors.ts';
 import type { Realm } from '../../proxy/registry/realm.ts';
@@ -58,6 +59,7 @@ function sourceOf(more: Partial<TokenOptions> = {}) {
     maxBytes: 64 * 1024,
     timeoutMs: 1000,
     now: () => time,
+    bodies: new BodyRoom(),
     observe: (outcome, seconds) => {
       observed.push(outcome === 'ok' ? 'ok' : outcome.kind);
       if (!(seconds >= 0 && seconds < 5)) observed.push(`in ${seconds} s`);
