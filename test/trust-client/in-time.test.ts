@@ -18,13 +18,14 @@ function stateOf<T>(answer: () => Promise<T>) {
       asked.push([name, ...given]);
       return answer();
     };
-  const state = { load: ask('load'), stampOf: ask('stampOf'), save: ask('save') };
+  const state = { load: ask('load'), stampOf: ask('stampOf'), has: ask('has'), save: ask('save') };
   return { asked, state: state as unknown as TrustState };
 }
 
 const QUESTIONS: readonly (readonly [string, (state: TrustState) => Promise<unknown>, unknown[]])[] = [
   ['load', (state) => state.load(GUN, ADMIT), [GUN, ADMIT]],
   ['stampOf', (state) => state.stampOf(GUN), [GUN]],
+  ['has', (state) => state.has(GUN), [GUN]],
   ['save', (state) => state.save(GUN, TRUST, REPLACES), [GUN, TRUST, REPLACES]],
 ];
 
