@@ -1,4 +1,5 @@
 /** Our view of a repository against `docker trust inspect`: digests, signers, and keys. */
+import { RELEASES } from '../../../proxy/trust-client/replaced.ts';
 import type { TrustInspection } from '../docker.ts';
 import type { ListedTarget } from '../notary.ts';
 import { isUnderSigned } from './compare-notary.ts';
@@ -19,7 +20,6 @@ export interface DockerEvidence {
 type Row = TrustInspection['SignedTags'][number];
 
 const REPOSITORY_ADMIN = 'Repo Admin';
-const RELEASES = 'targets/releases';
 
 export async function compareWithDocker(
   label: string,
@@ -82,6 +82,7 @@ async function compareRow(
 function explainRow(ours: OurView, row: Row, { notary }: DockerEvidence): DifferenceName | undefined {
   const [listed, first] = [notary.listed.get(row.SignedTag), notary.byDefault.get(row.SignedTag)];
   if (row.Digest === '') return 'no sha256';
+  if (ours.refused?.has(row.SignedTag) === true) return 'delegation keys replaced';
   if (listed !== undefined && isUnderSigned(ours, listed.role)) return 'one key twice';
   const isInTargets = first?.role === 'targets' && first.digest === row.Digest;
   // It is in `targets/releases` then, which comes first for us, unless it may not name the tag.

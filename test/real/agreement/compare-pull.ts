@@ -3,6 +3,7 @@ import type { DockerClient } from '../docker.ts';
 import { DOCKER_ORDER } from '../notary.ts';
 import { isUnderSigned } from './compare-notary.ts';
 import type { Findings } from './findings.ts';
+import type { DifferenceName } from './known-differences.ts';
 import type { NotaryView, OurView } from './views.ts';
 
 /** A process each. */
@@ -20,12 +21,14 @@ export async function compareWithPull(
     findings.targets += 1;
     const [our, pulled] = [ours.targets.get(tag)?.digest, await pull(tag)];
     if (our === pulled) continue;
-    const row = notary.listed.get(tag);
-    findings.settle(
-      row !== undefined && isUnderSigned(ours, row.role) ? 'one key twice' : undefined,
-      `${label} ${tag}: ours ${our}, docker pull ${pulled}`,
-    );
+    findings.settle(explain(ours, tag, notary), `${label} ${tag}: ours ${our}, docker pull ${pulled}`);
   }
+}
+
+function explain(ours: OurView, tag: string, { listed }: NotaryView): DifferenceName | undefined {
+  if (ours.refused?.has(tag) === true) return 'delegation keys replaced';
+  const row = listed.get(tag);
+  return row !== undefined && isUnderSigned(ours, row.role) ? 'one key twice' : undefined;
 }
 
 function chooseTags({ listed, byDefault }: NotaryView): readonly string[] {

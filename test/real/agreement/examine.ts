@@ -1,12 +1,13 @@
 /** One repository from first contact to the next change: resolved by us and by the real clients, and compared. */
 import { createMemoryState } from '../../../proxy/cache/memory-state.ts';
 import type { Gun } from '../../../proxy/registry/reference.ts';
+import { RELEASES } from '../../../proxy/trust-client/replaced.ts';
 import type { RootPin } from '../../../proxy/trust-client/root-trust.ts';
 import type { TrustSource, TrustState } from '../../../proxy/trust-client/types.ts';
 import type { DockerClient } from '../docker.ts';
 import type { NotaryServer } from '../notary-server.ts';
 import { compareWithDocker } from './compare-docker.ts';
-import { compareWithNotary } from './compare-notary.ts';
+import { compareWithNotary, isUnderSigned } from './compare-notary.ts';
 import { compareWithPull, readPull } from './compare-pull.ts';
 import type { Findings } from './findings.ts';
 import type { DifferenceName } from './known-differences.ts';
@@ -62,9 +63,22 @@ export async function examine(subject: Subject, findings: Findings): Promise<voi
   const again = await resolve(subject, createMemoryState());
   const notaryAgain = await readNotary(subject.side.server, subject.gun, LOOKUPS_AGAIN);
   compareCold(`${subject.label} changed`, again, notaryAgain, findings);
-  const warm = await resolveWarm(subject, state, cold, findings);
+  const warm = withRefused(await resolveWarm(subject, state, cold, findings), cold, notary);
   compareWarm(subject, warm, again, findings);
   await compareDocker(`${subject.label} warm`, subject, warm, notaryAgain, findings);
+}
+
+/** What `targets/releases` named at first is not looked up in `targets` while its new keys have signed nothing. */
+function withRefused(
+  warm: Outcome<OurView>,
+  cold: Outcome<OurView>,
+  notary: Outcome<NotaryView>,
+): Outcome<OurView> {
+  if (warm.kind === 'refused' || cold.kind === 'refused' || notary.kind === 'refused') return warm;
+  if (isUnderSigned(cold.view, RELEASES) || !isUnderSigned(warm.view, RELEASES)) return warm;
+  const named = [...notary.view.listed.values()].filter(({ role }) => role === RELEASES);
+  const refused = named.map(({ name }) => name).filter((tag) => !warm.view.targets.has(tag));
+  return { kind: 'verified', view: { ...warm.view, refused: new Set(refused) } };
 }
 
 async function resolve(
@@ -143,6 +157,10 @@ function compareWarm(
   findings: Findings,
 ): void {
   if (describe(warm) === describe(cold)) return;
+  if (warm.kind === 'verified' && describe(warm) === describe(without(cold, warm.view.refused))) {
+    findings.explain('delegation keys replaced');
+    return;
+  }
   const wasMadeAnew = breaksWith === 'recreated' || breaksWith === 'recreatedWithSameRoot';
   const isRefused = warm.kind === 'refused' && /^(root_rotation_refused|metadata_rollback)/.test(warm.why);
   const isHidden = breaksWith === 'readdDelegation' && isRefused;
@@ -150,6 +168,12 @@ function compareWarm(
     wasMadeAnew && isRefused ? 'recreated repository' : isHidden ? 'signer declared again' : undefined,
     `${label}: warm ${describe(warm)}, cold ${describe(cold)}`,
   );
+}
+
+function without(ours: Outcome<OurView>, tags: ReadonlySet<string> = new Set()): Outcome<OurView> {
+  if (ours.kind === 'refused') return ours;
+  const targets = new Map([...ours.view.targets].filter(([tag]) => !tags.has(tag)));
+  return { kind: 'verified', view: { ...ours.view, targets } };
 }
 
 async function compareDocker(

@@ -57,6 +57,11 @@ export const KNOWN_DIFFERENCES = {
     what: 'a signer that was removed and declared again under the same keys, and has not signed since, looks like one whose file is hidden; with state we want its file',
     switch: 'a signature of that signer, or trust reset',
   },
+  'delegation keys replaced': {
+    section: '§8, §13',
+    what: 'between new keys for targets/releases and their first signature docker takes its tags from targets, where an older entry may be left; with state we refuse them',
+    switch: 'a signature with the new keys, or trust reset',
+  },
   'cached after 404': {
     section: '§7.4, §13',
     what: 'docker with state goes on showing a repository that the server says is gone; for us it has no trust data',

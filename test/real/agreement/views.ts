@@ -22,6 +22,8 @@ export interface Refused {
 export interface OurView {
   readonly trust: VerifiedRepository;
   readonly targets: ReadonlyMap<string, TrustedTarget>;
+  /** Tags we refuse because a delegation named them whose keys were replaced since. */
+  readonly refused?: ReadonlySet<string>;
 }
 
 export interface NotaryView {
