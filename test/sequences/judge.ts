@@ -4,7 +4,7 @@ import type { Rule, TrustOutcome } from '../../proxy/policy/types.ts';
 import type { Clock } from './clock.ts';
 import type { Fleet, Session } from './fleet.ts';
 import { GUN } from './keys.ts';
-import { Knowledge, lessThan, mustBeServed, versionOf } from './model.ts';
+import { comesFromBehind, Knowledge, lessThan, mustBeServed, versionOf } from './model.ts';
 import type { Owner } from './owner.ts';
 import type { Report } from './report.ts';
 import type { Line, Server } from './server.ts';
@@ -53,6 +53,13 @@ export class Judge {
     if (less) {
       this.#report.violate('less', by, `serves less than it verified: ${less}`);
       return;
+    }
+    if (outcome.kind === 'verified' && digest !== undefined) {
+      if (comesFromBehind(known, outcome.trust, tag, this.#owner)) {
+        const what = `serves ${tag} although targets/releases, which is passed over, named it`;
+        this.#report.violate('less', by, what);
+        return;
+      }
     }
     // A state that was taken away may be missed from then on: that is not the server's fault.
     const isHonest = !this.#server.wasForged && !isHeld && !this.#fleet.isRemoved;

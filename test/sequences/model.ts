@@ -8,12 +8,16 @@
 import type { RoleStatus, VerifiedTrust } from '../../proxy/trust-client/types.ts';
 import type { Owner } from './owner.ts';
 
+const RELEASES = 'targets/releases';
+
 type Floor = { readonly version: number; readonly keys: readonly string[]; readonly threshold: number };
 
 export class Knowledge {
   root = 0;
   floors: ReadonlyMap<string, Floor> = new Map();
   last: VerifiedTrust | undefined;
+  /** The version of `targets/releases` that was verified last; 0: `targets` declares none. */
+  releases: number | undefined = 0;
 
   /** Roots count once they were shown, each vouched for by the one before; what came with them need not be known. */
   see(shown: ReadonlySet<number>, owner: Owner): void {
@@ -27,12 +31,17 @@ export class Knowledge {
     this.floors = new Map(floors.map((it) => [it.role, { ...it, keys: it.canonicalKeyIds }]));
     this.root = Math.max(this.root, versionOf(trust, 'root'));
     this.last = trust;
+    const releases = trust.roles.find(({ role }) => role === RELEASES);
+    this.releases = releases?.skipped === undefined ? (releases?.version ?? 0) : undefined;
   }
 
   merge(other: Knowledge): this {
     if (other.root > this.root || isAhead(other.last, this.last)) {
       this.root = Math.max(other.root, this.root);
-      if (isAhead(other.last, this.last)) [this.floors, this.last] = [other.floors, other.last];
+      if (isAhead(other.last, this.last)) {
+        [this.floors, this.last] = [other.floors, other.last];
+        this.releases = other.releases ?? this.releases;
+      }
     }
     return this;
   }
@@ -64,6 +73,13 @@ export function lessThan(
       return `${role} version ${today.version} after version ${floor.version}`;
   }
   return undefined;
+}
+
+/** I1: what `targets/releases` named when it was verified last is not taken from `targets` while its file is passed over. */
+export function comesFromBehind(known: Knowledge, trust: VerifiedTrust, tag: string, owner: Owner): boolean {
+  const isPassedOver = trust.roles.some(({ role, skipped }) => role === RELEASES && skipped !== undefined);
+  if (!isPassedOver || known.releases === undefined || known.releases === 0) return false;
+  return owner.signedAs(RELEASES, known.releases).every(({ tags }) => tags.has(tag));
 }
 
 /** I2: what would have to be served while the server has nothing better to say. */

@@ -1,18 +1,18 @@
 /** A client that fills a proxy's manifest cache over and over with manifests of its own, by digest. */
-import { Agent } from 'node:http';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MEDIA_TYPES } from '../../../proxy/demo/image.ts';
 import type { RegistryServer } from '../../../proxy/demo/registry.ts';
-import { ask } from '../http.ts';
+import { makeTempDir, type Service, startService } from '../process.ts';
+import { findPart } from '../programs.ts';
+import type { HostileRegistry } from './registry.ts';
 
 /** Just under what a manifest may have. */
 const BYTES = 4 * 1024 * 1024 - 1024;
 /** Together more than the cache holds. */
 const MANIFESTS = 24;
-
-export interface Flood {
-  /** @returns how many manifests it got */
-  stop(): Promise<number>;
-}
+/** Seconds; it is stopped before. */
+const LONGEST = 600;
 
 export function pushFloodImages(registry: RegistryServer, repository: string): readonly string[] {
   return Array.from({ length: MANIFESTS }, (_, index) => {
@@ -29,32 +29,25 @@ export function pushFloodImages(registry: RegistryServer, repository: string): r
   });
 }
 
-export function startFlood(
+/** In a process of its own, so that nothing slows it down but the proxy. Runs once the registry behind that is asked. */
+export async function startFlood(
   base: string,
+  registry: HostileRegistry,
   repository: string,
   digests: readonly string[],
   parallel: number,
-): Flood {
-  const agent = new Agent({ keepAlive: true, maxSockets: parallel });
-  let isOver = false;
-  let got = 0;
-  const headers = { accept: MEDIA_TYPES.docker };
-  const flood = async (first: number): Promise<void> => {
-    for (let next = first; !isOver; next += 1) {
-      const digest = digests[next % digests.length];
-      const answer = await ask(`${base}/v2/${repository}/manifests/${digest}`, { headers, agent }).catch(
-        () => undefined,
-      );
-      if (answer?.status === 200) got += 1;
-    }
-  };
-  const floods = Array.from({ length: parallel }, (_, index) => flood(index * 7));
-  return {
-    stop: async () => {
-      isOver = true;
-      await Promise.all(floods);
-      agent.destroy();
-      return got;
-    },
-  };
+): Promise<Service> {
+  const script = join(await makeTempDir('flood'), 'flood.lua');
+  const paths = digests.map((digest) => `"/v2/${repository}/manifests/${digest}"`);
+  const inTurn = `function request() at = at % #paths + 1 return wrk.format("GET", paths[at]) end`;
+  await writeFile(script, `local paths, at = { ${paths.join(', ')} }, 0\n${inTurn}\n`);
+  return await startService({
+    name: 'flood',
+    command: findPart('wrk') ?? 'wrk',
+    args: [
+      ...['-t', '1', '-c', String(parallel), '-d', `${LONGEST}s`, '-s', script],
+      ...['-H', `Accept: ${MEDIA_TYPES.docker}`, base],
+    ],
+    ready: () => Promise.resolve(registry.fetched > 0),
+  });
 }

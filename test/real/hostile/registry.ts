@@ -19,6 +19,8 @@ const BY_DIGEST = /\/manifests\/(sha256:[0-9a-f]{64})$/;
 export class HostileRegistry extends RegistryServer {
   /** How often it lied. */
   told = 0;
+  /** How many manifests it was asked for by digest. */
+  fetched = 0;
   readonly #lies = new Map<string, { readonly lie: Lie; readonly other: Uint8Array }>();
   readonly #seen = new Set<string>();
 
@@ -29,6 +31,7 @@ export class HostileRegistry extends RegistryServer {
 
   protected override answer(request: IncomingMessage): Answer {
     const digest = BY_DIGEST.exec(request.url ?? '')?.[1] ?? '';
+    if (request.method === 'GET' && digest !== '') this.fetched += 1;
     const found = request.method === 'GET' ? this.#lies.get(digest) : undefined;
     if (found === undefined) return super.answer(request);
     if (!this.#seen.has(digest)) {
