@@ -12,7 +12,7 @@ export type Suite = {
 
 const OWNER: Weights = { publish: 4, sign: 2, revoke: 2 };
 
-export const EVERYTHING: Suite = { name: 'everything', weights: ALL, share: 55 };
+export const EVERYTHING: Suite = { name: 'everything', weights: ALL, share: 50 };
 
 export const SUITES: readonly Suite[] = [
   EVERYTHING,
@@ -48,6 +48,11 @@ export const SUITES: readonly Suite[] = [
     isAlone: true,
     weights: { publish: 6, 'add key': 4, rewrap: 2, 'old file': 4, pull: 8 },
     share: 7,
+  },
+  {
+    name: 'an old file under new keys',
+    weights: { publish: 3, sign: 3, rotate: 6, 'old file': 4, hide: 2, heal: 1, restart: 1, pull: 8 },
+    share: 5,
   },
   {
     name: 'a replica is behind',
