@@ -19,6 +19,8 @@ async function loadSuite() {
 
 /** How much of the time that a test only waited counts. */
 const WAITING = 0.1;
+/** A test that takes so many times what it took in the first run, and so many milliseconds more, never ends. */
+const PATIENCE = { times: 30, milliseconds: 4000 };
 /** Milliseconds each test cost in the first run, for the processes that come after it. */
 const DURATIONS = 'durations.json';
 
@@ -63,6 +65,8 @@ class OneProcessRunner {
     for (const test of tests) {
       run += 1;
       const failure = await this.#attempt(test);
+      // What goes on waiting is in the way of the next mutant: a new process.
+      if (failure === HANGS) return { status: MutantRunStatus.Timeout, reason: test.id };
       if (hitLimit !== undefined && mutation.hitCount > hitLimit) return { status: MutantRunStatus.Timeout };
       if (failure === undefined) continue;
       mutation.activeMutant = undefined;
@@ -91,14 +95,26 @@ class OneProcessRunner {
     this.#tests ??= await this.#suite.loadTests();
   }
 
+  /** @returns undefined, what it threw, or HANGS */
   async #attempt(test) {
-    try {
-      await this.#suite.runTest(test);
-      return undefined;
-    } catch (error) {
-      return error ?? new Error('threw nothing');
-    }
+    const known = this.#durations[test.id];
+    const longest = known === undefined ? undefined : PATIENCE.times * known + PATIENCE.milliseconds;
+    const run = this.#suite.runTest(test).then(
+      () => undefined,
+      (error) => error ?? new Error('threw nothing'),
+    );
+    return await (longest === undefined ? run : orHangs(run, longest));
   }
+}
+
+const HANGS = Symbol('hangs');
+
+async function orHangs(run, milliseconds) {
+  let timer;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds, HANGS);
+  });
+  return await Promise.race([run, late]).finally(() => clearTimeout(timer));
 }
 
 function describeTest({ id }, failure) {
