@@ -2,25 +2,25 @@
 import type { Socket } from 'node:net';
 import { type Hello, readHello } from './client-hello.ts';
 import { MAX_HELLO_BYTES } from './limits.ts';
+import { createPieces } from './pieces.ts';
 
 export type FirstFlight = { readonly hello: Hello; readonly bytes: Buffer };
 
 /** The client is paused afterwards. */
 export function readFirstFlight(client: Socket, timeoutMs: number): Promise<FirstFlight> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let [size, needed] = [0, 1];
+    const came = createPieces();
+    let needed = 1;
     const settle = (hello: Hello): void => {
       clearTimeout(timer);
       client.off('data', take).off('end', leave).off('close', leave).pause();
-      resolve({ hello, bytes: Buffer.concat(chunks) });
+      resolve({ hello, bytes: came.whole() });
     };
     const leave = (): void => settle({ kind: 'bad', message: 'the client left before its ClientHello' });
     const take = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size < needed) return;
-      const hello = readHello(Buffer.concat(chunks));
+      came.add(chunk);
+      if (came.size < needed) return;
+      const hello = readHello(came.whole());
       if (hello.kind === 'more') needed = Math.min(hello.bytes, MAX_HELLO_BYTES);
       else settle(hello);
     };

@@ -5,6 +5,7 @@
  */
 import { readHello } from './client-hello.ts';
 import { MAX_HELLO_BYTES } from './limits.ts';
+import { createPieces } from './pieces.ts';
 import { readServerAnswer } from './server-hello.ts';
 
 /** What may go on, which may be nothing yet; or what is wrong, and then nothing may. */
@@ -85,24 +86,20 @@ export function createLaterHellos(judge: (name: string | undefined) => string | 
 
 const NOTHING = Buffer.alloc(0);
 
-/** Bytes that wait for more: put together only when there are as many as are needed, so that a trickle costs little. */
+/** Bytes that wait for more: looked at only when there are as many as are needed, so that a trickle costs little. */
 function gather(needed: number) {
-  let chunks: Buffer[] = [];
-  let size = 0;
+  const waiting = createPieces();
   return {
     /** @returns all of it, to be given back with `keep` as far as it is not used; undefined: not enough yet. */
     add(chunk: Buffer, isEnough = false): Buffer | undefined {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size < needed && !isEnough) return undefined;
-      const all = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-      [chunks, size] = [[], 0];
+      waiting.add(chunk);
+      if (waiting.size < needed && !isEnough) return undefined;
+      const all = waiting.whole();
+      waiting.clear();
       return all;
     },
     keep(rest: Buffer): void {
-      if (rest.length === 0) return;
-      chunks = [Buffer.from(rest)];
-      size = rest.length;
+      if (rest.length > 0) waiting.add(Buffer.from(rest));
     },
     wait(bytes: number): undefined {
       needed = bytes;

@@ -41,10 +41,11 @@ export type RoomLimits = {
 
 /** What bodies that are read as a whole may take, in bytes and milliseconds (registry/body-room.ts). */
 export type BodyLimits = {
-  /** Bytes of all of them together. */
-  readonly maxBytes: number;
-  /** The part of it that is kept for those who hold a body already: at least twice the longest they may need. */
-  readonly keptBytes: number;
+  /**
+   * Bytes of all of one need together. So much that the longest still has room beside an upstream that hangs, and beside
+   * 32 that wait with the first bytes of theirs.
+   */
+  readonly maxBytes: { readonly first: number; readonly more: number; readonly list: number };
   /** What is given to a body that does not say how long it is, until it turns out to be longer. */
   readonly unknownBytes: number;
   /** How long a body waits for room: less than any of the deadlines it is read within. */
@@ -76,8 +77,7 @@ export const ROOM_LIMITS: RoomLimits = {
 };
 
 export const BODY_LIMITS: BodyLimits = {
-  maxBytes: 96 * 1024 * 1024,
-  keptBytes: 8 * 1024 * 1024,
+  maxBytes: { first: 32 * 1024 * 1024, more: 16 * 1024 * 1024, list: 72 * 1024 * 1024 },
   unknownBytes: 64 * 1024,
   waitTimeout: 8_000,
 };

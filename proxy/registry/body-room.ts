@@ -2,11 +2,11 @@
  * Room for bodies that are read as a whole before anything of them goes on: manifests, configurations, pages of tags,
  * tokens, errors. One bound in bytes for all upstreams together; answers that wait for clients have another (room.ts).
  *
- * An upstream has at most as much as it leaves free: alone half, and however many hang, the next one still has something.
- * Who holds nothing waits, and never with the rest of the room: a part is kept for those who hold a body already and need
- * another one for it. They come first, so nobody waits for what is held by somebody who waits.
+ * Each need has a part of its own, and of each part an upstream has at most as much as it leaves free: alone half, and
+ * however many hang in whatever way, the next one still has something. Who holds a body waits for another one in a part
+ * that nobody waits in with empty hands, so nobody waits for what is held by somebody who waits.
  */
-import { BODY_LIMITS, type BodyLimits } from '../listen/limits.ts';
+import { BODY_LIMITS } from '../listen/limits.ts';
 import { NO_ROOM, UpstreamError } from './errors.ts';
 
 /** A place that is counted until `end`. */
@@ -20,36 +20,62 @@ export type BodyLease = {
   end(): void;
 };
 
-/** `first`: holds no other body meanwhile. `more`: belongs to one that is held, or is small and soon over. */
-export type Need = 'first' | 'more';
+/**
+ * What a body is to whoever reads it, and with it the part of the room it is read in. `first`: holds no other body
+ * meanwhile. `more`: belongs to one that is held, or is small and soon over. `list`: is looked at in turns.
+ */
+export type Need = 'first' | 'more' | 'list';
 
-type Account = { readonly upstream: string; bytes: number; leases: number };
-type Held = { readonly account: Account; readonly need: Need; bytes: number; hasEnded: boolean };
+/** What one upstream has of one part. */
+type Account = { readonly upstream: string; readonly part: Part; bytes: number; leases: number };
+type Held = { readonly account: Account; bytes: number; hasEnded: boolean };
 type Waiter = { readonly held: Held; readonly bytes: number; readonly enter: () => void };
+type Carried = {
+  readonly lease: BodyLease;
+  /** Absent: there was room at once. */
+  readonly ready: Promise<void> | undefined;
+  /** Ends the wait when nobody waits any more. */
+  readonly left: AbortController;
+  carriers: number;
+};
+type Part = {
+  readonly maxBytes: number;
+  readonly accounts: Map<string, Account>;
+  readonly waiting: Set<Waiter>;
+  bytes: number;
+};
+
+export type BodyRoomOptions = {
+  /** Bytes of all bodies of one need together; those of `BODY_LIMITS` when absent. */
+  readonly maxBytes?: Partial<Record<Need, number>>;
+  /** In milliseconds. */
+  readonly waitTimeout?: number;
+};
 
 export class BodyRoom {
-  readonly #limits: BodyLimits;
-  readonly #accounts = new Map<string, Account>();
-  readonly #carried = new Map<Uint8Array, { readonly lease: BodyLease; carriers: number }>();
-  readonly #waiting: Readonly<Record<Need, Set<Waiter>>> = { more: new Set(), first: new Set() };
-  #bytes = 0;
+  readonly #waitTimeout: number;
+  readonly #parts: Readonly<Record<Need, Part>>;
+  readonly #carried = new Map<Uint8Array, Carried>();
   #settling: NodeJS.Immediate | undefined;
 
-  constructor(limits: Partial<BodyLimits> = {}) {
-    this.#limits = { ...BODY_LIMITS, ...limits };
+  constructor({ maxBytes, waitTimeout = BODY_LIMITS.waitTimeout }: BodyRoomOptions = {}) {
+    const { first, more, list } = { ...BODY_LIMITS.maxBytes, ...maxBytes };
+    this.#waitTimeout = waitTimeout;
+    this.#parts = { more: createPart(more), first: createPart(first), list: createPart(list) };
   }
 
   /** Bytes that are held or may be read. */
   get bytes(): number {
-    return this.#bytes;
+    return Object.values(this.#parts).reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** A place with nothing in it yet. */
   open(upstream: string, need: Need): BodyLease {
-    const account = this.#accounts.get(upstream) ?? { upstream, bytes: 0, leases: 0 };
-    this.#accounts.set(upstream, account);
+    const part = this.#parts[need];
+    const account = part.accounts.get(upstream) ?? { upstream, part, bytes: 0, leases: 0 };
+    part.accounts.set(upstream, account);
     account.leases += 1;
-    const held: Held = { account, need, bytes: 0, hasEnded: false };
+    const held: Held = { account, bytes: 0, hasEnded: false };
     return {
       grow: (bytes, signal) => this.#grow(held, bytes, signal),
       tryGrow: (bytes) => !held.hasEnded && this.#take(held, bytes),
@@ -59,47 +85,60 @@ export class BodyRoom {
         this.#resize(held, 0);
         held.hasEnded = true;
         account.leases -= 1;
-        if (account.leases === 0) this.#accounts.delete(upstream);
+        if (account.leases === 0) part.accounts.delete(upstream);
       },
     };
   }
 
   /**
-   * Counts a body while something else is fetched for it; many who carry the same one count it once.
+   * Counts a body while something else is fetched for it; many who carry the same one count it once. What was read in
+   * this turn finds the room it had, and what was kept elsewhere may have to wait.
    *
-   * @returns what ends it; undefined: there is no room. What was read in this turn finds the room it had.
+   * @returns what ends it. @throws UpstreamError `no_room` or `timeout`.
    */
-  carry(upstream: string, body: Uint8Array): (() => void) | undefined {
-    const known = this.#carried.get(body) ?? { lease: this.open(upstream, 'first'), carriers: 0 };
-    if (known.carriers === 0 && !known.lease.tryGrow(body.length)) {
-      known.lease.end();
-      return undefined;
-    }
-    this.#carried.set(body, known);
-    known.carriers += 1;
+  async carry(upstream: string, body: Uint8Array, signal?: AbortSignal): Promise<() => void> {
+    const carried = this.#carried.get(body) ?? this.#beginToCarry(upstream, body);
+    carried.carriers += 1;
     let isOver = false;
-    return () => {
+    const end = (): void => {
       if (isOver) return;
       isOver = true;
-      known.carriers -= 1;
-      if (known.carriers > 0) return;
+      carried.carriers -= 1;
+      if (carried.carriers > 0) return;
       this.#carried.delete(body);
-      known.lease.end();
+      carried.left.abort();
+      carried.lease.end();
     };
+    try {
+      await orAbort(carried.ready, signal);
+      return end;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  #beginToCarry(upstream: string, body: Uint8Array): Carried {
+    const lease = this.open(upstream, 'first');
+    const left = new AbortController();
+    const ready = lease.tryGrow(body.length) ? undefined : lease.grow(body.length, left.signal);
+    const carried = { lease, ready, left, carriers: 0 };
+    this.#carried.set(body, carried);
+    return carried;
   }
 
   #take(held: Held, bytes: number): boolean {
+    const { account } = held;
     const more = bytes - held.bytes;
-    const kept = held.need === 'more' ? 0 : this.#limits.keptBytes;
-    const left = this.#limits.maxBytes - kept - this.#bytes - more;
-    if (more > 0 && held.account.bytes + more > left) return false;
+    const left = account.part.maxBytes - account.part.bytes - more;
+    if (more > 0 && account.bytes + more > left) return false;
     this.#resize(held, bytes);
     return true;
   }
 
   #grow(held: Held, bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(tooLate(signal));
-    const queue = this.#waiting[held.need];
+    const queue = held.account.part.waiting;
     const isBehind = [...queue].some((waiter) => waiter.held.account === held.account);
     if (!isBehind && this.#take(held, bytes)) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -119,7 +158,7 @@ export class BodyRoom {
         resolve();
       };
       const waiter: Waiter = { held, bytes, enter };
-      const timer = setTimeout(giveUp, this.#limits.waitTimeout);
+      const timer = setTimeout(giveUp, this.#waitTimeout);
       signal?.addEventListener('abort', giveUp, { once: true });
       queue.add(waiter);
     });
@@ -130,20 +169,20 @@ export class BodyRoom {
     const more = bytes - held.bytes;
     held.bytes += more;
     held.account.bytes += more;
-    this.#bytes += more;
+    held.account.part.bytes += more;
     if (more < 0) this.#settleSoon();
   }
 
   /** Not at once: what was just read is counted again by who carries it on, before anybody else has its room. */
   #settleSoon(): void {
-    if (this.#waiting.first.size + this.#waiting.more.size > 0)
+    if (Object.values(this.#parts).some(({ waiting }) => waiting.size > 0))
       this.#settling ??= setImmediate(() => this.#settle());
   }
 
   /** Each upstream's in the order they came; one that does not fit keeps no other upstream's waiting. */
   #settle(): void {
     this.#settling = undefined;
-    for (const queue of Object.values(this.#waiting)) {
+    for (const { waiting: queue } of Object.values(this.#parts)) {
       const behind = new Set<Account>();
       for (const waiter of queue) {
         const { account } = waiter.held;
@@ -154,6 +193,10 @@ export class BodyRoom {
   }
 }
 
+function createPart(maxBytes: number): Part {
+  return { maxBytes, accounts: new Map(), waiting: new Set(), bytes: 0 };
+}
+
 /** The one of this process: a reload makes new clients, and requests of the old ones still run. */
 export const BODY_ROOM = new BodyRoom();
 
@@ -161,4 +204,16 @@ function tooLate(signal: AbortSignal | undefined): UpstreamError {
   return signal?.aborted === true
     ? new UpstreamError('timeout', 'waiting for room was given up', { cause: signal.reason })
     : new UpstreamError('no_room', NO_ROOM);
+}
+
+/** What is waited for, or the caller's own end. */
+async function orAbort(ready: Promise<void> | undefined, signal: AbortSignal | undefined): Promise<void> {
+  if (ready === undefined || signal === undefined) return await ready;
+  let leave = (): void => undefined;
+  const gone = new Promise<never>((_resolve, reject) => {
+    leave = () => reject(tooLate(signal));
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+  });
+  await Promise.race([ready, gone]).finally(() => signal.removeEventListener('abort', leave));
 }

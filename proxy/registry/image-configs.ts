@@ -5,7 +5,7 @@
  */
 import { withDeadline } from './deadline.ts';
 import { hasDigest } from './digest.ts';
-import { NO_ROOM, toFailure, UpstreamError } from './errors.ts';
+import { toFailure, UpstreamError } from './errors.ts';
 import { withBody } from './held-body.ts';
 import { type HttpClient, headerOf } from './http-client.ts';
 import { hasTooManyValues } from './json-members.ts';
@@ -57,13 +57,15 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
         store.hold(key, kept, holder);
         return undefined;
       }
-      // The manifest waits here, and is still there when nothing else keeps it.
-      const end = client.bodies.carry(client.upstream, bytes);
-      if (end === undefined) return failed('deadline_exceeded', NO_ROOM);
       try {
-        const result = await withDeadline(DEADLINE_MS, caller.signal, (signal) =>
-          fetchConfig(client, repository, config, { authorization: caller.authorization, signal }),
-        );
+        const result = await withDeadline(DEADLINE_MS, caller.signal, async (signal) => {
+          // The manifest waits here, and is still there when nothing else keeps it.
+          const end = await client.bodies.carry(client.upstream, bytes, signal);
+          return await fetchConfig(client, repository, config, {
+            authorization: caller.authorization,
+            signal,
+          }).finally(end);
+        });
         if (!(result instanceof Uint8Array)) return result;
         store.set(key, { bytes: result });
         store.hold(key, { bytes: result }, holder);
@@ -72,8 +74,6 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
         if (!(error instanceof UpstreamError)) throw error;
         const what = `its configuration cannot be had from the registry (${error.kind})`;
         return { kind: 'failed', ...toFailure(error, what) };
-      } finally {
-        end();
       }
     },
     recall: (client, repository, digest) =>

@@ -9,7 +9,7 @@ import type { Response } from './types.ts';
 import type { UpstreamHeaders } from './upstream-headers.ts';
 
 /** Of their own: what streams by goes at its client's pace, and must not keep room from what does not. */
-const COLLECTED = new BodyRoom({ maxBytes: COLLECTED_BYTES, keptBytes: 0 });
+const COLLECTED = new BodyRoom({ maxBytes: { first: COLLECTED_BYTES } });
 
 /** Collects what streams by, while it is short enough and there is room for it; a transfer that is cut is forgotten. */
 export function keep(

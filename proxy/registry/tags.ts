@@ -75,8 +75,6 @@ function createReader(client: HttpClient, repository: string, caller: Caller) {
   const seen = new Set<string>();
   let bytesLeft = MAX_LIST_BYTES;
   let tagsLeft = MAX_TAGS;
-  // Of its own: names are looked at in turns, and what waits for its turn must not keep manifests waiting.
-  const owner = { upstream: `tags of ${client.upstream}`, bodies: client.bodies };
   const path = listPath(repository);
   const options = { headers: { accept: 'application/json' }, scope: pullScope(repository), ...caller };
 
@@ -86,8 +84,8 @@ function createReader(client: HttpClient, repository: string, caller: Caller) {
     try {
       const page = await client.get(`${path}?${query}`, options);
       if (page.status !== 200) return await toRefusal(client, page);
-      const limits = { maxBytes: bytesLeft, signal: caller.signal };
-      return await withBody(owner, page, limits, async (bytes) => {
+      const limits = { maxBytes: bytesLeft, signal: caller.signal, need: 'list' } as const;
+      return await withBody(client, page, limits, async (bytes) => {
         bytesLeft -= bytes.length;
         const names = parseNames(bytes);
         if (names === undefined) return failed('sent something that is not a tag list');

@@ -61,8 +61,9 @@ const registry: Handler = (req, res) => {
 };
 
 /** A room so small that this many bytes are all that may be read. */
-async function start(left: number, options: ProxyOptions = {}) {
-  const bodies = new BodyRoom({ maxBytes: 2 * left, keptBytes: 0, waitTimeout: 50 });
+async function start(left: number, options: ProxyOptions = {}, more = left) {
+  const maxBytes = { first: 2 * left, more: 2 * more, list: 2 * left };
+  const bodies = new BodyRoom({ maxBytes, waitTimeout: 50 });
   const proxy = await startProxy({ handler: registry, bodies, ...options });
   running.push(proxy);
   return { ...proxy, bodies };
@@ -107,11 +108,11 @@ describe('a refusal of 503 that says when to ask again', () => {
 
   test('for an image whose manifest has room, and its configuration has not', async () => {
     const path = `/v2/library/app/manifests/${sha256(WITH_CONFIG)}`;
-    const { port, bodies } = await start(WITH_CONFIG.length, {});
+    const { port, bodies } = await start(WITH_CONFIG.length, {}, CONFIG.length - 1);
     const reply = await ask(port, path, { headers: DOCKERD });
     expect([reply.status, reply.phrase]).toEqual([503, expect.stringMatching(NO_ROOM)]);
     await eventually(() => bodies.bytes === 0);
-    const enough = await start(WITH_CONFIG.length + CONFIG.length + 1);
+    const enough = await start(WITH_CONFIG.length, {}, CONFIG.length);
     expect(await ask(enough.port, path, { headers: DOCKERD })).toMatchObject({ status: 200 });
     await eventually(() => enough.bodies.bytes === 0);
   });

@@ -4,7 +4,7 @@ import { BODY_LIMITS } from '../../proxy/listen/limits.ts';
 import { type BodyLease, BodyRoom, type Need } from '../../proxy/registry/body-room.ts';
 import { withBody } from '../../proxy/registry/held-body.ts';
 
-const LIMITS = { maxBytes: 1000, keptBytes: 200, waitTimeout: 500 };
+const LIMITS = { maxBytes: { first: 800, more: 200, list: 80 }, waitTimeout: 500 };
 
 let room: BodyRoom;
 beforeEach(() => {
@@ -47,9 +47,14 @@ test('an upstream has as much as it leaves free, so the next one always has some
   expect([fits('c', 100), fits('c', 101)]).toEqual([true, false]);
 });
 
-test('a part is kept for those who hold a body already', () => {
+test('each need has a part of its own, shared out in the same way', () => {
   hold('a', 400);
   expect([fits('a', 1), fits('a', 100, 'more'), fits('a', 101, 'more')]).toEqual([false, true, false]);
+  hold('a', 100, 'more');
+  hold('a', 40, 'list');
+  expect([fits('b', 200), fits('b', 50, 'more'), fits('b', 20, 'list')]).toEqual([true, true, true]);
+  expect([fits('b', 201), fits('b', 51, 'more'), fits('b', 21, 'list')]).toEqual([false, false, false]);
+  expect(room.bytes).toBe(540);
 });
 
 test('bytes count until the end, which comes once; fewer count as fewer', async () => {
@@ -107,20 +112,20 @@ describe('a body without room', () => {
     expect([await stateOf(large), await stateOf(small)]).toEqual(['has it', 'has it']);
   });
 
-  test('comes after those who hold a body and need more', async () => {
+  test('waits for those alone who need the same', async () => {
     const full = hold('a', 400);
     const kept = hold('a', 100, 'more');
     const first = room.open('a', 'first').grow(400);
     const more = room.open('a', 'more').grow(100);
-    expect(await stateOf(more)).toBe('waits');
-    full.end();
     kept.end();
     expect([await stateOf(more), await stateOf(first)]).toEqual(['has it', 'waits']);
+    full.end();
+    expect(await stateOf(first)).toBe('has it');
   });
 
   test('never waits for those who wait themselves: each holds one body and needs another', async () => {
     const bodies = Array.from({ length: 10 }, () => Buffer.alloc(40));
-    const ends = bodies.map((body) => room.carry('a', body));
+    const ends = await Promise.all(bodies.map((body) => room.carry('a', body)));
     expect([room.bytes, fits('a', 1)]).toEqual([400, false]);
     const leases = bodies.map(() => room.open('a', 'more'));
     let done = 0;
@@ -137,29 +142,55 @@ describe('a body without room', () => {
   });
 });
 
-test('a body that many carry counts once, until the last of them ended', () => {
-  const body = Buffer.alloc(300);
-  const [first, second] = [room.carry('a', body), room.carry('a', body)];
-  expect(room.bytes).toBe(300);
-  expect(room.carry('a', Buffer.alloc(300))).toBeUndefined();
-  first?.();
-  first?.();
-  expect(room.bytes).toBe(300);
-  second?.();
-  expect(room.bytes).toBe(0);
-  expect(room.carry('a', body)).toBeDefined();
-});
+describe('a body that is carried', () => {
+  test('by many counts once, until the last of them ended', async () => {
+    const body = Buffer.alloc(300);
+    const [first, second] = await Promise.all([room.carry('a', body), room.carry('a', body)]);
+    expect(room.bytes).toBe(300);
+    first();
+    first();
+    expect(room.bytes).toBe(300);
+    second();
+    expect(room.bytes).toBe(0);
+    (await room.carry('a', body))();
+    expect(room.bytes).toBe(0);
+  });
 
-test('what was just read is carried on before anybody else has its room', async () => {
-  const body = Buffer.alloc(400);
-  const read = hold('a', 400);
-  const waiting = room.open('a', 'first').grow(400);
-  read.end();
-  const end = room.carry('a', body);
-  expect(end).toBeDefined();
-  expect(await stateOf(waiting)).toBe('waits');
-  end?.();
-  expect(await stateOf(waiting)).toBe('has it');
+  test('waits where there is no room, and counts once then too', async () => {
+    const body = Buffer.alloc(300);
+    const full = hold('a', 400);
+    const both = Promise.all([room.carry('a', body), room.carry('a', body)]);
+    expect(await stateOf(both)).toBe('waits');
+    full.end();
+    expect([await stateOf(both), room.bytes]).toEqual(['has it', 300]);
+    const ends = await both;
+    expect(ends).toHaveLength(2);
+    for (const end of ends) end();
+    expect(room.bytes).toBe(0);
+  });
+
+  test('by somebody who left, or waited too long, holds nothing', async () => {
+    const full = hold('a', 400);
+    const gone = new AbortController();
+    const left = stateOf(room.carry('a', Buffer.alloc(300), gone.signal));
+    const late = room.carry('a', Buffer.alloc(300)).catch(({ kind }: { kind: string }) => kind);
+    gone.abort();
+    expect(await left).toBe('timeout');
+    await jest.advanceTimersByTimeAsync(LIMITS.waitTimeout);
+    expect(await late).toBe('no_room');
+    full.end();
+    expect(room.bytes).toBe(0);
+  });
+
+  test('when it was just read comes before anybody else has its room', async () => {
+    const read = hold('a', 400);
+    const waiting = room.open('a', 'first').grow(400);
+    read.end();
+    const end = await room.carry('a', Buffer.alloc(400));
+    expect(await stateOf(waiting)).toBe('waits');
+    end();
+    expect(await stateOf(waiting)).toBe('has it');
+  });
 });
 
 describe('a body that is read', () => {
