@@ -257,11 +257,14 @@ export class TrustedMetadata {
     return { role, metadata, keys: { keys, threshold }, bytes, sha256, signers };
   }
 
-  /** Its floor's own file is remembered, and the floor still counts: raising the threshold takes nothing away. */
+  /**
+   * Its floor's own file is remembered, and that floor still counts: raising the threshold takes nothing away. When only
+   * what others signed before counts, the keys of the file were replaced: until they sign it hides names (replaced.ts).
+   */
   private mustBeThere({ name, keys, threshold }: DeclaredDelegation): boolean {
     const floor = this.floors.get(name);
     if (floor === undefined || !this.held.has(name)) return false;
-    return floorInForce(floor, { keys, threshold }) !== undefined;
+    return floorInForce(floor, { keys, threshold }) === floor;
   }
 
   /**
