@@ -10,6 +10,7 @@ import { TrustError } from '../trust-client/errors.ts';
 import type {
   LoadedTrust,
   Replaces,
+  RoleRecord,
   SaveResult,
   StateStamp,
   StoredTrust,
@@ -34,7 +35,7 @@ export type FileState = TrustState & {
 };
 
 /** What this process knows of an entry it has read or written. Only stored repositories have one. */
-type Known = { readonly roots: number; readonly timestamp: number; readonly at: number };
+type Known = { readonly roots: number; readonly timestamp: RoleRecord | undefined; readonly at: number };
 
 /** @throws TrustError (`state`) when the folder cannot be made or written to. */
 export async function openFileState(folder: string): Promise<FileState> {
@@ -52,7 +53,7 @@ export function createFileState(folder: string): FileState {
   const know = (gun: Gun, { roots, floors }: StoredTrust) => {
     known.set(gun, {
       roots: roots.length,
-      timestamp: floors.get('timestamp')?.version ?? 0,
+      timestamp: floors.get('timestamp'),
       at: Date.now(),
     });
   };
@@ -117,10 +118,16 @@ const OLDER = 'it is older than what this process read or wrote there';
 /** What is left of an entry after `trust reset`: first contact may happen again. */
 const NOTHING_LEFT: LoadedTrust = { roots: [], files: new Map(), floors: new Map(), stamp: 'forgotten' };
 
-/** Of the same roots, as a version may go down only when its keys were replaced. */
+/**
+ * Of the same roots and the same keys, as a version may go down only when its keys were replaced. The root that replaces
+ * them is saved first, so this process may have read it beside what the keys before it signed.
+ */
 function isOlder({ roots, floors }: StoredTrust, known: Known): boolean {
   if (roots.length !== known.roots) return roots.length < known.roots;
-  return (floors.get('timestamp')?.version ?? 0) < known.timestamp;
+  const timestamp = floors.get('timestamp');
+  if (timestamp === undefined || known.timestamp === undefined) return known.timestamp !== undefined;
+  const before = new Set(known.timestamp.signers);
+  return timestamp.version < known.timestamp.version && timestamp.signers.some((id) => before.has(id));
 }
 
 /** A hash, because a name from outside must never become a path (Cure53 TUF-01-004). */

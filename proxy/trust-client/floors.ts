@@ -33,12 +33,19 @@ export function floorInForce(record: RoleRecord, role: Role): Floor | undefined 
   return [record, ...(record.earlier ?? [])].find((floor) => stillAuthorised(floor, role));
 }
 
-/** What is remembered after `file` was verified: it, and what was signed by others who hold the role. */
+/**
+ * What is remembered after `file` was verified: it, and what was signed by others. Those who lost the role may be given it
+ * back, so what they signed is kept too, after what may count today; not what was above `file`, as that is what its fall
+ * has healed.
+ */
 export function raiseFloor(before: RoleRecord | undefined, file: Floor, role: Role): RoleRecord {
   if (before === undefined) return file;
   const { earlier = [], ...last } = before;
-  const others = [last, ...earlier].filter((floor) => stillAuthorised(floor, role) && !covers(file, floor));
-  return others.length === 0 ? file : { ...file, earlier: others.slice(0, LIMITS.earlierFloors) };
+  const others = [last, ...earlier].filter((floor) => floor.version <= file.version && !covers(file, floor));
+  if (others.length === 0) return file;
+  const counting = others.filter((floor) => stillAuthorised(floor, role));
+  const kept = [...new Set([...counting, ...others])].slice(0, LIMITS.earlierFloors);
+  return { ...file, earlier: kept.sort((one, other) => other.version - one.version) };
 }
 
 /** Whenever the lower one would count, the higher one does. */

@@ -80,6 +80,46 @@ test('the signer who signed last was removed, and the other one had signed nothi
   expectHidden(await world.resolve());
 });
 
+test.each([false, true])(
+  'the signer who signed last was removed, and the other one before (restart: %s)',
+  async (isRestored) => {
+    const world = createWorld();
+    const { repository } = world;
+    const [alice, bob] = [repository.createKey('ecdsa'), repository.createKey('ecdsa')];
+    repository.addTag('1.0', OLD, 7);
+    repository.addDelegation('releases', { keys: [alice, bob] });
+    const sign = async (digest: typeof NEW, key: typeof alice) => {
+      repository.setVersion(RELEASES, repository.version(RELEASES) + 4);
+      repository.signAs('releases', '1.0', digest, 7);
+      repository.publish();
+      repository.resign(RELEASES, () => undefined, { keys: [key] });
+      expect(digestIn(await world.resolve(), '1.0')).toBe(digest);
+    };
+    await sign(NEW, alice);
+    await sign(NEWER, bob);
+    redeclare(world, () => repository.setThreshold(RELEASES, 1, [alice]));
+    expectHidden(await world.resolve());
+    if (isRestored) expectHidden(await world.restore());
+    // The one who was removed, together with whoever holds the online keys.
+    const shown = (keys: (typeof alice)[], version: number) =>
+      repository.resign(
+        RELEASES,
+        (signed) => {
+          signed.targets = {};
+          signed.version = version;
+        },
+        { keys },
+      );
+    shown([bob], 9);
+    expectHidden(await world.resolve());
+    shown([alice], 1);
+    expect((await refusal(world.resolve(), 'metadata_rollback', 'rollback')).role).toBe(RELEASES);
+    repository.signAs('releases', '1.0', NEW, 7);
+    repository.publish();
+    expect(digestIn(await world.resolve(), '1.0')).toBe(NEW);
+  },
+);
+
 test('another file that the new keys did not sign', async () => {
   const world = await createKnownWorld();
   const { repository } = world;

@@ -2,8 +2,13 @@
  * Fast-forward: whoever holds a key once raises a version as far as it goes, so that no honest file can follow. It
  * heals when the key is replaced, at once and not on the second try (notary-semantics.md §7.5, §13; NCC-3).
  */
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
+import { createFileState } from '../../proxy/cache/file-state.ts';
+import { unreachable } from '../../proxy/demo/simulated-source.ts';
+import { createFolder, removeFolders } from '../config/scratch.ts';
 import { createWorld, digestIn, digestOf, refusal } from '../trust-client/kit.ts';
+
+afterAll(removeFolders);
 
 const HIGHEST = Number.MAX_SAFE_INTEGER - 10;
 
@@ -57,4 +62,32 @@ test('a stolen delegation key locks out its own role only, and its parent heals 
   world.repository.publish();
   const healed = await world.resolve();
   expect(healed.roles.find(({ role }) => role === 'targets/qa')?.version).toBe(1);
+});
+
+test('two processes on one folder: what one heals is no older entry to the other', async () => {
+  const world = createWorld();
+  const { repository, source } = world;
+  const folder = createFolder();
+  const processes = [createFileState(folder), createFileState(folder)];
+  const resolveAll = async () => {
+    const digests: (string | undefined)[] = [];
+    for (const state of processes) {
+      world.state = state;
+      digests.push(digestIn(await world.resolve(), '3.20'));
+    }
+    return digests;
+  };
+  repository.setVersion('timestamp', HIGHEST);
+  repository.publish();
+  await resolveAll();
+  repository.setVersion('timestamp', 4);
+  repository.rotateKey('timestamp');
+  // Both keep the new root beside what the key before it signed.
+  source.fault('snapshot', { error: unreachable() });
+  for (const state of processes) {
+    world.state = state;
+    await refusal(world.resolve(), 'trust_unreachable');
+  }
+  source.clearFaults();
+  expect(await resolveAll()).toEqual([digestOf('a'), digestOf('a')]);
 });

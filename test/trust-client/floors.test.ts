@@ -75,8 +75,10 @@ describe('what is remembered after a file was verified', () => {
     expect(raiseFloor(raised, floor(3, ['a', 'b']), everybody)).toEqual(floor(3, ['a', 'b']));
   });
 
-  test('and not what was signed by those who do not', () => {
-    expect(raiseFloor(floor(1, ['b']), floor(2, ['a']), role(1, A, C))).toEqual(floor(2, ['a']));
+  test('and by those who lost it and may be given it back, but nothing that the file is below', () => {
+    const raised = raiseFloor(floor(1, ['b']), floor(2, ['a']), role(1, A, C));
+    expect(raised).toEqual(floor(2, ['a'], { earlier: [floor(1, ['b'])] }));
+    expect(raiseFloor(floor(3, ['b']), floor(2, ['a']), role(1, A, C))).toEqual(floor(2, ['a']));
   });
 
   test('and what asked for fewer signatures, which may count longer', () => {
@@ -96,5 +98,13 @@ describe('what is remembered after a file was verified', () => {
     );
     const versions = last?.earlier?.map(({ version }) => version);
     expect(versions).toEqual(Array.from({ length: LIMITS.earlierFloors }, (_, at) => keys.length - 1 - at));
+  });
+
+  test('those that may count today before those that may not', () => {
+    const left = Array.from({ length: LIMITS.earlierFloors + 3 }, (_, at) => floor(at + 2, [`k${at}`]));
+    const before = floor(100, ['b'], { earlier: [...left.reverse(), floor(1, ['c'])] });
+    const { earlier = [] } = raiseFloor(before, floor(101, ['a']), role(1, A, B, C));
+    expect(earlier).toHaveLength(LIMITS.earlierFloors);
+    expect([earlier[0]?.version, earlier.at(-1)?.version]).toEqual([100, 1]);
   });
 });
