@@ -22,8 +22,7 @@ const EARLIER = z.strictObject({
   version: LENGTH,
   sha256: HEX,
   signers: z.array(HEX),
-  // Each absent in what was written before it was remembered.
-  content: HEX.optional(),
+  // Absent in what was written before it was remembered.
   threshold: LENGTH.min(1).optional(),
 });
 const FLOOR = EARLIER.extend({ earlier: z.array(EARLIER).optional() });

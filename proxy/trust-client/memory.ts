@@ -85,17 +85,10 @@ function floorsOf({ floors }: StoredTrust, trusted: TrustedMetadata): ReadonlyMa
   return raised;
 }
 
-function toFloor({
-  metadata,
-  sha256,
-  content,
-  signers,
-  keys,
-}: Verified<{ readonly version: number }>): RoleRecord {
+function toFloor({ metadata, sha256, signers, keys }: Verified<{ readonly version: number }>): RoleRecord {
   const identities = keys.keys.filter(({ id }) => signers.includes(id)).map(identityOf);
   const { version } = metadata;
-  const ids = [...new Set([...signers, ...identities])];
-  return { version, sha256, content, signers: ids, threshold: keys.threshold };
+  return { version, sha256, signers: [...new Set([...signers, ...identities])], threshold: keys.threshold };
 }
 
 /**
