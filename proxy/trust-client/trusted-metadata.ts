@@ -3,8 +3,8 @@
  *
  * Files must be offered in the order root → timestamp → snapshot → targets → delegations, each delegation after the
  * role that declares it; another order is our own mistake and throws a plain Error. Each file is checked in the
- * order size → hash → form → signatures → version → expiry (notary-semantics.md §14). What a file proves is used
- * only when every check passed; nothing is ever taken back, so a failed update is thrown away as a whole.
+ * order size → hash → form → signatures → version → expiry (notary-semantics.md §14). What a file proves is used only
+ * when every check passed; a failed update is thrown away as a whole.
  */
 import {
   type CheckedFile,
@@ -258,8 +258,7 @@ export class TrustedMetadata {
   }
 
   /**
-   * Its floor's own file is remembered, and that floor still counts: raising the threshold takes nothing away. When only
-   * what others signed before counts, the keys of the file were replaced: until they sign it hides names (replaced.ts).
+   * Its floor's own file is remembered and still counts. When only what others signed counts, it hides names (replaced.ts).
    */
   private mustBeThere({ name, keys, threshold }: DeclaredDelegation): boolean {
     const floor = this.floors.get(name);
