@@ -80,6 +80,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ['registry/passthrough-bodies.ts', ['listen/limits.ts', 'node:']],
   ['registry/held-body.ts', ['listen/limits.ts', 'node:']],
   ['registry/held-answers.ts', ['listen/client-key.ts', 'node:']],
+  ['registry/tags.ts', ['listen/client-key.ts', 'listen/limits.ts']],
   ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
   ['registry/connections.ts', ['listen/public-address.ts', 'undici', 'node:']],
   ['registry/redirect.ts', ['listen/public-address.ts', 'node:']],

@@ -1,27 +1,31 @@
 /**
  * Who may ask the trust server next for a repository nothing is known of yet. Names cost nothing to make up, so one
- * client must neither fill the queue for all nor stand in front of another: a place of its own for each client, one
- * after the other, and those whose repository was verified before go first.
+ * client must neither fill the queue for all nor stand in front of another: a line of its own for each client, one
+ * after the other, and those whose repository was verified before go first. And a server that hangs must hold up nobody
+ * who asks another one: each has lines of its own, and of the places to run at most as many as it leaves free.
  */
 import { TrustError } from '../trust-client/errors.ts';
 
 export type ColdLimits = {
-  /** Resolutions under way at once, for all clients. */
+  /** Resolutions under way at once, for all clients and servers; those of one server are half of them when it is alone. */
   readonly running: number;
-  /** Of them, those that one client's questions started. */
+  /** Of them, those that one client's questions to one server started. */
   readonly runningPerClient: number;
-  /** Questions that wait, for all clients. */
+  /** Questions that wait, for all clients and servers. */
   readonly waiting: number;
-  /** Of them, those of one client. */
+  /** Of them, those of one client to one server. */
   readonly waitingPerClient: number;
 };
 
 export const COLD_LIMITS: ColdLimits = {
-  running: 32,
+  running: 64,
   runningPerClient: 16,
   waiting: 8_192,
   waitingPerClient: 512,
 };
+
+/** Who asks, and whom. */
+export type Asking = { readonly client: string; readonly server: string };
 
 export type AskOptions = {
   /** Whether something was verified before; asked only of those that have to wait. */
@@ -37,72 +41,74 @@ export type ColdQueue<Result> = {
    * @throws TrustError `trust_unreachable` when this client already asks for too much, `deadline_exceeded` when its turn
    * did not come in time.
    */
-  ask(client: string, key: string, work: () => Promise<Result>, options: AskOptions): Promise<Result>;
+  ask(asking: Asking, key: string, work: () => Promise<Result>, options: AskOptions): Promise<Result>;
   size(): { readonly running: number; readonly waiting: number };
 };
 
 type Ticket<Result> = {
+  readonly server: string;
   readonly key: string;
   readonly work: () => Promise<Result>;
   readonly result: Promise<Result>;
   readonly settle: (result: Result | PromiseLike<Result>) => void;
   readonly refuse: (error: TrustError) => void;
-  /** Clients in whose line it stands. */
-  readonly clients: Set<string>;
+  /** Lines it stands in. */
+  readonly lines: Set<string>;
 };
 
 export function createColdQueue<Result>(limits: ColdLimits = COLD_LIMITS): ColdQueue<Result> {
-  /** In the order of turns: a client that had its turn goes to the end. */
+  /** In the order of turns, one for each client and server: whoever had his turn goes to the end. */
   const lines = new Map<string, Set<Ticket<Result>>>();
   const known = new Set<Ticket<Result>>();
   const tickets = new Map<string, Ticket<Result>>();
-  const runningOf = new Map<string, number>();
+  const runningOfLine = createCounts();
+  const runningOfServer = createCounts();
   let running = 0;
   let waiting = 0;
 
-  const stand = (client: string, ticket: Ticket<Result>): void => {
-    if (ticket.clients.has(client)) return;
-    const line = lines.get(client) ?? new Set();
+  const stand = (name: string, ticket: Ticket<Result>): void => {
+    if (ticket.lines.has(name)) return;
+    const line = lines.get(name) ?? new Set();
     if (line.size >= limits.waitingPerClient) throw tooMany();
     if (waiting >= limits.waiting) makeRoom(line.size);
-    ticket.clients.add(client);
-    lines.set(client, line.add(ticket));
+    ticket.lines.add(name);
+    lines.set(name, line.add(ticket));
     waiting += 1;
   };
 
-  const leave = (client: string, ticket: Ticket<Result>): void => {
-    const line = lines.get(client);
+  const leave = (name: string, ticket: Ticket<Result>): void => {
+    const line = lines.get(name);
     if (line?.delete(ticket) !== true) return;
-    ticket.clients.delete(client);
+    ticket.lines.delete(name);
     waiting -= 1;
-    if (line.size === 0) lines.delete(client);
+    if (line.size === 0) lines.delete(name);
   };
 
   /** The longest line gives up its last place: its client alone is the one that asks for too much. */
   const makeRoom = (own: number): void => {
-    const [client, line] = [...lines].reduce((longest, next) =>
+    const [name, line] = [...lines].reduce((longest, next) =>
       next[1].size > longest[1].size ? next : longest,
     );
     const last = [...line].at(-1);
     if (last === undefined || line.size <= own + 1) throw tooMany();
-    leave(client, last);
-    if (last.clients.size > 0) return;
+    leave(name, last);
+    if (last.lines.size > 0) return;
     known.delete(last);
     tickets.delete(last.key);
     last.refuse(tooMany());
   };
 
-  const start = (client: string, ticket: Ticket<Result>): void => {
-    for (const each of [...ticket.clients]) leave(each, ticket);
+  const start = (name: string, ticket: Ticket<Result>): void => {
+    for (const each of [...ticket.lines]) leave(each, ticket);
     known.delete(ticket);
     running += 1;
-    runningOf.set(client, (runningOf.get(client) ?? 0) + 1);
+    runningOfLine.add(name, 1);
+    runningOfServer.add(ticket.server, 1);
     ticket.settle(
       ticket.work().finally(() => {
         running -= 1;
-        const left = (runningOf.get(client) ?? 1) - 1;
-        if (left === 0) runningOf.delete(client);
-        else runningOf.set(client, left);
+        runningOfLine.add(name, -1);
+        runningOfServer.add(ticket.server, -1);
         tickets.delete(ticket.key);
         advance();
       }),
@@ -118,32 +124,34 @@ export function createColdQueue<Result>(limits: ColdLimits = COLD_LIMITS): ColdQ
   };
 
   const pick = (): [string, Ticket<Result>] | undefined => {
-    const mayRun = (client: string) => (runningOf.get(client) ?? 0) < limits.runningPerClient;
+    const mayRun = (name: string): boolean => runningOfLine.of(name) < limits.runningPerClient;
+    const hasPlace = ({ server }: Ticket<Result>): boolean =>
+      runningOfServer.of(server) < limits.running - running;
     for (const ticket of known) {
-      const client = [...ticket.clients].find(mayRun);
-      if (client !== undefined) return [client, ticket];
+      const name = hasPlace(ticket) ? [...ticket.lines].find(mayRun) : undefined;
+      if (name !== undefined) return [name, ticket];
     }
-    for (const [client, line] of lines) {
+    for (const [name, line] of lines) {
       const [ticket] = line;
-      if (ticket === undefined || !mayRun(client)) continue;
-      lines.delete(client);
-      lines.set(client, line);
-      return [client, ticket];
+      if (ticket === undefined || !mayRun(name) || !hasPlace(ticket)) continue;
+      lines.delete(name);
+      lines.set(name, line);
+      return [name, ticket];
     }
     return undefined;
   };
 
-  const ask: ColdQueue<Result>['ask'] = async (client, key, work, { isKnown, maxWaitMs }) => {
+  const ask: ColdQueue<Result>['ask'] = async ({ client, server }, key, work, { isKnown, maxWaitMs }) => {
     const there = tickets.get(key);
-    const ticket = there ?? createTicket(key, work);
+    const ticket = there ?? createTicket(server, key, work);
     // One that runs already stands in no line.
-    if (there === undefined || there.clients.size > 0) stand(client, ticket);
+    if (there === undefined || there.lines.size > 0) stand(JSON.stringify([client, server]), ticket);
     tickets.set(key, ticket);
     advance();
-    if (ticket.clients.size === 0) return await ticket.result;
+    if (ticket.lines.size === 0) return await ticket.result;
     if (there === undefined) {
       const prefer = (isIt: boolean): void => {
-        if (isIt && ticket.clients.size > 0) known.add(ticket);
+        if (isIt && ticket.lines.size > 0) known.add(ticket);
         advance();
       };
       isKnown().then(prefer, () => undefined);
@@ -159,7 +167,7 @@ async function inTime<Result>(ticket: Ticket<Result>, gun: string, ms: number): 
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      if (ticket.clients.size > 0) reject(tooLate(gun));
+      if (ticket.lines.size > 0) reject(tooLate(gun));
     }, ms);
   });
   try {
@@ -178,7 +186,19 @@ export function tooLate(gun: string): TrustError {
   );
 }
 
-function createTicket<Result>(key: string, work: () => Promise<Result>): Ticket<Result> {
+function createCounts() {
+  const counts = new Map<string, number>();
+  return {
+    of: (name: string): number => counts.get(name) ?? 0,
+    add(name: string, more: number): void {
+      const count = (counts.get(name) ?? 0) + more;
+      if (count === 0) counts.delete(name);
+      else counts.set(name, count);
+    },
+  };
+}
+
+function createTicket<Result>(server: string, key: string, work: () => Promise<Result>): Ticket<Result> {
   let settle: Ticket<Result>['settle'] = () => undefined;
   let refuse: Ticket<Result>['refuse'] = () => undefined;
   const result = new Promise<Result>((resolve, reject) => {
@@ -187,7 +207,7 @@ function createTicket<Result>(key: string, work: () => Promise<Result>): Ticket<
   });
   // Each asker meets its failure; that nobody is left to meet it is no fault.
   result.catch(() => undefined);
-  return { key, work, result, settle, refuse, clients: new Set() };
+  return { server, key, work, result, settle, refuse, lines: new Set() };
 }
 
 function tooMany(): TrustError {

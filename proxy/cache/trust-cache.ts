@@ -178,7 +178,8 @@ export function createTrustCache(options: TrustCacheOptions): TrustCache {
       if (timeoutMs <= 0) throw tooLate(gun);
       return await (flights.get(gun) ?? fly(registry, gun, { timeoutMs, isDoubtful: isNew }));
     };
-    const asked = cold.ask(toClientKey(client), gun, work, { isKnown, maxWaitMs: options.timeoutMs });
+    const asking = { client: toClientKey(client), server: registry };
+    const asked = cold.ask(asking, gun, work, { isKnown, maxWaitMs: options.timeoutMs });
     const flight = asked.catch(async (error: unknown) => {
       if (!(error instanceof TrustError)) throw error;
       // Never asked: what an earlier run verified still counts.

@@ -85,6 +85,9 @@ export const BODY_LIMITS: BodyLimits = {
 /** Bytes of files that stream by and are collected meanwhile, to be kept (registry/passthrough-bodies.ts). */
 export const COLLECTED_BYTES = 32 * 1024 * 1024;
 
+/** Bytes of names that tag lists under way have gathered from the pages they have seen (registry/tags.ts). */
+export const GATHERED_BYTES = 64 * 1024 * 1024;
+
 /** Bytes of a ClientHello inside a tunnel, with its records; one with post-quantum key shares takes 2 KiB. */
 export const MAX_HELLO_BYTES = 32 * 1024;
 /** Records it may come in: with more, each of a byte, the work would be the client's to choose. */

@@ -63,7 +63,11 @@ async function listSigned(
   const isShown = toIsShown(exchange, route, rule, outcome);
   const wait = { signal: request.signal, ms: LIST_DEADLINE_MS };
   const listed = await flightsOf(outcome.trust, config).join(key, wait, (signal) =>
-    fetchTags(client, route, isShown, { authorization: request.authorization, signal }),
+    fetchTags(client, route, isShown, {
+      authorization: request.authorization,
+      client: request.client,
+      signal,
+    }),
   );
   switch (listed.kind) {
     case 'relayed':

@@ -14,6 +14,8 @@ export type Collected = {
 /** How long one piece may take, in milliseconds, and how many names are looked at between two looks at the clock. */
 const PIECE_MS = 4;
 const NAMES_A_LOOK = 16;
+/** What a name takes beside its characters, in bytes. */
+const NAME_BYTES = 64;
 /** So many names in order are no accident: the registry sorts. */
 const ORDER_SEEN = 100;
 
@@ -25,6 +27,8 @@ export interface Collection {
   isBefore(name: string): boolean;
   /** The registry sorts, and what comes later cannot change what `take` gives. */
   isEnough(): boolean;
+  /** What it holds in memory, in bytes. */
+  bytes(): number;
   take(): Collected;
 }
 
@@ -36,6 +40,7 @@ export function createCollection(
 ): Collection {
   const shown = new Set<string>();
   let seen = 0;
+  let bytes = 0;
   let newest = from;
   let inOrder = true;
 
@@ -43,7 +48,9 @@ export function createCollection(
     if (name < newest || (name === from && from !== '')) inOrder = false;
     newest = name;
     seen += 1;
-    if (name > last && isShown(name)) shown.add(name);
+    if (name <= last || shown.has(name) || !isShown(name)) return;
+    shown.add(name);
+    bytes += name.length + NAME_BYTES;
   };
   const isSorted = (): boolean => inOrder && seen >= ORDER_SEEN;
   const isEnough = (): boolean => n !== undefined && isSorted() && shown.size > n;
@@ -63,6 +70,7 @@ export function createCollection(
     isInOrder: () => inOrder,
     isBefore: (name) => isSorted() && newest < name,
     isEnough,
+    bytes: () => bytes,
     take() {
       const tags = inOrder ? [...shown] : [...shown].sort();
       return { tags: tags.slice(0, n), isCut: n !== undefined && n < tags.length };

@@ -3,7 +3,10 @@
  * Paging towards the client is our own, because some registries ignore `n` and `last`, and some do not sort: a walk
  * ends early only where the registry's order was seen (docs/decisions/tag-lists-are-walked-lazily.md).
  */
-import { toFailure, UpstreamError, type UpstreamFailure } from './errors.ts';
+import { toClientKey } from '../listen/client-key.ts';
+import { GATHERED_BYTES } from '../listen/limits.ts';
+import { type BodyLease, BodyRoom } from './body-room.ts';
+import { NO_ROOM, toFailure, UpstreamError, type UpstreamFailure } from './errors.ts';
 import { withBody } from './held-body.ts';
 import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
 import { hasTooManyValues } from './json-members.ts';
@@ -38,6 +41,15 @@ const MAX_TAGS = 200_000;
 const PAGE_SIZE = 1000;
 
 /**
+ * For what lists have gathered when their next page is asked for. Shared out among the clients that ask for them: one
+ * may ask for as many as it likes, each from another name on, and in a large repository each holds thousands of names.
+ */
+const GATHERED = new BodyRoom({ maxBytes: { list: GATHERED_BYTES } });
+
+/** @param client the address that asks. */
+type ListCaller = Caller & { readonly client?: string };
+
+/**
  * The names `isShown` lets through, with the caller's credentials or our own. Throws nothing an upstream can cause.
  *
  * @param isShown is asked in pieces, between which others have their turn.
@@ -46,10 +58,22 @@ export async function fetchTags(
   client: HttpClient,
   wanted: TagsWanted,
   isShown: (tag: string) => boolean,
-  caller: Caller = {},
+  { client: address, ...caller }: ListCaller = {},
+): Promise<TagsResult> {
+  const gathered = GATHERED.open(toClientKey(address), 'list');
+  try {
+    return await walk(createReader(client, wanted.repository, caller, gathered), wanted, isShown);
+  } finally {
+    gathered.end();
+  }
+}
+
+async function walk(
+  read: (query: string, into: Collection) => Promise<Page>,
+  wanted: TagsWanted,
+  isShown: (tag: string) => boolean,
 ): Promise<TagsResult> {
   const { n, last } = wanted;
-  const read = createReader(client, wanted.repository, caller);
   const isShownTag = (tag: string): boolean => isTag(tag) && isShown(tag);
   const found = createCollection(wanted, isShownTag);
   let page: Page = await read(`n=${PAGE_SIZE}`, found);
@@ -71,7 +95,8 @@ export async function fetchTags(
 }
 
 /** Asks for pages, within the bounds of one list, and adds their names; they are held until they were looked at. */
-function createReader(client: HttpClient, repository: string, caller: Caller) {
+function createReader(client: HttpClient, repository: string, caller: Caller, gathered: BodyLease) {
+  const collections = new Set<Collection>();
   const seen = new Set<string>();
   let bytesLeft = MAX_LIST_BYTES;
   let tagsLeft = MAX_TAGS;
@@ -91,6 +116,8 @@ function createReader(client: HttpClient, repository: string, caller: Caller) {
         if (names === undefined) return failed('sent something that is not a tag list');
         tagsLeft -= names.length;
         await into.add(names);
+        const held = [...collections.add(into)].reduce((sum, each) => sum + each.bytes(), 0);
+        if (!gathered.tryGrow(held)) throw new UpstreamError('no_room', NO_ROOM);
         return { kind: 'page', next: parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, path) };
       });
     } catch (error) {

@@ -80,7 +80,8 @@ export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   const algorithm = fits ? type.algorithm : 'unknown';
   const key: PublicKey = { id, canonicalId, keytype, algorithm, bytes, pair: pair ?? canonicalId };
   keyObjects.set(key, keyObject);
-  knownKeys.remember(key);
+  // What was parsed of a bundle stays as long as its bytes do.
+  knownKeys.remember(key, type.x509 ? (bundleIn(bytes)?.length ?? 1) : 1);
   return key;
 }
 

@@ -13,7 +13,7 @@ import { digestIn, digestOf, FIRST_USE, GUN, NOW, refusal } from '../trust-clien
 
 const MIB = 1024 * 1024;
 const FILE_BYTES = 30 * MIB;
-/** As many as the queue of cold repositories lets run beside each other, each with two such files. */
+/** As many of one registry as the queue of cold repositories lets run beside each other, each with two such files. */
 const PARALLEL = 32;
 const HOSTILE: Gun = 'docker.io/hostile/any';
 const ROOT_KEY = createSigningKey('ecdsa-x509', { commonName: 'docker.io/hostile/*', now: NOW });

@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { type ColdLimits, createColdQueue } from '../../proxy/cache/cold-queue.ts';
 
-const LIMITS: ColdLimits = { running: 4, runningPerClient: 2, waiting: 20, waitingPerClient: 15 };
+/** Of the places to run, one server gets half. */
+const LIMITS: ColdLimits = { running: 8, runningPerClient: 2, waiting: 20, waitingPerClient: 15 };
 
 const toFinish: (() => Promise<void>)[] = [];
 
@@ -15,10 +16,10 @@ function start(limits = LIMITS) {
   const started: string[] = [];
   const release = new Map<string, () => void>();
   const known = new Set<string>();
-  const ask = (client: string, key: string, maxWaitMs = 60_000) =>
+  const ask = (client: string, key: string, maxWaitMs = 60_000, server = 'server') =>
     queue
       .ask(
-        client,
+        { client, server },
         key,
         () => {
           started.push(key);
@@ -53,14 +54,14 @@ test('a client that asks for many leaves room for another, whose turn is next', 
 });
 
 test('clients take turns', async () => {
-  const { started, ask, finish } = start({ ...LIMITS, running: 1, runningPerClient: 1 });
+  const { started, ask, finish } = start({ ...LIMITS, running: 2, runningPerClient: 1 });
   for (const key of ['a0', 'a1', 'a2', 'b0', 'b1']) void ask(key.slice(0, 1), key);
   for (let at = 0; at < 5; at += 1) await finish(started.at(-1) ?? '');
   expect(started).toEqual(['a0', 'a1', 'b0', 'a2', 'b1']);
 });
 
 test('what was verified before goes before names never seen', async () => {
-  const { started, ask, finish, known } = start({ ...LIMITS, running: 1, runningPerClient: 1 });
+  const { started, ask, finish, known } = start({ ...LIMITS, running: 2, runningPerClient: 1 });
   known.add('stored');
   for (const key of ['a0', 'a1', 'a2', 'a3', 'stored']) void ask('a', key);
   await turns();
@@ -81,7 +82,7 @@ test('a full line is refused to its own client alone', async () => {
 });
 
 test('another client that asks for the same does not wait in the line of the first', async () => {
-  const { started, ask, finish } = start({ ...LIMITS, running: 1, runningPerClient: 1 });
+  const { started, ask, finish } = start({ ...LIMITS, running: 2, runningPerClient: 1 });
   for (let at = 0; at < 10; at += 1) void ask('greedy', `g${at}`);
   const answer = ask('other', 'g9');
   await finish('g0');
@@ -92,13 +93,32 @@ test('another client that asks for the same does not wait in the line of the fir
 });
 
 test('a turn that does not come is said in time, and a failure frees the place', async () => {
-  const { ask, queue } = start({ ...LIMITS, running: 1, runningPerClient: 1 });
+  const { ask, queue } = start({ ...LIMITS, running: 2, runningPerClient: 1 });
   void ask('a', 'first', 1);
   expect(await ask('b', 'second', 1)).toBe('refused deadline_exceeded');
-  const failing = createColdQueue<string>({ ...LIMITS, running: 1 });
+  const failing = createColdQueue<string>({ ...LIMITS, running: 2 });
   const options = { isKnown: async () => false, maxWaitMs: 60_000 };
-  await expect(failing.ask('a', 'x', () => Promise.reject(new Error('x')), options)).rejects.toThrow('x');
-  expect(await failing.ask('a', 'x', async () => 'y', options)).toBe('y');
+  await expect(
+    failing.ask({ client: 'a', server: 's' }, 'x', () => Promise.reject(new Error('x')), options),
+  ).rejects.toThrow('x');
+  expect(await failing.ask({ client: 'a', server: 's' }, 'x', async () => 'y', options)).toBe('y');
   expect(failing.size()).toEqual({ running: 0, waiting: 0 });
   expect(queue.size().running).toBe(1);
+});
+
+test('a server that hangs leaves places to run, for the same client too', async () => {
+  const { queue, started, ask } = start();
+  const hang = (server: string) => {
+    for (const client of ['a', 'b', 'c', 'd'])
+      for (let at = 0; at < 5; at += 1) void ask(client, `${server}-${client}${at}`, 60_000, server);
+  };
+  hang('one');
+  await turns();
+  expect(queue.size().running).toBe(4);
+  hang('two');
+  await turns();
+  expect(queue.size().running).toBe(6);
+  void ask('a', 'first', 60_000, 'three');
+  await turns();
+  expect(started.at(-1)).toBe('first');
 });
