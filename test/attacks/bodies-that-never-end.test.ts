@@ -128,15 +128,14 @@ describe.each<readonly [string, Said]>([
   });
 
   test('of one upstream keep no other waiting', async () => {
-    const fetching = manifests(1500);
+    // Much longer than this test may take: the others are still waiting when this one is served.
+    const fetching = manifests(600_000);
     const gone: AbortController[] = [];
     const results = flood(fetching, hostile('a.example', said), gone);
     await settled();
     const question = { digest: sha256(HONEST), accept: undefined, isKnown: false };
-    const started = performance.now();
     const served = await fetching.fetchByDigest(honest('b.example'), 'team/app', question, {});
     expect(served).toMatchObject({ kind: 'manifest' });
-    expect(performance.now() - started).toBeLessThan(500);
     for (const client of gone) client.abort();
     await Promise.all(results);
   });

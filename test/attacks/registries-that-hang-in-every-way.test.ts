@@ -2,6 +2,7 @@
  * Registries that hang with all that is read as a whole: manifests, configurations, pages of tags. Whatever they hold in
  * one way, they keep the others from nothing in another: large tag lists, tokens, first manifests.
  */
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createAccessCache } from '../../proxy/cache/access-cache.ts';
@@ -18,7 +19,7 @@ import { MANIFEST_TYPE, sha256 } from '../pull/harness.ts';
 
 const MIB = 1024 * 1024;
 /** The work of the test stays far below; what waits without end takes 8 s. */
-const SOON_MS = 3_000;
+const SOON_MS = 20_000;
 
 let bodies: BodyRoom;
 let gone: AbortController;
@@ -27,6 +28,8 @@ const clients: HttpClient[] = [];
 function begin(): void {
   bodies = new BodyRoom();
   gone = new AbortController();
+  // One for everybody: hundreds listen.
+  setMaxListeners(0, gone.signal);
 }
 afterEach(async () => {
   gone.abort();

@@ -102,7 +102,11 @@ test('a silent server: one pull waits for a while, the others are answered at on
   pass(world, 60_000);
   expect(await cache.trustFor('docker.io', GUN)).toMatchObject({ kind: 'verified', path: 'stale' });
   pass(world, 60_000);
-  const started = performance.now();
-  expect(await cache.trustFor('docker.io', GUN)).toMatchObject({ kind: 'verified', path: 'stale' });
-  expect(performance.now() - started).toBeLessThan(500);
+  // In a few turns of the loop, without a timer.
+  const answer = cache.trustFor('docker.io', GUN);
+  expect(await Promise.race([answer, turns(100)])).toMatchObject({ kind: 'verified', path: 'stale' });
 });
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise(setImmediate);
+}

@@ -265,10 +265,9 @@ describe('limits', () => {
     const [waiting, idle] = [await sendConnect(`${HUB}:443`, { port: proxy.port }), await inside(proxy)];
     waiting.socket.resume();
     idle.resume();
-    const started = Date.now();
     running.splice(0);
-    await proxy.close(10_000);
-    expect(Date.now() - started).toBeLessThan(5000);
+    // Much longer than this test may take.
+    await proxy.close(600_000);
   });
 });
 

@@ -160,9 +160,9 @@ export async function startEcho(): Promise<Peer> {
   };
 }
 
-/** Waits for what happens in the next turns of the loop; fails after two seconds. */
+/** Waits for what happens in the next turns of the loop; fails after half a minute, well before a test is ended. */
 export async function eventually(isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 2000;
+  const deadline = Date.now() + 30_000;
   while (!isTrue()) {
     if (Date.now() > deadline) throw new Error(`still not so: ${isTrue}`);
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -163,7 +163,7 @@ describe('the registry’s part of one pull has one deadline', () => {
     ['a tag known to others', TAG, { authorization: 'Bearer bob' }],
     ['a digest known to others', DIGEST, { authorization: 'Bearer bob' }],
   ])('%s', async (name, path, headers) => {
-    const deadlineMs = 400;
+    const deadlineMs = 1500;
     const proxy = await start(right, { deadlineMs });
     if (name.includes('known')) await ask(proxy.port, TAG, { headers: { authorization: 'Bearer alice' } });
     proxy.upstream.answer(SILENT);

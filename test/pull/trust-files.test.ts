@@ -154,10 +154,14 @@ test('what our own account may read there goes, also from memory, only to those 
 test('the ping is answered within 5 s, also when the registry does not answer', async () => {
   const { port, upstream } = await start();
   upstream.answer(() => undefined);
-  const started = performance.now();
-  expect((await ask(port, '/v2/')).status).toBe(502);
-  expect(performance.now() - started).toBeLessThan(5000);
-}, 10_000);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, 5000, undefined);
+  });
+  const answer = await Promise.race([ask(port, '/v2/'), late]);
+  clearTimeout(timer);
+  expect(answer?.status).toBe(502);
+});
 
 test('the cache is bounded by bytes, and by entries that weigh nothing', () => {
   const cache = createTrustFileCache<TrustFile>({ maxBytes: 10_000 });

@@ -6,6 +6,7 @@ import { hasDigest } from '../../proxy/registry/digest.ts';
 import { toUpstreamError } from '../../proxy/registry/errors.ts';
 import { accepts, toMediaType } from '../../proxy/registry/media-type.ts';
 import { toErrorResponse, toReasonPhrase, WIRE_ERRORS } from '../../proxy/registry/wire-errors.ts';
+import { growth } from '../growth.ts';
 
 describe('refusals on the wire', () => {
   test('every reason has a line, none of them is 401', () => {
@@ -109,11 +110,12 @@ describe('WWW-Authenticate', () => {
     expect([parseChallenges(fits).length, parseChallenges(`${fits} `).length]).toEqual([1, 0]);
   });
 
-  test('a hostile header takes no time', () => {
-    const started = performance.now();
-    for (const part of ['a,', 'a ', 'a="', '\\"', 'a=b,', '"', ' ,', 'a='])
-      parseChallenges(part.repeat(4000).slice(0, 8192));
-    expect(performance.now() - started).toBeLessThan(100);
+  test('a hostile header takes time in proportion to its length', () => {
+    const read = (size: number) => {
+      for (const part of ['a,', 'a ', 'a="', '\\"', 'a=b,', '"', ' ,', 'a='])
+        for (let run = 0; run < 20; run += 1) parseChallenges(part.repeat(size).slice(0, size));
+    };
+    expect(growth(read, 2048, 8192)).toBeLessThan(10);
   });
 });
 
