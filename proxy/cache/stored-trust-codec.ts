@@ -22,7 +22,8 @@ const EARLIER = z.strictObject({
   version: LENGTH,
   sha256: HEX,
   signers: z.array(HEX),
-  // Absent in what was written before it was remembered.
+  // Each absent in what was written before it was remembered.
+  content: HEX.optional(),
   threshold: LENGTH.min(1).optional(),
 });
 const FLOOR = EARLIER.extend({ earlier: z.array(EARLIER).optional() });

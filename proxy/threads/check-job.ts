@@ -32,8 +32,8 @@ export type CheckAnswer = Checked | Refused;
 /** Never throws. */
 export function answerJob(job: CheckJob): CheckAnswer {
   try {
-    const { sha256, signers, metadata } = checkFile(job);
-    const checked = { sha256, signers };
+    const { sha256, content, signers, metadata } = checkFile(job);
+    const checked = { sha256, content, signers };
     if (!('targets' in metadata)) return { kind: 'checked', checked, metadata, targets: undefined };
     const { targets, ...rest } = metadata;
     return { kind: 'checked', checked, metadata: rest, targets: targets.packed };

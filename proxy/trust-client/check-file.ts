@@ -48,6 +48,8 @@ export type FileCheck<K extends FileKind = FileKind> = {
 
 export type CheckedFile<K extends FileKind = FileKind> = {
   readonly sha256: string;
+  /** SHA-256 of what is signed, lower-case hex: the same whoever signed it, and however the file spells it. */
+  readonly content: string;
   /** IDs of the keys whose signatures are valid. */
   readonly signers: readonly string[];
   readonly metadata: MetadataOf[K];
@@ -114,9 +116,11 @@ function proveFile<K extends FileKind>(
   }
   const envelope = parseEnvelope(bytes, role);
   const metadata = PARSERS[kind](envelope, role);
-  if (kind === 'remembered') return { sha256, signers: [], metadata };
+  const content = sha256Hex(envelope.message);
+  if (kind === 'remembered') return { sha256, content, signers: [], metadata };
   if (countTries(keys, envelope.signatures) > most) return undefined;
-  return { sha256, signers: verifyThreshold(keys, envelope.signatures, envelope.message, role), metadata };
+  const signers = verifyThreshold(keys, envelope.signatures, envelope.message, role);
+  return { sha256, content, signers, metadata };
 }
 
 const PARSERS: { readonly [K in FileKind]: (envelope: Envelope, role: RoleName) => MetadataOf[K] } = {

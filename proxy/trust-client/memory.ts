@@ -85,10 +85,17 @@ function floorsOf({ floors }: StoredTrust, trusted: TrustedMetadata): ReadonlyMa
   return raised;
 }
 
-function toFloor({ metadata, sha256, signers, keys }: Verified<{ readonly version: number }>): RoleRecord {
+function toFloor({
+  metadata,
+  sha256,
+  content,
+  signers,
+  keys,
+}: Verified<{ readonly version: number }>): RoleRecord {
   const identities = keys.keys.filter(({ id }) => signers.includes(id)).map(identityOf);
   const { version } = metadata;
-  return { version, sha256, signers: [...new Set([...signers, ...identities])], threshold: keys.threshold };
+  const ids = [...new Set([...signers, ...identities])];
+  return { version, sha256, content, signers: ids, threshold: keys.threshold };
 }
 
 /**

@@ -30,8 +30,8 @@ export async function readReplaced(
   const bytes = held.get(role);
   if (bytes === undefined || !isLookedUpFirst(role)) return;
   const file = { kind: 'remembered', role, bytes, keys: NO_KEYS, meta: undefined } as const;
-  const { metadata, sha256, signers } = await check(file);
-  const remembered = { role, metadata, keys: { keys, threshold }, bytes, sha256, signers, paths };
+  const { metadata, sha256, content, signers } = await check(file);
+  const remembered = { role, metadata, keys: { keys, threshold }, bytes, sha256, content, signers, paths };
   replaced.set(role, remembered);
   for (const below of metadata.delegations) {
     if (!held.has(below.name) || replaced.has(below.name)) continue;

@@ -38,6 +38,8 @@ export type Verified<M> = {
   /** Exact bytes as served. */
   readonly bytes: Uint8Array;
   readonly sha256: string;
+  /** SHA-256 of what is signed. */
+  readonly content: string;
   readonly signers: readonly string[];
 };
 
@@ -251,10 +253,10 @@ export class TrustedMetadata {
     validAt = this.now,
   ): Promise<Verified<MetadataOf[K]>> {
     const checked = await this.check({ kind, role, bytes, keys: { keys, threshold }, meta });
-    const { metadata, sha256, signers } = checked;
-    this.requireFloor(role, { keys, threshold }, metadata.version, sha256);
+    const { metadata, sha256, content, signers } = checked;
+    this.requireFloor(role, { keys, threshold }, metadata.version, checked);
     requireUnexpired(role, metadata.expires, validAt);
-    return { role, metadata, keys: { keys, threshold }, bytes, sha256, signers };
+    return { role, metadata, keys: { keys, threshold }, bytes, sha256, content, signers };
   }
 
   /**
@@ -271,7 +273,7 @@ export class TrustedMetadata {
    * signed it can no longer sign for the role: so a version raised by a stolen key does not lock anybody out once
    * the key was replaced (fast-forward recovery, TUF 5.3.11 and notary-semantics.md §13).
    */
-  private requireFloor(role: RoleName, keys: Role, version: number, sha256: string): void {
+  private requireFloor(role: RoleName, keys: Role, version: number, file: FileHashes): void {
     const newest = this.floors.get(role);
     if (newest === undefined) return;
     const floor = floorInForce(newest, keys);
@@ -280,15 +282,27 @@ export class TrustedMetadata {
     // An older timestamp than one that was verified says nothing new: a lagging replica offers it in good faith.
     const isLag = role === 'timestamp';
     if (version < floor.version) throw rollback(role, version, floor.version, isLag);
-    if (role === 'timestamp' && version === floor.version && sha256 !== floor.sha256) {
+    if (version === floor.version && isOther(role, file, floor)) {
       throw new TrustError(
         'metadata_rollback',
         'rollback',
-        `timestamp version ${version} was seen with other content`,
+        `${role} version ${version} was seen with other content`,
         { role, isLag },
       );
     }
   }
+}
+
+type FileHashes = Pick<RoleRecord, 'sha256' | 'content'>;
+
+/**
+ * A server may tell a signer that it refused a file, keep it, and take the next one under the same version: only one of the
+ * two was published. More signatures under the same content are welcome. A snapshot's version means nothing to whoever
+ * holds its key.
+ */
+function isOther(role: RoleName, file: FileHashes, floor: FileHashes): boolean {
+  if (role === 'timestamp') return file.sha256 !== floor.sha256;
+  return role !== 'snapshot' && floor.content !== undefined && file.content !== floor.content;
 }
 
 /** Every date is later. */

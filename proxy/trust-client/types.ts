@@ -38,6 +38,8 @@ export type RoleRecord = {
   readonly version: number;
   /** SHA-256 of the file that set the version, lower-case hex. */
   readonly sha256: string;
+  /** SHA-256 of what was signed, lower-case hex; absent in what was written before this was remembered. */
+  readonly content?: string | undefined;
   /**
    * The keys whose signatures on that file were valid, each by its key ID and by what the key is in whatever
    * certificate or encoding (`identityOf`): a floor falls only when they lose the role.

@@ -86,7 +86,8 @@ describe('the targets key', () => {
 
   test('with the server signs what it likes in targets, but releases has the first word', async () => {
     const world = await createKnownWorld();
-    world.repository.resign('targets', putEvil);
+    const version = world.repository.version('targets') + 1;
+    world.repository.resign('targets', (signed) => putEvil(Object.assign(signed, { version })));
     const trust = await world.resolve();
     expect(digestIn(trust, '3.20')).toBe(EVIL);
     expect(digestIn(trust, '1.0')).toBe(digestOf('b'));
