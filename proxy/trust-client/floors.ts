@@ -1,8 +1,10 @@
-/** When a floor counts: as long as the keys that set it are still in force. Pure. */
+/** When a floor counts: as long as the keys that set it are still in force; and what may not be below it. Pure. */
+import { TrustError } from './errors.ts';
 import { identityOf, type PublicKey } from './keys.ts';
 import { LIMITS } from './limits.ts';
+import { rollback } from './root-trust.ts';
 import { countSigners, type Role } from './signatures.ts';
-import type { RoleRecord } from './types.ts';
+import type { RoleName, RoleRecord } from './types.ts';
 
 type Floor = Omit<RoleRecord, 'earlier'>;
 
@@ -31,6 +33,28 @@ function stillAuthorised(floor: Floor, role: Role): boolean {
  */
 export function floorInForce(record: RoleRecord, role: Role): Floor | undefined {
   return [record, ...(record.earlier ?? [])].find((floor) => stillAuthorised(floor, role));
+}
+
+export type FileVersion = Pick<RoleRecord, 'version' | 'sha256' | 'content'>;
+
+/** @throws TrustError `metadata_rollback` for a file below a floor in force, and for other content of the very version. */
+export function requireNotOlder(role: RoleName, file: FileVersion, floor: FileVersion): void {
+  // An older timestamp than one that was verified says nothing new: a lagging replica offers it in good faith.
+  const isLag = role === 'timestamp';
+  if (file.version < floor.version) throw rollback(role, file.version, floor.version, isLag);
+  if (file.version > floor.version || !isOther(role, file, floor)) return;
+  const said = `${role} version ${file.version} was seen with other content`;
+  throw new TrustError('metadata_rollback', 'rollback', said, { role, isLag });
+}
+
+/**
+ * A server may tell a signer that it refused a file, keep it, and take the next one under the same version: only one of the
+ * two was published. More signatures under the same content are welcome. A snapshot's version means nothing to whoever
+ * holds its key.
+ */
+function isOther(role: RoleName, file: FileVersion, floor: FileVersion): boolean {
+  if (role === 'timestamp') return file.sha256 !== floor.sha256;
+  return role !== 'snapshot' && floor.content !== undefined && file.content !== floor.content;
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   type MetadataOf,
 } from './check-file.ts';
 import { invalid, TrustError } from './errors.ts';
-import { floorInForce } from './floors.ts';
+import { type FileVersion, floorInForce, requireNotOlder } from './floors.ts';
 import { LIMITS } from './limits.ts';
 import type {
   DelegatedRole,
@@ -25,7 +25,7 @@ import type {
   TimestampMetadata,
 } from './metadata.ts';
 import { permittedBy, RELEASES, readReplaced } from './replaced.ts';
-import { currentRootSteps, type RootFile, requireUnexpired, rollback } from './root-trust.ts';
+import { currentRootSteps, type RootFile, requireUnexpired } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import { inTurns } from './steps.ts';
 import type { RoleName, RoleRecord } from './types.ts';
@@ -254,7 +254,7 @@ export class TrustedMetadata {
   ): Promise<Verified<MetadataOf[K]>> {
     const checked = await this.check({ kind, role, bytes, keys: { keys, threshold }, meta });
     const { metadata, sha256, content, signers } = checked;
-    this.requireFloor(role, { keys, threshold }, metadata.version, checked);
+    this.requireFloor(role, { keys, threshold }, { version: metadata.version, sha256, content });
     requireUnexpired(role, metadata.expires, validAt);
     return { role, metadata, keys: { keys, threshold }, bytes, sha256, content, signers };
   }
@@ -273,36 +273,13 @@ export class TrustedMetadata {
    * signed it can no longer sign for the role: so a version raised by a stolen key does not lock anybody out once
    * the key was replaced (fast-forward recovery, TUF 5.3.11 and notary-semantics.md §13).
    */
-  private requireFloor(role: RoleName, keys: Role, version: number, file: FileHashes): void {
+  private requireFloor(role: RoleName, keys: Role, file: FileVersion): void {
     const newest = this.floors.get(role);
     if (newest === undefined) return;
     const floor = floorInForce(newest, keys);
     if (floor !== newest) this.fallen.add(role);
-    if (floor === undefined) return;
-    // An older timestamp than one that was verified says nothing new: a lagging replica offers it in good faith.
-    const isLag = role === 'timestamp';
-    if (version < floor.version) throw rollback(role, version, floor.version, isLag);
-    if (version === floor.version && isOther(role, file, floor)) {
-      throw new TrustError(
-        'metadata_rollback',
-        'rollback',
-        `${role} version ${version} was seen with other content`,
-        { role, isLag },
-      );
-    }
+    if (floor !== undefined) requireNotOlder(role, file, floor);
   }
-}
-
-type FileHashes = Pick<RoleRecord, 'sha256' | 'content'>;
-
-/**
- * A server may tell a signer that it refused a file, keep it, and take the next one under the same version: only one of the
- * two was published. More signatures under the same content are welcome. A snapshot's version means nothing to whoever
- * holds its key.
- */
-function isOther(role: RoleName, file: FileHashes, floor: FileHashes): boolean {
-  if (role === 'timestamp') return file.sha256 !== floor.sha256;
-  return role !== 'snapshot' && floor.content !== undefined && file.content !== floor.content;
 }
 
 /** Every date is later. */
