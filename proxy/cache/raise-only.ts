@@ -7,7 +7,8 @@ import type { RoleName, StoredTrust } from '../trust-client/types.ts';
  * Refuses to replace `before` by `after` when that takes a root away or lowers a role's version. An update that
  * judged by `before` never asks for that: it is the last line, for mistakes of our own.
  *
- * @param fallen roles whose keys were replaced, so that their floor may go down.
+ * @param fallen roles whose keys were replaced, so that their floor may go down, and delegations that are declared no more
+ *   and may be forgotten.
  * @throws TrustError (`state`).
  */
 export function requireNotLower(
@@ -23,6 +24,7 @@ export function requireNotLower(
   }
   for (const [role, { version }] of before.floors) {
     const next = after.floors.get(role)?.version;
+    if (next === undefined && fallen.has(role)) continue;
     if (next === undefined) throw lowers(gun, `the version of ${role} would be forgotten`);
     if (next < version && !fallen.has(role)) throw lowers(gun, `${role} would go from ${version} to ${next}`);
   }

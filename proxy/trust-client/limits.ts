@@ -50,6 +50,11 @@ export const LIMITS = {
   numberCharacters: 64,
   /** Lower versions remembered of one role, each signed by others: as many sets of signers as take turns at it. */
   earlierFloors: 16,
+  /**
+   * Key IDs in all floors of one repository, above which those of delegations that are declared no more are forgotten, the
+   * longest known first: a publisher may declare others every minute. About 1 MiB of the state, read in 15 ms.
+   */
+  rememberedIds: 16_384,
   /** Signatures looked at in one file. */
   signatures: 128,
   /** Bytes read to check the signatures of one file: its own, times the signatures that name a key of the role. */

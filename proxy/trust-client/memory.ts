@@ -4,6 +4,7 @@ import { sha256Hex } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { raiseFloor } from './floors.ts';
 import { identityOf } from './keys.ts';
+import { LIMITS } from './limits.ts';
 import { newestOf, type RootChain } from './root-chain.ts';
 import type { TrustedMetadata, Verified } from './trusted-metadata.ts';
 import type { RoleName, RoleRecord, StateStamp, StoredTrust, TrustState } from './types.ts';
@@ -54,12 +55,11 @@ export async function recall(state: TrustState, gun: Gun): Promise<Memory> {
       // A timestamp names every other file through the snapshot, the root too: the same one is the same state.
       const isSame = stored.floors.get('timestamp')?.sha256 === trusted.timestamp.sha256;
       if (isSame && stored.files.has('timestamp')) return;
-      const trust = {
-        roots: withNewer(roots, chain),
-        files: filesToKeep(trusted),
-        floors: floorsOf(stored, trusted),
-      };
-      await save(trust, trusted.fallen);
+      const floors = floorsOf(stored, trusted);
+      const forgotten = tooMany(floors, trusted);
+      for (const role of forgotten) floors.delete(role);
+      const trust = { roots: withNewer(roots, chain), files: filesToKeep(trusted), floors };
+      await save(trust, new Set([...trusted.fallen, ...forgotten]));
     },
   };
 }
@@ -77,12 +77,41 @@ function withNewer(roots: readonly Uint8Array[], chain: RootChain): readonly Uin
   return [...roots, ...chain.slice(known + 1).map(({ bytes }) => bytes)];
 }
 
-function floorsOf({ floors }: StoredTrust, trusted: TrustedMetadata): ReadonlyMap<RoleName, RoleRecord> {
+function floorsOf({ floors }: StoredTrust, trusted: TrustedMetadata): Map<RoleName, RoleRecord> {
   const { timestamp, snapshot, targets, delegations } = trusted;
   const raised = new Map(floors);
   for (const file of [timestamp, snapshot, targets, ...delegations.values()])
     raised.set(file.role, raiseFloor(floors.get(file.role), toFloor(file), file.keys));
   return raised;
+}
+
+/** Of delegations that nobody declares, those that do not fit into `LIMITS.rememberedIds`. */
+function tooMany(
+  floors: ReadonlyMap<RoleName, RoleRecord>,
+  { delegations, skipped }: TrustedMetadata,
+): readonly RoleName[] {
+  let ids = [...floors.values()].reduce((sum, floor) => sum + idsIn(floor), 0);
+  const forgotten: RoleName[] = [];
+  for (const [role, floor] of floors) {
+    if (ids <= LIMITS.rememberedIds) break;
+    // What is below a role that is passed over was not looked at.
+    const isDeclared = delegations.has(role) || lineOf(role).some((name) => skipped.has(name));
+    if (isDeclared || !role.includes('/')) continue;
+    forgotten.push(role);
+    ids -= idsIn(floor);
+  }
+  return forgotten;
+}
+
+/** One more for each floor, which has hashes. */
+function idsIn({ signers, earlier = [] }: RoleRecord): number {
+  return earlier.reduce((sum, floor) => sum + 1 + floor.signers.length, 1 + signers.length);
+}
+
+/** Of `targets/a/b`: itself, `targets/a`, `targets`. */
+function lineOf(role: RoleName): readonly RoleName[] {
+  const parts = role.split('/');
+  return parts.map((_part, at) => parts.slice(0, parts.length - at).join('/'));
 }
 
 function toFloor({

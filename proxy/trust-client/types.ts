@@ -75,7 +75,10 @@ export type SaveResult =
 export type Replaces = {
   /** Of the entry this update loaded; undefined: it found none. */
   readonly stamp: StateStamp;
-  /** Roles whose floor may go down, because the keys that set it have lost the role. Nothing else may. */
+  /**
+   * Roles whose floor may go down, because the keys that set it have lost the role, or be forgotten, because nobody declares
+   * them. Nothing else may.
+   */
   readonly fallen?: ReadonlySet<RoleName>;
 };
 
