@@ -2,9 +2,12 @@
 import { MAX_SHOWN_ROLES, toShownRoles } from './admin/status-json.ts';
 import type { TrustStatus } from './admin/types.ts';
 import type { TrustCacheObserver } from './cache/trust-cache.ts';
+import type { RegistryConfig } from './config/types.ts';
 import type { ConnectEvent } from './listen/connect.ts';
+import type { UpstreamObservation } from './registry/outcome.ts';
 import type { Log } from './telemetry/log.ts';
 import type { Metrics } from './telemetry/metrics.ts';
+import { createUpstreamLog } from './telemetry/upstream-log.ts';
 
 /** Repositories shown on the status page. */
 const MAX_TRUST_STATUS = 1000;
@@ -52,6 +55,27 @@ export function observeTrust(options: TrustObserverOptions): TrustCacheObserver 
         'trust could not be established',
       );
     },
+  };
+}
+
+/** Every answer of an upstream is counted; that one fails, and that it answers again, is a line in the log. */
+export function observeUpstreams(
+  metrics: Metrics,
+  log: Log,
+  configured: (registry: string) => RegistryConfig | undefined,
+): (observation: UpstreamObservation) => void {
+  const tell = createUpstreamLog({
+    log,
+    // A token server is where the upstream says; the detail names it.
+    serverOf: (registry, kind) => {
+      const { upstream, trust } = configured(registry) ?? {};
+      return { registry: upstream, notary: trust?.server, auth: undefined }[kind];
+    },
+    monotonic: () => performance.now(),
+  });
+  return ({ detail, ...answer }) => {
+    metrics.upstreamRequest(answer);
+    tell({ ...answer, detail });
   };
 }
 

@@ -7,7 +7,6 @@ import type { PullConfig } from './pull/types.ts';
 import type { HttpClient } from './registry/http-client.ts';
 import type { UpstreamObservation } from './registry/outcome.ts';
 import { createRegistryTable } from './registry/registry-table.ts';
-import type { Metrics } from './telemetry/metrics.ts';
 import type { FileChecker } from './trust-client/check-file.ts';
 import { createNotarySource } from './trust-client/notary-source.ts';
 import type { TrustSource, TrustState } from './trust-client/types.ts';
@@ -25,9 +24,8 @@ export type Parts = {
 };
 
 export type PartsOptions = {
-  readonly metrics: Pick<Metrics, 'upstreamRequest'>;
-  /** Told of failures about credentials, which say what to configure. */
-  readonly warn: (fields: object, message: string) => void;
+  /** Told how every request to an upstream went. */
+  readonly observe: (observation: UpstreamObservation) => void;
   readonly state: TrustState;
   readonly now: () => Date;
   readonly observer: TrustCacheObserver;
@@ -35,15 +33,7 @@ export type PartsOptions = {
   readonly check: FileChecker;
 };
 
-export function createParts(
-  config: Config,
-  { metrics, warn, state, now, observer, check }: PartsOptions,
-): Parts {
-  const observe = ({ detail, ...answer }: UpstreamObservation): void => {
-    metrics.upstreamRequest(answer);
-    const { upstream, kind } = answer;
-    if (detail !== undefined) warn({ upstream, kind, detail }, 'an upstream did not let the proxy in');
-  };
+export function createParts(config: Config, { observe, state, now, observer, check }: PartsOptions): Parts {
   const clients = (create: typeof createTrustClient): ReadonlyMap<string, HttpClient> =>
     new Map(config.registries.map((registry) => [registry.name, create(registry, observe)]));
   const registries = clients(createRegistryClient);

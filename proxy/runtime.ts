@@ -8,7 +8,7 @@ import { createManifestCache } from './cache/manifest-cache.ts';
 import { createTrustFileCache } from './cache/trust-files.ts';
 import type { Config } from './config/types.ts';
 import { readListenOptions } from './listen-parts.ts';
-import { observeConnect, observeTrust } from './observers.ts';
+import { observeConnect, observeTrust, observeUpstreams } from './observers.ts';
 import { createParts, type Parts } from './parts.ts';
 import { formatCanary } from './policy/canary.ts';
 import type { TrustFile } from './pull/types.ts';
@@ -67,11 +67,12 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
   const metrics = createMetrics({ ...toNames(first), ...options, revision: options.revision ?? '', now });
   const state = await openState(first.trust.state);
   const trustStatus = new Map<string, TrustStatus>();
-  const serverOf = (registry: string) =>
-    parts.config.registries.find(({ name }) => name === registry)?.trust.server;
+  const configured = (registry: string) => parts.config.registries.find(({ name }) => name === registry);
+  const serverOf = (registry: string) => configured(registry)?.trust.server;
   const observer = observeTrust({ metrics, log, status: trustStatus, now, serverOf });
+  const observe = observeUpstreams(metrics, log, configured);
   const threads = createCheckPool();
-  const shared = { metrics, warn: log.warn.bind(log), state, now, observer, check: threads.check };
+  const shared = { observe, state, now, observer, check: threads.check };
   let parts = createParts(first, shared);
   let policyStatus = { loadedAt: now(), reloadError: undefined as string | undefined };
   let closing = false;

@@ -35,7 +35,17 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'trust-parts.ts',
     ],
   ],
-  ['observers.ts', ['admin/', 'cache/trust-cache.ts', 'listen/connect.ts', 'telemetry/']],
+  [
+    'observers.ts',
+    [
+      'admin/',
+      'cache/trust-cache.ts',
+      'config/types.ts',
+      'listen/connect.ts',
+      'registry/outcome.ts',
+      'telemetry/',
+    ],
+  ],
   [
     'runtime.ts',
     [

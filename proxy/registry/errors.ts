@@ -55,6 +55,8 @@ const CERTIFICATE_FAULTS: ReadonlyMap<string, string> = new Map([
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name'],
 ]);
 
+const NO_TLS = 'it does not speak TLS as it should: it may be http and not https';
+
 const SOCKET_FAULTS: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', 'nothing listens there'],
   ['ENOTFOUND', 'its name is not known to DNS'],
@@ -63,6 +65,9 @@ const SOCKET_FAULTS: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'there is no route to it'],
   ['ECONNRESET', 'the connection was cut'],
   ['UND_ERR_SOCKET', 'the connection was cut'],
+  ['EPROTO', NO_TLS],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', NO_TLS],
+  ['ERR_SSL_PACKET_LENGTH_TOO_LONG', NO_TLS],
 ]);
 
 /** True when TLS failed because of what the server's certificate is. */

@@ -9,6 +9,7 @@ import { parseBaseUrl } from './base-url.ts';
 import { BODY_ROOM, type BodyRoom } from './body-room.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { isGone, toUpstreamError, UpstreamError } from './errors.ts';
+import { CONFIG_KEYS, nextStepAfter, nextStepAt } from './next-step.ts';
 import {
   outcomeOfError,
   outcomeOfStatus,
@@ -78,8 +79,8 @@ export type HttpClient = {
   readonly bodies: BodyRoom;
   /** The address it was last reached at. */
   peer(): string | undefined;
-  /** Counts a request that went to this upstream over another connection. */
-  observe(outcome: UpstreamOutcome, seconds: number): void;
+  /** Tells of a request that went to this upstream over another connection: its status, or what went wrong. */
+  observe(answer: number | UpstreamError, seconds: number): void;
   /** @param path raw, starts with `/`, sent as it is behind the base URL's path. @throws UpstreamError */
   get(path: string, options?: RequestOptions): Promise<UpstreamResponse>;
   /** The same without a body. @throws UpstreamError */
@@ -106,11 +107,6 @@ const DEFAULTS = {
   maxTokenBytes: 64 * 1024,
   maxConnections: 64,
 };
-/** Where the configuration names the token server, for messages. */
-const TOKEN_SERVER_KEYS = {
-  registry: 'registries[].tokenServer',
-  notary: 'registries[].trust.tokenServer',
-} as const;
 
 /** @throws TypeError when the base URL cannot be one. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
@@ -154,7 +150,8 @@ class Client implements HttpClient {
       upstream,
       baseUrl,
       tokenServer,
-      key: TOKEN_SERVER_KEYS[kind],
+      key: CONFIG_KEYS[kind].tokenServer,
+      accountKey: CONFIG_KEYS[kind].auth,
       credentials: auth.kind === 'basic' ? auth : undefined,
       now,
     };
@@ -235,7 +232,7 @@ class Client implements HttpClient {
       const answer =
         authorization === undefined ? first : await this.#send(method, path, options, authorization);
       if (answer.status === 401 && options.scope !== undefined) this.forget(options.scope);
-      this.#observe(this.#options.kind, outcomeOfStatus(answer.status), (performance.now() - started) / 1000);
+      this.#answered(answer.status, (performance.now() - started) / 1000);
       return answer;
     } catch (error) {
       const failure = toUpstreamError(error, this.upstream, options.signal);
@@ -272,13 +269,23 @@ class Client implements HttpClient {
     return this.auth === 'passthrough' ? authorization : this.#account.known(scope ?? '');
   }
 
-  observe(outcome: UpstreamOutcome, seconds: number): void {
-    this.#observe(this.#options.kind, outcome, seconds);
+  observe(answer: number | UpstreamError, seconds: number): void {
+    if (typeof answer === 'number') this.#answered(answer, seconds);
+    else this.#fail(answer, seconds);
+  }
+
+  #answered(status: number, seconds: number): void {
+    const { kind } = this.#options;
+    const detail =
+      status < 500 ? undefined : `it answered ${status}; ${nextStepAt(status, CONFIG_KEYS[kind])}`;
+    this.#observe(kind, outcomeOfStatus(status), seconds, detail);
   }
 
   #fail(failure: UpstreamError, seconds: number): void {
-    const detail = failure.kind === 'denied' ? failure.message : undefined;
-    this.#observe(this.#options.kind, outcomeOfError(failure), seconds, detail);
+    const { kind } = this.#options;
+    const { about, code, message } = failure;
+    const next = code === undefined ? '' : `; ${nextStepAfter(failure, CONFIG_KEYS[kind])}`;
+    this.#observe(kind, outcomeOfError(failure), seconds, `${about?.why ?? message}${next}`);
   }
 
   #observe(kind: UpstreamKind, outcome: UpstreamOutcome | undefined, seconds: number, detail?: string): void {

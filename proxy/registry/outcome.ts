@@ -23,8 +23,8 @@ export type UpstreamObservation = {
   readonly outcome: UpstreamOutcome;
   /** Until the headers were there. */
   readonly seconds: number;
-  /** What an operator must know of a failure about credentials: no client is told. */
-  readonly detail?: string;
+  /** Of a failure: what happened and what an operator can do. No client is told. */
+  readonly detail?: string | undefined;
 };
 
 export function outcomeOfStatus(status: number): UpstreamOutcome {

@@ -7,10 +7,9 @@
 import type { ClientRequest, Agent as HttpAgent, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import httpProxy from 'http-proxy';
-import { toFailure, UpstreamError } from './errors.ts';
+import { toFailure, toUpstreamError, UpstreamError } from './errors.ts';
 import { admit, NO_ROOM, sendHeld } from './held-answers.ts';
 import type { HttpClient } from './http-client.ts';
-import { outcomeOfStatus } from './outcome.ts';
 import { keep, toRefusal } from './passthrough-bodies.ts';
 import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './passthrough-headers.ts';
 import type { Digest } from './reference.ts';
@@ -187,7 +186,10 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
         isOver = true;
         res.off('close', leave);
         const isTimeout = seconds() * 1000 >= idleTimeoutMs;
-        forward.client.observe(isTimeout ? 'timeout' : 'network', seconds());
+        const fault = isTimeout
+          ? new UpstreamError('timeout', `nothing came in ${idleTimeoutMs / 1000} s`)
+          : toUpstreamError(error ?? { code: 'ECONNRESET' }, forward.client.upstream);
+        forward.client.observe(fault, seconds());
         const what = isTimeout ? 'the upstream did not answer in time' : 'the upstream cannot be reached';
         const isStaleSocket = !isTimeout && isReset(error) && request?.reusedSocket === true;
         resolve(new Failure('registry_unreachable', what, isStaleSocket));
@@ -206,7 +208,7 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
         answered(answer) {
           isOver = true;
           res.off('close', leave);
-          forward.client.observe(outcomeOfStatus(answer.statusCode ?? 0), seconds());
+          forward.client.observe(answer.statusCode ?? 0, seconds());
           resolve(answer);
         },
       });

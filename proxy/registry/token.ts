@@ -19,6 +19,8 @@ export type TokenOptions = {
   readonly tokenServer: string | undefined;
   /** Where the configuration names it. */
   readonly key: string;
+  /** Where it names our account. */
+  readonly accountKey: string;
   readonly credentials: Credentials | undefined;
   /** Connections to a realm: one the operator named, or one that may be at a public address only. */
   readonly dispatcherFor: (realm: Realm) => Dispatcher;
@@ -138,7 +140,7 @@ async function askRealm(options: TokenOptions, realm: Realm, asked: Asked): Prom
   body.on('error', () => undefined);
   if (statusCode !== 200) {
     await body.dump({ limit: maxBytes });
-    throw refused(upstream, statusCode, retryAfterOf(toHeaders(headers)));
+    throw refused(options, realm, statusCode, retryAfterOf(toHeaders(headers)));
   }
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
     body.destroy();
@@ -155,9 +157,21 @@ function explain(options: TokenOptions, realm: Realm | undefined, failure: Upstr
   return new UpstreamError('unreachable', `${why}; ${nextStep(options, realm.url)}`, { cause: failure });
 }
 
-function refused(upstream: string, status: number, retryAfter: string | undefined): UpstreamError {
-  const kind = status === 401 || status === 403 ? 'denied' : 'bad_answer';
-  return new UpstreamError(kind, `${upstream}: the token server answered ${status}`, { status, retryAfter });
+function refused(
+  { upstream, credentials, accountKey }: TokenOptions,
+  { url }: Realm,
+  status: number,
+  retryAfter: string | undefined,
+): UpstreamError {
+  const context = { status, retryAfter };
+  const server = `${upstream}: the token server ${url.host}`;
+  if (status !== 401 && status !== 403)
+    return new UpstreamError('bad_answer', `${server} answered ${status}`, context);
+  const what =
+    credentials === undefined
+      ? `lets nobody in without an account (${status}); write one under ${accountKey}`
+      : `refused the account ${credentials.username} (${status}); check username and passwordFile of ${accountKey}`;
+  return new UpstreamError('denied', `${server} ${what}`, context);
 }
 
 function toQuery(realm: URL, { service, scope }: Asked, credentials: Credentials | undefined): string {

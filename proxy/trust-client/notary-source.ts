@@ -1,14 +1,17 @@
 /** Metadata from a real Notary server over HTTP(S): the only file of trust-client/ that uses the network. */
 import { readBody } from '../registry/body.ts';
 import { shareSignal } from '../registry/deadline.ts';
-import { isCertificateFault, UpstreamError } from '../registry/errors.ts';
+import { UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
+import { CONFIG_KEYS, checkAddress, nextStepAfter, nextStepAt } from '../registry/next-step.ts';
 import type { Gun } from '../registry/reference.ts';
 import { sha256InTurns } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { isMetadataForm, isNotFoundEnvelope } from './notary-answers.ts';
 import type { FetchLimits, MetadataFile, TrustSource } from './types.ts';
+
+const KEYS = CONFIG_KEYS.notary;
 
 /**
  * Paths and statuses: notary-semantics.md §1.1, §1.3. Only a 404 in Notary's own words means "no such file"; a redirect
@@ -47,16 +50,21 @@ async function fetchFile(
     const isNamed = file.sha256 !== undefined && (await sha256InTurns(bytes)) === file.sha256;
     if (isNamed || isMetadataForm(bytes)) return bytes;
     const what = `what answered 200 for ${name} sent ${bytes.length} bytes that are not metadata`;
-    throw unreachable(client, gun, file, `${what}; ${CHECK_ADDRESS}`);
+    throw unreachable(client, gun, file, `${what}; ${checkAddress(KEYS)}`);
   }
   if (response.status === 404) {
     const bytes = await readBody(response.body, LIMITS.errorBytes, signal);
     if (isNotFoundEnvelope(bytes)) return undefined;
     const what = 'a 404 came that is not in the words of a Notary server';
-    throw unreachable(client, gun, file, `${what}; ${CHECK_ADDRESS}`);
+    throw unreachable(client, gun, file, `${what}; ${checkAddress(KEYS)}`);
   }
   response.body.destroy();
-  throw unreachable(client, gun, file, `it answered ${response.status}; ${nextStepAt(response.status)}`);
+  throw unreachable(
+    client,
+    gun,
+    file,
+    `it answered ${response.status}; ${nextStepAt(response.status, KEYS)}`,
+  );
 }
 
 /** `<role>.<sha256>.json`, `<version>.<role>.json` or `<role>.json` (§1.1). */
@@ -65,33 +73,18 @@ function toFileName({ role, version, sha256 }: MetadataFile): string {
   return version === undefined ? `${role}.json` : `${version}.${role}.json`;
 }
 
-const CHECK_ADDRESS = 'check trust.server of this registry and what stands before it';
-
-function nextStepAt(status: number): string {
-  if (status === 401 || status === 403) return 'check trust.auth of this registry in the configuration';
-  if (status === 429) return 'it limits how often it is asked; raise that limit, or trust.refresh';
-  return status >= 500 ? 'see its log and what stands before it' : CHECK_ADDRESS;
-}
-
 /** What the connection, or the token server, did. What is said of the token server already says whose it is. */
 function failed(client: HttpClient, gun: Gun, file: MetadataFile, error: UpstreamError): TrustError {
   const { about, code } = error;
   if (about === undefined || !isOwn(about.server, client))
     return unreachable(client, gun, file, error.message, error);
-  const next = code === undefined ? '' : `; ${nextStepAfter(error)}`;
+  const next = code === undefined ? '' : `; ${nextStepAfter(error, KEYS)}`;
   return unreachable(client, gun, file, `${about.why}${next}`, error);
 }
 
 /** The server was named by whoever asked: as it is configured, or not at all while its answer was read (body.ts). */
 function isOwn(server: string, { upstream }: HttpClient): boolean {
   return server === upstream || server === 'the upstream';
-}
-
-function nextStepAfter(error: UpstreamError): string {
-  if (isCertificateFault(error))
-    return 'check that certificate, and trust.ca of this registry, which names its authority';
-  if (error.kind === 'bad_answer') return CHECK_ADDRESS;
-  return 'see that it runs and that this host may connect to it, and check trust.server of this registry';
 }
 
 /** Names the server: the registry's name says where images are, and most often that is another host. */

@@ -54,6 +54,7 @@ function sourceOf(more: Partial<TokenOptions> = {}) {
     baseUrl: new URL('https://reg.example'),
     tokenServer: undefined,
     key: 'registries[].tokenServer',
+    accountKey: 'auth of this registry',
     credentials: undefined,
     dispatcherFor: dispatcherFor as unknown as TokenOptions['dispatcherFor'],
     maxBytes: 64 * 1024,
@@ -230,7 +231,7 @@ describe('a token server that cannot be reached', () => {
     answer = () => ({ statusCode: 500 });
     await expect(fetchFrom({}, SCOPE, 'realm="https://auth.example/t"')).rejects.toMatchObject({
       kind: 'bad_answer',
-      message: 'reg: the token server answered 500',
+      message: 'reg: the token server auth.example answered 500',
     });
   });
 });
