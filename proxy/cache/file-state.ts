@@ -3,7 +3,7 @@
  * one or the new one. Several processes may write to one folder: a save counts only if it replaces what was loaded.
  */
 import { hash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gun } from '../registry/reference.ts';
 import { TrustError } from '../trust-client/errors.ts';
@@ -18,6 +18,7 @@ import type {
 } from '../trust-client/types.ts';
 import { hasCode, replaceIfUnchanged, UNFINISHED, writeSynced } from './claimed-write.ts';
 import { statIfThere } from './file-lookup.ts';
+import { makeFolder } from './make-folder.ts';
 import { requireNotLower } from './raise-only.ts';
 import { decodeStoredTrust, encodeStoredTrust, readStamp, STAMP_BYTES } from './stored-trust-codec.ts';
 
@@ -40,7 +41,7 @@ type Known = { readonly roots: number; readonly timestamp: RoleRecord | undefine
 /** @throws TrustError (`state`) when the folder cannot be made or written to. */
 export async function openFileState(folder: string): Promise<FileState> {
   await guardState(folder, 'cannot be used', async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     await removeAbandoned(folder);
   });
   await createProbe(folder)(FIRST_PROBE_MS);

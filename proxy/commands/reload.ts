@@ -1,6 +1,6 @@
 /** A reload: reads the configuration again while the proxy serves. */
-import { ConfigError, formatFault } from '../config/errors.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { ConfigError, type ConfigFault, formatFault } from '../config/errors.ts';
+import { checkConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -66,15 +66,16 @@ function isGiven(value: unknown): boolean {
 export async function reloadFrom(
   file: string,
   first: Config,
-  runtime: Runtime,
+  { runtime, warnOf }: { readonly runtime: Runtime; readonly warnOf: WarnOf },
   hasEnded: () => boolean,
 ): Promise<void> {
   const { log } = runtime;
   try {
-    const config = await loadConfig(file);
+    const { config, warnings } = await checkConfig(file);
     if (hasEnded()) return;
     runtime.reload(config);
     log.info({ policy: config.hash }, 'configuration reloaded');
+    warnOf(log, warnings);
     for (const key of keysForRestart(config, first)) {
       log.warn({ key }, 'this key of the configuration changed and counts after a restart');
     }
@@ -84,6 +85,19 @@ export async function reloadFrom(
     runtime.reloadFailed(reason);
     log.error({ detail: reason }, 'configuration not reloaded; the last good one stays in force');
   }
+}
+
+export type WarnOf = (log: Runtime['log'], warnings: readonly ConfigFault[]) => void;
+
+/** Tells what `check` prints as warnings, each once for as long as it stands. */
+export function createWarnOf(): WarnOf {
+  let told: ReadonlySet<string> = new Set();
+  return (log, warnings) => {
+    const details = new Set(warnings.map(formatFault));
+    for (const detail of details)
+      if (!told.has(detail)) log.warn({ detail }, 'the configuration is valid and weaker than it looks');
+    told = details;
+  };
 }
 
 /** Where the file is gone or empty, the advice for somebody who has none yet would hide what happened. */

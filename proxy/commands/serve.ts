@@ -1,11 +1,10 @@
 /** `serve`: runs the proxy until it is told to stop; SIGHUP reads the configuration again. */
-import { formatFault } from '../config/errors.ts';
 import { type CheckedConfig, checkConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
 import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime.ts';
 import { readVersion } from '../version.ts';
 import { CommandError, type CommandIo } from './io.ts';
-import { createReloads, reloadFrom } from './reload.ts';
+import { createReloads, createWarnOf, reloadFrom } from './reload.ts';
 import type { CaughtSignals } from './signals.ts';
 
 /** How long running pulls may go on after the first signal to stop, in milliseconds. */
@@ -53,10 +52,9 @@ async function serve(
   const { address } = config.listen;
   const admin = `http://${config.admin.address}:${adminPort}`;
   log.info({ address, port, admin, policy: config.hash }, 'serving pulls');
-  for (const warning of warnings) {
-    log.warn({ detail: formatFault(warning) }, 'the configuration is valid and weaker than it looks');
-  }
-  const reloads = createReloads((hasEnded) => reloadFrom(file, config, runtime, hasEnded));
+  const warnOf = createWarnOf();
+  warnOf(log, warnings);
+  const reloads = createReloads((hasEnded) => reloadFrom(file, config, { runtime, warnOf }, hasEnded));
   signals.onReload(reloads.request);
   const signal = await signals.stop;
   reloads.end();

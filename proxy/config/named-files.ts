@@ -1,12 +1,13 @@
 /** The files a configuration names: found, read once, and checked for being what they are named as. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { isAbsolute, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { certificateFindings, certifiedPlaces } from './certificate-checks.ts';
 import { type Finding, type Path, show } from './errors.ts';
 import { entry, items, type TextEntry, texts } from './lookup.ts';
 import { MAX_FILE_BYTES, readBounded, readFault } from './read-bounded.ts';
 
-type Kind = 'certificates' | 'key' | 'password';
+type Kind = 'certificates' | 'key' | 'password' | 'folder';
 
 /** What was read: the certificates of a file as PEM, by its path as configured. Keys and passwords are not kept. */
 export type NamedFiles = {
@@ -57,15 +58,26 @@ function namedIn(value: unknown): readonly { readonly kind: Kind; readonly entri
         ...under(registries, 'trust', 'auth', 'passwordFile'),
       ],
     },
+    { kind: 'folder', entries: under([['trust', 'state']], 'path') },
   ];
 }
 
 async function check(kind: Kind, file: string, name: string): Promise<Checked> {
+  if (kind === 'folder') return await checkFolder(file);
   try {
     return checkContent(kind, (await readBounded(file, MAX_FILE_BYTES)).toString('utf8'), name);
   } catch (error) {
     return fileFault(error, name, file);
   }
+}
+
+/** It need not be there: `serve` makes it, where no file is in its way. */
+async function checkFolder(path: string): Promise<Checked> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats === undefined && dirname(path) !== path) return await checkFolder(dirname(path));
+  if (stats?.isDirectory() !== false) return { kind: 'fine' };
+  const what = `${show(path, SHOWN_OF_PATH)} is a file where a folder is expected`;
+  return { kind: 'fault', what, next: 'name a folder; it is made if it is not there' };
 }
 
 /** Characters of a path that are shown: all of it, where anybody is to find the file. */
@@ -96,7 +108,7 @@ export function fileFault(error: unknown, name: string, file: string): Fault {
   }
 }
 
-function checkContent(kind: Kind, content: string, name: string): Checked {
+function checkContent(kind: Exclude<Kind, 'folder'>, content: string, name: string): Checked {
   switch (kind) {
     case 'certificates':
       return checkCertificates(content, name);

@@ -144,6 +144,11 @@ describe('writing that cannot be trusted is refused', () => {
   test('a folder that cannot be made', async () => {
     await writeFile(join(folder, 'file'), '');
     await refusal(openFileState(join(folder, 'file', 'state')), 'trust_unreachable', 'state');
+    await expect(openFileState(join(folder, 'file'))).rejects.toThrow(
+      `${folder}/file is a file; name a folder`,
+    );
+    // Refused with ENOENT, although the folder above it is there.
+    await refusal(openFileState('/proc/nope/state'), 'trust_unreachable', 'state');
   });
 
   test('a folder that is gone', async () => {

@@ -115,14 +115,22 @@ test('a trust server that says nothing is named as well', async () => {
   expect(line).toMatchObject({ server, reason: 'deadline_exceeded' });
 });
 
-test('what check warns of is in the log, once, as it starts', async () => {
+test('what check warns of is in the log as it starts, and again only where a reload brings it', async () => {
   configure({ trust: { state: { kind: 'memory' }, firstUse: 'accept' } });
   const served = await serve();
   served.reload();
   await served.logged('configuration reloaded');
+  configure({ trust: { state: { kind: 'memory' }, pins: PINS } });
+  served.reload();
+  await served.logged('configuration reloaded', 2);
+  configure({ trust: { state: { kind: 'memory' }, firstUse: 'accept' } });
+  served.reload();
+  await served.logged('configuration reloaded', 3);
   await served.stop();
-  const warned = await served.logged('the configuration is valid and weaker than it looks');
+  const warned = await served.logged('the configuration is valid and weaker than it looks', 2);
+  expect(served.lines.at(-3)).toBe(warned[1]);
   expect(warned.map(({ level, detail }) => [level, String(detail).replace(/ and with .*/, '')])).toEqual([
+    ['warn', `${file}:30:9 policy.rules[0].match: no pin covers all of registry.example.com/**,`],
     ['warn', `${file}:30:9 policy.rules[0].match: no pin covers all of registry.example.com/**,`],
   ]);
 });

@@ -58,3 +58,18 @@ test('the whole path is shown, however long', () => {
   expect(fileFault(caused('ENOENT'), './a.crt', file).what).toContain(`"${file}"`);
   expect(fileFault(caused('EACCES'), './a.crt', file).next).toContain(`"${file}"`);
 });
+
+test('a folder of the state that cannot be one, as a file is in its way', async () => {
+  const path = writeConfig(`${REGISTRIES}trust: { state: { kind: file, path: ./taken/state } }\n${POLICY}`);
+  await expect(loadConfig(path)).resolves.toMatchObject({ trust: { state: { kind: 'file' } } });
+  const taken = write(path.replace('/pullwarden.yaml', ''), 'taken', '');
+  await expect(loadConfig(path)).rejects.toMatchObject({
+    faults: [
+      {
+        path: 'trust.state.path',
+        what: `"${taken}" is a file where a folder is expected`,
+        next: 'name a folder; it is made if it is not there',
+      },
+    ],
+  });
+});

@@ -1,0 +1,32 @@
+/** A folder for this process alone, with the folders above it. */
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { hasCode } from './claimed-write.ts';
+
+/**
+ * Not `mkdir` with `recursive`: where a system refuses with ENOENT although the folder above is there, as below /proc,
+ * Node tries for ever.
+ *
+ * @throws Error when it cannot be made, and when a file has its name.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return await requireFolder(path);
+    if (!hasCode(error, 'ENOENT') || dirname(path) === path || (await isThere(dirname(path)))) throw error;
+    await makeFolder(dirname(path));
+    await makeFolder(path);
+  }
+}
+
+async function requireFolder(path: string): Promise<void> {
+  if (!(await stat(path)).isDirectory()) throw new Error(`${path} is a file; name a folder`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
