@@ -2,6 +2,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode } from './claimed-write.ts';
+import { statIfThere } from './file-lookup.ts';
 
 /**
  * Not `mkdir` with `recursive`: where a system refuses with ENOENT although the folder above is there, as below /proc,
@@ -14,7 +15,12 @@ export async function makeFolder(path: string): Promise<void> {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return await requireFolder(path);
-    if (!hasCode(error, 'ENOENT') || dirname(path) === path || (await isThere(dirname(path)))) throw error;
+    if (
+      !hasCode(error, 'ENOENT') ||
+      dirname(path) === path ||
+      (await statIfThere(dirname(path))) !== undefined
+    )
+      throw error;
     await makeFolder(dirname(path));
     await makeFolder(path);
   }
@@ -22,11 +28,4 @@ export async function makeFolder(path: string): Promise<void> {
 
 async function requireFolder(path: string): Promise<void> {
   if (!(await stat(path)).isDirectory()) throw new Error(`${path} is a file; name a folder`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -9,7 +9,7 @@ import { parseBaseUrl } from './base-url.ts';
 import { BODY_ROOM, type BodyRoom } from './body-room.ts';
 import { type Connections, createConnections } from './connections.ts';
 import { isGone, toUpstreamError, UpstreamError } from './errors.ts';
-import { CONFIG_KEYS, nextStepAfter, nextStepAt } from './next-step.ts';
+import { CONFIG_KEYS, explainFailure, nextStepAt } from './next-step.ts';
 import {
   outcomeOfError,
   outcomeOfStatus,
@@ -124,6 +124,7 @@ class Client implements HttpClient {
   readonly #connections: Connections;
   readonly #account: OwnAccount;
   readonly #closeListeners: (() => void)[] = [];
+  #isClosed = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -218,6 +219,7 @@ class Client implements HttpClient {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const listener of this.#closeListeners.splice(0)) listener();
     await this.#connections.close();
   }
@@ -282,10 +284,11 @@ class Client implements HttpClient {
   }
 
   #fail(failure: UpstreamError, seconds: number): void {
+    // What is cut from here on, the proxy itself cut.
+    if (this.#isClosed) return;
     const { kind } = this.#options;
-    const { about, code, message } = failure;
-    const next = code === undefined ? '' : `; ${nextStepAfter(failure, CONFIG_KEYS[kind])}`;
-    this.#observe(kind, outcomeOfError(failure), seconds, `${about?.why ?? message}${next}`);
+    const detail = explainFailure(failure, this.upstream, CONFIG_KEYS[kind]);
+    this.#observe(kind, outcomeOfError(failure), seconds, detail);
   }
 
   #observe(kind: UpstreamKind, outcome: UpstreamOutcome | undefined, seconds: number, detail?: string): void {

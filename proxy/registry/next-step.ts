@@ -35,8 +35,25 @@ export function nextStepAt(status: number, keys: ConfigKeys): string {
   return status >= 500 ? 'see its log and what stands before it' : checkAddress(keys);
 }
 
+/**
+ * Why an upstream could not be used, and what to do. An error may be about another server on the way to the answer, such
+ * as the token server: its message names that server, and the keys of `upstream` are of no use there.
+ *
+ * @param upstream the name in the configuration of the server that was asked.
+ */
+export function explainFailure(error: UpstreamError, upstream: string, keys: ConfigKeys): string {
+  const { about, code, message } = error;
+  if (about === undefined || !namesOf(upstream).includes(about.server)) return message;
+  return code === undefined ? about.why : `${about.why}; ${nextStepAfter(error, keys)}`;
+}
+
+/** As it is configured, or not at all while its answer was read (body.ts). */
+function namesOf(upstream: string): readonly string[] {
+  return [upstream, 'the upstream'];
+}
+
 /** After a connection that failed, or bytes that are not HTTP. */
-export function nextStepAfter(error: UpstreamError, keys: ConfigKeys): string {
+function nextStepAfter(error: UpstreamError, keys: ConfigKeys): string {
   if (isCertificateFault(error)) return `check that certificate, and ${keys.ca}, which names its authority`;
   if (error.kind === 'bad_answer') return checkAddress(keys);
   return `see that it runs and that this host may connect to it, and check ${keys.address}`;

@@ -3,7 +3,7 @@ import { readBody } from '../registry/body.ts';
 import { shareSignal } from '../registry/deadline.ts';
 import { UpstreamError } from '../registry/errors.ts';
 import type { HttpClient } from '../registry/http-client.ts';
-import { CONFIG_KEYS, checkAddress, nextStepAfter, nextStepAt } from '../registry/next-step.ts';
+import { CONFIG_KEYS, checkAddress, explainFailure, nextStepAt } from '../registry/next-step.ts';
 import type { Gun } from '../registry/reference.ts';
 import { sha256InTurns } from './encoding.ts';
 import { TrustError } from './errors.ts';
@@ -25,7 +25,8 @@ export function createNotarySource(client: HttpClient): TrustSource {
       try {
         return await fetchFile(client, gun, file, limits);
       } catch (error) {
-        throw error instanceof UpstreamError ? failed(client, gun, file, error) : error;
+        if (!(error instanceof UpstreamError)) throw error;
+        throw unreachable(client, gun, file, explainFailure(error, client.upstream, KEYS), error);
       }
     },
   };
@@ -71,20 +72,6 @@ async function fetchFile(
 function toFileName({ role, version, sha256 }: MetadataFile): string {
   if (sha256 !== undefined) return `${role}.${sha256}.json`;
   return version === undefined ? `${role}.json` : `${version}.${role}.json`;
-}
-
-/** What the connection, or the token server, did. What is said of the token server already says whose it is. */
-function failed(client: HttpClient, gun: Gun, file: MetadataFile, error: UpstreamError): TrustError {
-  const { about, code } = error;
-  if (about === undefined || !isOwn(about.server, client))
-    return unreachable(client, gun, file, error.message, error);
-  const next = code === undefined ? '' : `; ${nextStepAfter(error, KEYS)}`;
-  return unreachable(client, gun, file, `${about.why}${next}`, error);
-}
-
-/** The server was named by whoever asked: as it is configured, or not at all while its answer was read (body.ts). */
-function isOwn(server: string, { upstream }: HttpClient): boolean {
-  return server === upstream || server === 'the upstream';
 }
 
 /** Names the server: the registry's name says where images are, and most often that is another host. */

@@ -309,4 +309,38 @@ describe('what others build on', () => {
       'registry network',
     ]);
   });
+
+  test('a token server that cannot be reached is told as that, and not as its registry', async () => {
+    const seen: UpstreamObservation[] = [];
+    const registry = await upstream(bearer(() => 'http://127.0.0.1:1/token'));
+    const http = client(registry.url, {
+      tokenServer: '127.0.0.1:1',
+      onRequest: (observation) => seen.push(observation),
+    });
+    await expect(text(http)).rejects.toMatchObject({ name: 'UpstreamError' });
+    expect(seen.map(({ kind }) => kind)).toEqual(['auth', 'registry']);
+    for (const { detail } of seen) {
+      expect(detail).toMatch(/^reg \(token server\): .*ECONNREFUSED/);
+      expect(detail).not.toMatch('upstream of this registry');
+    }
+  });
+
+  test('what is cut because the proxy closes is no fault of the registry', async () => {
+    const seen: UpstreamObservation[] = [];
+    const registry = await upstream(() => undefined);
+    const http = createHttpClient({
+      upstream: 'reg',
+      kind: 'registry',
+      baseUrl: registry.url,
+      auth: { kind: 'anonymous' },
+      onRequest: (observation) => seen.push(observation),
+    });
+    const asked = new Promise<void>((resolve) => registry.answer(() => resolve()));
+    const answer = text(http).catch(() => undefined);
+    await asked;
+    const closed = http.close();
+    registry.cut();
+    await Promise.all([answer, closed]);
+    expect(seen).toEqual([]);
+  });
 });

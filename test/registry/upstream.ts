@@ -23,6 +23,8 @@ export type ScriptedUpstream = {
   readonly received: Received[];
   /** Replaces the behaviour. */
   answer(handler: Handler): void;
+  /** Ends all connections in the middle of what they do, and takes new ones. */
+  cut(): void;
   close(): Promise<void>;
 };
 
@@ -48,6 +50,7 @@ export async function startUpstream(handler: Handler, host = '127.0.0.1'): Promi
     answer(next) {
       current = next;
     },
+    cut: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections();
       server.close();
