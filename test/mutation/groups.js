@@ -39,7 +39,7 @@ export const GROUPS = {
       'withdrawn-client-authority',
       'withdrawn-tunnel',
     ],
-    longest: 100,
+    longest: 1000,
     least: 96,
   },
   policy: {

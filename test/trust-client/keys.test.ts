@@ -1,5 +1,5 @@
 /** Key IDs and signatures: the check vectors of notary-semantics.md §4.1, and the confusions of §5.2. */
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { ECDH, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import {
   createKeyPair,
@@ -8,7 +8,13 @@ import {
   sharedKeyPair,
 } from '../../proxy/demo/signing-key.ts';
 import { encodeBase64 } from '../../proxy/trust-client/encoding.ts';
-import { isSameKey, type PublicKey, parsePublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
+import {
+  isSameKey,
+  keyObjectOf,
+  type PublicKey,
+  parsePublicKey,
+  toPublicKey,
+} from '../../proxy/trust-client/keys.ts';
 import { isValidSignature, verifyThreshold } from '../../proxy/trust-client/signatures.ts';
 
 const ECDSA =
@@ -214,5 +220,58 @@ describe('what a key does comes from its type and its bytes', () => {
     expect(isSameKey(ed25519, other)).toBe(false);
     expect(isSameKey(ed25519, ecdsa)).toBe(false);
     expect(isSameKey(ecdsa, ed25519)).toBe(false);
+  });
+});
+
+describe('P-224, which JWK has no name for', () => {
+  const spkiOf = (paramEncoding: 'named' | 'explicit' = 'named') =>
+    generateKeyPairSync('ec', { namedCurve: 'secp224r1', paramEncoding }).publicKey.export({
+      type: 'spki',
+      format: 'der',
+    });
+  /** The same point in its short spelling: 28 bytes less, in both lengths and the bit string. */
+  const compressed = (spki: Buffer) => {
+    const point = ECDH.convertKey(
+      spki.subarray(23),
+      'secp224r1',
+      undefined,
+      undefined,
+      'compressed',
+    ) as Buffer;
+    const head = Buffer.from(spki.subarray(0, 23));
+    head.writeUInt8(head.readUInt8(1) - 28, 1);
+    head.writeUInt8(head.readUInt8(21) - 28, 21);
+    return Buffer.concat([head, point]);
+  };
+
+  test('a point is one key in either spelling', () => {
+    const spki = spkiOf();
+    const short = toPublicKey('ecdsa', compressed(spki));
+    expect(short.algorithm).toBe('ecdsa');
+    expect(short.id).not.toBe(toPublicKey('ecdsa', spki).id);
+    expect(isSameKey(short, toPublicKey('ecdsa', spki))).toBe(true);
+  });
+
+  test('two keys are two', () => {
+    expect(isSameKey(toPublicKey('ecdsa', spkiOf()), toPublicKey('ecdsa', spkiOf()))).toBe(false);
+  });
+
+  test('a key that spells the parameters of the curve out verifies nothing', () => {
+    expect(toPublicKey('ecdsa', spkiOf('explicit')).algorithm).toBe('unknown');
+  });
+});
+
+describe('what OpenSSL made of a key that came from another thread', () => {
+  const spki = createKeyPair().publicKey.export({ type: 'spki', format: 'der' });
+
+  test('is read there, and once', () => {
+    const sent = structuredClone(toPublicKey('ecdsa', spki));
+    const read = keyObjectOf(sent);
+    expect(read?.export({ type: 'spki', format: 'der' })).toEqual(spki);
+    expect(keyObjectOf(sent)).toBe(read);
+  });
+
+  test('is nothing for a type that OpenSSL does not read, whatever its bytes are', () => {
+    expect(keyObjectOf({ ...toPublicKey('ecdsa', spki), keytype: 'ed25519' })).toBeUndefined();
   });
 });
