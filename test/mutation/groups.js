@@ -39,7 +39,7 @@ export const GROUPS = {
       'withdrawn-client-authority',
       'withdrawn-tunnel',
     ],
-    longest: 1000,
+    longest: 100,
     least: 96,
   },
   policy: {
