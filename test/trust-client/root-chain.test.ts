@@ -11,6 +11,7 @@ import {
 } from '../../proxy/trust-client/root-chain.ts';
 import { parseRootFile, type RootPin } from '../../proxy/trust-client/root-trust.ts';
 import { createWorld, FIRST_USE, fileOf, GUN, NOW, refusal, type World } from './kit.ts';
+import { withLimitsUntilDone } from './lowered-limits.ts';
 
 /** A server's roots, and what was asked of it: by wire name, `root past caches` for the current one asked so. */
 function serve(world: World): RepositoryFiles & { readonly asked: string[] } {
@@ -244,5 +245,78 @@ describe('catching up after a failure', () => {
     expect(await catchUpRoots(serve(world), GUN, chain)).toEqual(chain);
     world.repository.files.delete('root');
     expect(await catchUpRoots(serve(world), GUN, chain)).toEqual(chain);
+  });
+});
+
+describe('how many new roots one update follows', () => {
+  test('a chain that ends below the bound is followed, one that reaches it is refused', async () => {
+    const world = createRotated(2);
+    const follow = (rootsPerUpdate: number) =>
+      withLimitsUntilDone({ rootsPerUpdate }, () => followRoots(serve(world), GUN, chainOf(world, 1)));
+    expect(versionsOf(await follow(2))).toEqual([1, 2]);
+    const error = await refusal(follow(1), 'metadata_invalid', 'size');
+    expect(error.role).toBe('root');
+  });
+
+  test('as many of the history are searched for a pinned root', async () => {
+    const files = serve(createRotated(4));
+    await refusal(
+      withLimitsUntilDone({ rootsPerUpdate: 2 }, () => findFirstRoot(files, GUN, STRANGER, NOW)),
+      'key_not_pinned',
+    );
+    expect(files.asked).toEqual(['root', '1.root', '2.root']);
+  });
+});
+
+describe('a root that only a replica behind the others shows is a lag, and speaks against nothing', () => {
+  const follow = (world: World, chain: RootChain) => followRoots(serve(world), GUN, chain);
+  const catchUp = (world: World, chain: RootChain) => catchUpRoots(serve(world), GUN, chain);
+
+  test('one that was followed before, under the next number', async () => {
+    const world = createRotated(2);
+    world.repository.files.set('3.root', rootOf(world, 1));
+    const error = await refusal(follow(world, chainOf(world, 1, 2)), 'metadata_rollback', 'rollback');
+    expect(error.isLag).toBe(true);
+  });
+
+  test('but not one that was never seen', async () => {
+    const world = createRotated(3);
+    world.repository.files.set('2.root', rootOf(world, 3));
+    const error = await refusal(follow(world, chainOf(world, 1)), 'metadata_rollback', 'rollback');
+    expect(error.isLag).toBe(false);
+  });
+
+  test('one with a gap before it', async () => {
+    const world = createRotated(3);
+    keepOnly(world, [1]);
+    const error = await refusal(catchUp(world, chainOf(world, 1)), 'root_rotation_refused', 'signature');
+    expect(error).toMatchObject({ isLag: true, role: 'root' });
+  });
+
+  test('but not the very next one, which the trusted keys should have signed', async () => {
+    const world = createWorld();
+    world.repository.rotateKey('root', undefined, { crossSign: false });
+    keepOnly(world, [1]);
+    const error = await refusal(catchUp(world, chainOf(world, 1)), 'root_rotation_refused');
+    expect(error.isLag).toBe(false);
+  });
+
+  test('one from before the first that was seen, whose keys signed that', async () => {
+    const world = createRotated(2);
+    world.repository.files.set('root', rootOf(world, 1));
+    const error = await refusal(catchUp(world, chainOf(world, 2)), 'root_rotation_refused');
+    expect(error.isLag).toBe(true);
+  });
+
+  test.each([
+    ['from before the first that was seen, whose keys signed nothing of it', 2],
+    ['with the version of the first that was seen', 1],
+  ])('but not one of a repository that was created again: %s', async (_what, seen) => {
+    const world = createRotated(seen);
+    const stranger = createWorld();
+    const chain = chainOf(world, seen);
+    world.repository.files.set('root', rootOf(stranger, 1));
+    const error = await refusal(catchUp(world, chain), 'root_rotation_refused');
+    expect(error.isLag).toBe(false);
   });
 });
