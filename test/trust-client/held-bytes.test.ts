@@ -88,6 +88,41 @@ describe('above it', () => {
   });
 });
 
+describe('the one that asked first', () => {
+  test('gives its place up with what it gives back, and the next one has it', async () => {
+    const [first, other] = await filled();
+    first.giveBack(1);
+    expect(await letIn(other.take(40, signal))).toEqual([true]);
+    expect(room.size()).toEqual({ shared: 99, waiting: 0 });
+  });
+
+  test('keeps its place while it holds one byte more than is free', async () => {
+    const [first, other] = await filled();
+    await first.take(1, signal);
+    first.giveBack(1);
+    expect(await letIn(other.take(1, signal))).toEqual([false]);
+  });
+
+  test('keeps its place while it waits, whatever it gives back', async () => {
+    const [first, other] = await filled();
+    const [early, late] = [room.enter(), room.enter()];
+    await early.take(5, signal);
+    const both = [early.take(90, signal), late.take(90, signal)];
+    early.giveBack(5);
+    first.leave();
+    other.leave();
+    expect(await letIn(...both)).toEqual([true, false]);
+  });
+
+  test('gives back no more than it holds', async () => {
+    const holding = room.enter();
+    await holding.take(20, signal);
+    holding.giveBack(30);
+    await holding.take(10, signal);
+    expect(room.size()).toEqual({ shared: 0, waiting: 0 });
+  });
+});
+
 describe('the time of an update', () => {
   test('ends its waiting, and it stands in nobody’s way any more', async () => {
     await filled();

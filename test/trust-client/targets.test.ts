@@ -95,3 +95,57 @@ test('the roles: the four first, then delegations by name, those that are passed
     });
   }
 });
+
+describe('what it keeps in memory, in bytes', () => {
+  type Delegated = Parameters<ReturnType<typeof createWorld>['repository']['addDelegation']>[1];
+  const held = async (delegated?: Delegated, isPublished = true) => {
+    const world = createWorld();
+    if (delegated !== undefined) {
+      world.repository.addDelegation('b', delegated);
+      if (isPublished) world.repository.signAs('b', '1.0', digestOf('b'), 7);
+    }
+    world.repository.publish();
+    return await world.resolve();
+  };
+  type Held = Awaited<ReturnType<typeof held>>;
+  /** But for the root, which is a few bytes longer or shorter by its signatures. */
+  const grown = (before: Held, after: Held) =>
+    after.bytes - after.root.bytes.length - (before.bytes - before.root.bytes.length);
+  /** Two for each character and 32 for the text itself. */
+  const textOf = (characters: number) => 2 * characters + 32;
+  /** A key by its two IDs. */
+  const KEY = 2 * textOf(64);
+  const ROLE = 1024;
+
+  test('is the newest root, each role with the IDs of its keys, and the table of targets', async () => {
+    const { bytes, root, roles } = await held();
+    const named = roles.reduce(
+      (sum, { role, keyIds }) => sum + ROLE + textOf(role.length) + keyIds.length * KEY,
+      0,
+    );
+    const table = bytes - root.bytes.length - named;
+    expect(table).toBeGreaterThan(0);
+    expect(table).toBeLessThan(200);
+  });
+
+  test('counts a delegation although nothing of it was published', async () => {
+    const [none, one] = [await held(), await held({}, false)];
+    expect(grown(none, one)).toBe(ROLE + textOf('targets/b'.length) + KEY);
+  });
+
+  test('counts each key of a delegation in its role and among those that signed', async () => {
+    const [one, two] = [await held({ keyCount: 1 }), await held({ keyCount: 2, threshold: 2 })];
+    // Of those that signed an ID is held once where it is the canonical one too.
+    expect(grown(one, two)).toBe(KEY + textOf(64));
+  });
+
+  test('counts each path, by its characters', async () => {
+    const [short, long, another] = [
+      await held({ paths: ['1'] }),
+      await held({ paths: ['1'.repeat(101)] }),
+      await held({ paths: ['1', '2'] }),
+    ];
+    expect(grown(short, long)).toBe(200);
+    expect(grown(short, another)).toBe(textOf(1));
+  });
+});
