@@ -1,6 +1,7 @@
 /** The unsigned feed of changes: believed only as a hint, and only in the form it should have (§1.1). */
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
+import { UpstreamError } from '../../proxy/registry/errors.ts';
 import type { HttpClient } from '../../proxy/registry/http-client.ts';
 import { fetchChanges } from '../../proxy/trust-client/changefeed.ts';
 
@@ -91,4 +92,45 @@ test.each([
   [200, '{"records":[5]}'],
 ])('%s %.40s says nothing: it is asked again', async (status, body) => {
   await expect(fetchFrom(answer(status, body))).rejects.toMatchObject({ name: 'UpstreamError' });
+});
+
+test('a name of 512 characters is one of ours at most, of 513 it is passed over', async () => {
+  const records = [512, 513].map((length, id) => ({ ID: String(id), GUN: 'x'.repeat(length) }));
+  expect(await fetchFrom(answer(200, JSON.stringify({ records })))).toEqual([
+    { id: 0, gun: 'x'.repeat(512) },
+  ]);
+});
+
+test('a page of a mebibyte is read, one byte more is too large', async () => {
+  const page = (bytes: number) => answer(200, '{}'.padEnd(bytes));
+  expect(await fetchFrom(page(1024 * 1024))).toEqual([]);
+  await expect(fetchFrom(page(1024 * 1024 + 1))).rejects.toMatchObject({ kind: 'too_large' });
+});
+
+test.each([
+  [503, '', 503],
+  [404, '{}', 404],
+  [200, '{"records":{}}', undefined],
+  [200, '[]', undefined],
+])('%s %s is a bad answer of that status', async (given, body, status) => {
+  await expect(fetchFrom(answer(given, body))).rejects.toMatchObject({ kind: 'bad_answer', status });
+});
+
+test('an account that is denied has no feed, and a server that is away may have one', async () => {
+  const failing = (kind: 'denied' | 'unreachable') =>
+    ({ get: () => Promise.reject(new UpstreamError(kind, 'failed')) }) as unknown as HttpClient;
+  expect(await fetchFrom(failing('denied'))).toBeUndefined();
+  await expect(fetchFrom(failing('unreachable'))).rejects.toMatchObject({ kind: 'unreachable' });
+});
+
+test('a body that is not read is let go', async () => {
+  const bodies: Readable[] = [];
+  const http = answer(503, 'busy');
+  const get: HttpClient['get'] = async (path, options) => {
+    const response = await http.get(path, options);
+    bodies.push(response.body);
+    return response;
+  };
+  await expect(fetchFrom({ ...http, get })).rejects.toMatchObject({ status: 503 });
+  expect(bodies.map(({ destroyed }) => destroyed)).toEqual([true]);
 });

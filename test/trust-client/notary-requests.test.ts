@@ -1,4 +1,5 @@
 /** What is asked of a Notary server, and what becomes of a status, without a server (notary-semantics.md §1.1, §1.3). */
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { UpstreamError } from '../../proxy/registry/errors.ts';
@@ -103,5 +104,55 @@ describe('what the client could not do', () => {
     const error = await fetchFrom(failing(mistake), { role: 'targets' }).catch((reason: unknown) => reason);
     expect(error).toBe(mistake);
     expect(error).not.toBeInstanceOf(TrustError);
+  });
+});
+
+describe('what an operator reads of an outage', () => {
+  const told = async (status: number, body: string, file: MetadataFile = { role: 'timestamp' }) => {
+    const { client } = serverOf(status, body);
+    const baseUrl = new URL('https://notary.example.com:4443/below//');
+    const error = await refusal(
+      createNotarySource({ ...client, baseUrl }).fetch(GUN, file, {
+        maxBytes: 100,
+        signal: new AbortController().signal,
+      }),
+      'trust_unreachable',
+      'unreachable',
+    );
+    const start = `trust data of ${GUN} cannot be read from https://notary.example.com:4443/below: `;
+    expect(error.message).toMatch(new RegExp(`^${start.replaceAll('.', '[.]')}`));
+    return error.message.slice(start.length);
+  };
+  const CHECK_ADDRESS = 'check trust.server of this registry and what stands before it';
+
+  test('when a page is sent for a file', async () => {
+    const page = '<html>';
+    expect(await told(200, page)).toBe(
+      `what answered 200 for timestamp.json sent ${page.length} bytes that are not metadata; ${CHECK_ADDRESS}`,
+    );
+  });
+
+  test('when something else has answered that there is no file', async () => {
+    expect(await told(404, 'nothing here')).toBe(
+      `a 404 came that is not in the words of a Notary server; ${CHECK_ADDRESS}`,
+    );
+  });
+
+  test.each([
+    [301, CHECK_ADDRESS],
+    [401, 'check trust.auth of this registry in the configuration'],
+    [429, 'it limits how often it is asked; raise that limit, or trust.refresh'],
+    [503, 'see its log and what stands before it'],
+  ])('when it answers %i', async (status, next) => {
+    expect(await told(status, '')).toBe(`it answered ${status}; ${next}`);
+  });
+
+  test('a file that is known by its hash is what it is, whatever its form', async () => {
+    const text = 'no metadata';
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    const { client } = serverOf(200, text);
+    const bytes = await fetchFrom(client, { role: 'snapshot', sha256 }, { maxBytes: 100 });
+    expect(Buffer.from(bytes ?? []).toString()).toBe(text);
+    expect(await told(200, text, { role: 'snapshot', sha256: '0'.repeat(64) })).toMatch(/^what answered 200/);
   });
 });
