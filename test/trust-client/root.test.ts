@@ -1,6 +1,7 @@
 /** Pins, first use and rotation of the root: notary-semantics.md §4.4, §6 and TUF client workflow 5.3. */
 import { describe, expect, test } from '@jest/globals';
 import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import type { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
 import { parseRootFile, usableRootKeys } from '../../proxy/trust-client/root-trust.ts';
 import { createWorld, DAY_MS, GUN, NOW, refusal, type World } from './kit.ts';
@@ -169,5 +170,23 @@ describe('rotation', () => {
     world.pin = pinTo('0'.repeat(64));
     await refusal(world.resolve(), 'key_not_pinned');
     await refusal(world.restore(), 'key_not_pinned');
+  });
+});
+
+describe('what an operator reads of a root that is not trusted', () => {
+  const messageAt = async (world: World, code: TrustError['code']) =>
+    (await refusal(world.resolve(), code)).message;
+
+  test.each<[RootPin, string]>([
+    [{ kind: 'refuse' }, `no pin covers ${GUN} and first use is refused`],
+    [pinTo('0'.repeat(64)), `the root key of ${GUN} is not the one that is pinned`],
+    [{ kind: 'ca', anchors: [] }, `the root key of ${GUN} is not the one that is pinned`],
+  ])('under the pin %j: why, and the key that was seen', async (pin, why) => {
+    const world = createWorld();
+    world.pin = pin;
+    const { canonicalId } = rootKeyOf(world);
+    expect(await messageAt(world, 'key_not_pinned')).toBe(
+      `${why}; canonical root key ID seen: ${canonicalId}`,
+    );
   });
 });
