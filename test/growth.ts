@@ -6,7 +6,8 @@ const MEASURABLE_MS = 2;
 
 /**
  * How many times as long the work takes with `to` as with `from`, in time of the processor: on a busy machine the longer
- * one is interrupted more often than the shorter. The two are taken in turns, and the quickest of each counts. 4 for four times as much is linear, 16 is quadratic.
+ * one is interrupted more often than the shorter. The two are taken in turns, and the quickest of each counts. 4 for
+ * four times as much is linear, 16 is quadratic.
  */
 export function growth(work: (size: number) => unknown, from: number, to: number): number {
   const timed = (size: number, times: number): number => {

@@ -15,13 +15,9 @@ export async function makeFolder(path: string): Promise<void> {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return await requireFolder(path);
-    if (
-      !hasCode(error, 'ENOENT') ||
-      dirname(path) === path ||
-      (await statIfThere(dirname(path))) !== undefined
-    )
-      throw error;
-    await makeFolder(dirname(path));
+    const above = dirname(path);
+    if (!hasCode(error, 'ENOENT') || above === path || (await statIfThere(above)) !== undefined) throw error;
+    await makeFolder(above);
     await makeFolder(path);
   }
 }

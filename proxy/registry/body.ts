@@ -1,7 +1,7 @@
 /** Reading a body into memory, never more of it than was allowed. */
 import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { toUpstreamError, UpstreamError } from './errors.ts';
+import { toUpstreamError, UNNAMED_UPSTREAM, UpstreamError } from './errors.ts';
 
 /**
  * @param maxBytes the most that is kept; one byte more ends the transfer.
@@ -32,7 +32,7 @@ export async function readBody(
       chunks.push(bytes);
     }
   } catch (error) {
-    throw toUpstreamError(error, 'the upstream', signal);
+    throw toUpstreamError(error, UNNAMED_UPSTREAM, signal);
   } finally {
     signal?.removeEventListener('abort', abort);
   }

@@ -70,6 +70,9 @@ const SOCKET_FAULTS: ReadonlyMap<string, string> = new Map([
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', NO_TLS],
 ]);
 
+/** Stands for the name of a server in an error where only its answer was at hand. */
+export const UNNAMED_UPSTREAM = 'the upstream';
+
 /** True when TLS failed because of what the server's certificate is. */
 export function isCertificateFault({ code }: UpstreamError): boolean {
   return code !== undefined && CERTIFICATE_FAULTS.has(code);

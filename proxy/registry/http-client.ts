@@ -284,7 +284,7 @@ class Client implements HttpClient {
   }
 
   #fail(failure: UpstreamError, seconds: number): void {
-    // What is cut from here on, the proxy itself cut.
+    // From here on what fails may have been cut by the proxy itself: nobody can tell whose fault it is.
     if (this.#isClosed) return;
     const { kind } = this.#options;
     const detail = explainFailure(failure, this.upstream, CONFIG_KEYS[kind]);

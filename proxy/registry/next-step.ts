@@ -1,5 +1,5 @@
 /** What an operator can do about an upstream that fails, in the words of the configuration. */
-import { isCertificateFault, type UpstreamError } from './errors.ts';
+import { isCertificateFault, UNNAMED_UPSTREAM, type UpstreamError } from './errors.ts';
 
 /** Where the configuration says what each kind of upstream is. */
 export const CONFIG_KEYS = {
@@ -43,13 +43,9 @@ export function nextStepAt(status: number, keys: ConfigKeys): string {
  */
 export function explainFailure(error: UpstreamError, upstream: string, keys: ConfigKeys): string {
   const { about, code, message } = error;
-  if (about === undefined || !namesOf(upstream).includes(about.server)) return message;
+  const isOwn = about?.server === UNNAMED_UPSTREAM || about?.server === upstream;
+  if (about === undefined || !isOwn) return message;
   return code === undefined ? about.why : `${about.why}; ${nextStepAfter(error, keys)}`;
-}
-
-/** As it is configured, or not at all while its answer was read (body.ts). */
-function namesOf(upstream: string): readonly string[] {
-  return [upstream, 'the upstream'];
 }
 
 /** After a connection that failed, or bytes that are not HTTP. */

@@ -102,7 +102,7 @@ test('a silent server: one pull waits for a while, the others are answered at on
   pass(world, 60_000);
   expect(await cache.trustFor('docker.io', GUN)).toMatchObject({ kind: 'verified', path: 'stale' });
   pass(world, 60_000);
-  // In a few turns of the loop, without a timer.
+  // In turns of the loop alone, before any timer of seconds: how many depends on what else the process does.
   const answer = cache.trustFor('docker.io', GUN);
   expect(await Promise.race([answer, turns(5000)])).toMatchObject({ kind: 'verified', path: 'stale' });
 });
