@@ -4,6 +4,7 @@ import { encodeCanonical } from '../../proxy/trust-client/canonical-json.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { type JsonValue, NumberLiteral, parseStrictJson } from '../../proxy/trust-client/strict-json.ts';
+import { withLimits } from './lowered-limits.ts';
 
 function parse(text: string | Uint8Array): JsonValue {
   return parseStrictJson(typeof text === 'string' ? Buffer.from(text) : text, 'targets');
@@ -104,6 +105,28 @@ describe('what it keeps', () => {
 
   test('every escape', () => {
     expect(parse('"\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00"')).toBe('"\\/\b\f\n\r\té😀');
+  });
+});
+
+describe('bounds, lowered to a few', () => {
+  const malformed = expect.objectContaining({ fault: 'format', role: 'targets' });
+
+  test.each([
+    ['values', { jsonValues: 4 }, '[1,{"a":2}]', '[1,{"a":2},3]'],
+    ['values in an object', { jsonValues: 3 }, '{"a":1,"b":""}', '{"a":1,"b":"","c":null}'],
+    ['levels', { jsonDepth: 2 }, '[{"a":1},[2]]', '[{"a":[1]}]'],
+    ['levels, one list after another', { jsonDepth: 2 }, '[[],[],[],{},{}]', '[[],[],[[]]]'],
+    ['characters of a number', { numberCharacters: 3 }, '[123,1e9,-12]', '[1234]'],
+    ['characters of a number with a sign', { numberCharacters: 3 }, '-12', '-123'],
+  ])('of as many %s as the bound is read, and refused above it', (_what, limits, most, more) => {
+    expect(withLimits(limits, () => parse(most))).toBeDefined();
+    expect(() => withLimits(limits, () => parse(more))).toThrow(malformed);
+    expect(parse(more)).toBeDefined();
+  });
+
+  test('a string of many escapes is the same however its pieces are joined', () => {
+    const text = 'é"\\\n'.repeat(6000);
+    expect(parse(JSON.stringify([text]))).toEqual([text]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { isDelegationName } from '../../proxy/trust-client/metadata.ts';
+import { withLimits } from './lowered-limits.ts';
 import { at, KINDS, type Kind, parse, plainFile, plainKey } from './plain-files.ts';
 
 /** Fills one member of a file with so many entries. */
@@ -58,6 +59,41 @@ describe('as many as the bound are read, one more is refused', () => {
     expect(parse(kind, fileWith(most))).toBeDefined();
     expect(() => parse(kind, fileWith(most + 1))).toThrow(
       expect.objectContaining({ code: 'metadata_invalid', fault: 'size', role: kind }),
+    );
+  });
+});
+
+describe('a bound that only a large file meets, lowered to a few', () => {
+  const second = plainKey(8);
+  const delegation = (index: number) => ({
+    keyids: [plainKey(7).id, second.id],
+    name: `targets/d${index}`,
+    paths: ['ab', 'cde'],
+    threshold: 1,
+  });
+  const delegating = () => {
+    const file = plainFile('targets');
+    at(file, 'signed.delegations.keys')[second.id] = second.key;
+    at(file, 'signed.delegations')['roles'] = [delegation(1), delegation(2)];
+    return file;
+  };
+  const snapshot = () => plainFile('snapshot');
+  const KEY_BYTES = 'ed25519'.length + 44;
+
+  test.each<[what: keyof typeof LIMITS, kind: Kind, file: () => ReturnType<typeof plainFile>, most: number]>([
+    ['snapshotNames', 'snapshot', snapshot, 3],
+    ['keys', 'targets', delegating, 2],
+    ['keyBytes', 'targets', delegating, 2 * KEY_BYTES],
+    ['delegations', 'targets', delegating, 2],
+    ['paths', 'targets', delegating, 2],
+    ['pathCharacters', 'targets', delegating, 3],
+    ['keyReferences', 'targets', delegating, 4],
+    ['pathsOfFile', 'targets', delegating, 4],
+  ])('of as much as %s (%s) is read, and refused above it', (limit, kind, file, most) => {
+    const content = file();
+    expect(withLimits({ [limit]: most }, () => parse(kind, content))).toBeDefined();
+    expect(() => withLimits({ [limit]: most - 1 }, () => parse(kind, content))).toThrow(
+      expect.objectContaining({ fault: 'size', role: kind }),
     );
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { isMetadataForm, isNotFoundEnvelope, memberOf } from '../../proxy/trust-client/notary-answers.ts';
+import { withLimits } from './lowered-limits.ts';
 
 const envelope = (...codes: unknown[]) => JSON.stringify({ errors: codes.map((code) => ({ code })) });
 
@@ -46,6 +47,12 @@ describe('metadata has the form of an object', () => {
     ['', false],
   ])('%s: %s', (text, isForm) => {
     expect(isMetadataForm(Buffer.from(text))).toBe(isForm);
+  });
+
+  test('an answer up to the size of a root is read as a whole, a larger one by its ends', () => {
+    const bytes = Buffer.from('{"signed":{},"signatures":[}');
+    expect(withLimits({ rootBytes: bytes.length }, () => isMetadataForm(bytes))).toBe(false);
+    expect(withLimits({ rootBytes: bytes.length - 1 }, () => isMetadataForm(bytes))).toBe(true);
   });
 
   /** A text longer than what is parsed, between these ends. */

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { type PublicKey, toPublicKey } from '../../proxy/trust-client/keys.ts';
-import { isValidSignature } from '../../proxy/trust-client/signatures.ts';
+import { isValidSignature, verifyThreshold } from '../../proxy/trust-client/signatures.ts';
+import { withLimits } from './lowered-limits.ts';
 
 type Signed = Readonly<Record<'der' | 'pem' | 'pss32' | 'pss20' | 'pkcs1v15', string>>;
 type RsaVectors = { readonly message: string; readonly rsa1024: Signed; readonly rsa2048: Signed };
@@ -44,6 +45,19 @@ describe('RSA', () => {
     expect(key.algorithm).toBe('rsa');
     expect(verifies(key, 'rsapss', bytes(rsa1024.pss32))).toBe(false);
     expect(verifies(key, 'rsapkcs1v15', bytes(rsa1024.pkcs1v15))).toBe(false);
+  });
+
+  test('a key of as many bits as the bound is used, a longer one signs nothing', () => {
+    const key = toPublicKey('rsa', bytes(rsa2048.der));
+    const verifiesWithin = (rsaBits: number) =>
+      withLimits({ rsaBits }, () => verifies(key, 'rsapkcs1v15', bytes(rsa2048.pkcs1v15)));
+    expect([verifiesWithin(2048), verifiesWithin(2047)]).toEqual([true, false]);
+  });
+
+  test('a key of 2047 bits signs nothing', () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2047 });
+    const key = toPublicKey('rsa', publicKey.export({ type: 'spki', format: 'der' }));
+    expect(verifies(key, 'rsapkcs1v15', sign('sha256', MESSAGE, privateKey))).toBe(false);
   });
 });
 
@@ -94,5 +108,25 @@ describe('Ed25519, as RFC 8032 has it and not as ZIP-215', () => {
     const other = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse();
     expect(verifies(key, 'eddsa', bytes)).toBe(true);
     expect(verifies(key, 'eddsa', Buffer.concat([bytes.subarray(0, 32), other]))).toBe(false);
+  });
+});
+
+describe('how much of a file is checked', () => {
+  const key = toPublicKey('ed25519', Buffer.alloc(32, 7));
+  const { id } = key;
+  const role = { keys: [key], threshold: 1 };
+  const signed = (keyId: string) => ({ keyId, method: 'eddsa', bytes: new Uint8Array(64) });
+  const check = (signedBytes: number, ...of: string[]) => {
+    const message = Buffer.alloc(10);
+    return () => withLimits({ signedBytes }, () => verifyThreshold(role, of.map(signed), message, 'root'));
+  };
+
+  test('of keys of the role count with every byte they are over', () => {
+    expect(check(20, id, id)).toThrow(expect.objectContaining({ fault: 'threshold' }));
+    expect(check(19, id, id)).toThrow(expect.objectContaining({ fault: 'size', role: 'root' }));
+  });
+
+  test('of strangers are not checked, and do not count', () => {
+    expect(check(10, id, 'a', 'b', 'c')).toThrow(expect.objectContaining({ fault: 'threshold' }));
   });
 });
