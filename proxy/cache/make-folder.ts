@@ -12,13 +12,22 @@ import { statIfThere } from './file-lookup.ts';
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
+    await makeOne(path);
+  } catch (error) {
+    const above = dirname(path);
+    if (!hasCode(error, 'ENOENT') || above === path) throw error;
+    // One that is there by now was made just then by another process, so this one is asked for once more.
+    if ((await statIfThere(above)) === undefined) await makeFolder(above);
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
     await mkdir(path, { mode: 0o700 });
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return await requireFolder(path);
-    const above = dirname(path);
-    if (!hasCode(error, 'ENOENT') || above === path || (await statIfThere(above)) !== undefined) throw error;
-    await makeFolder(above);
-    await makeFolder(path);
+    if (!hasCode(error, 'EEXIST')) throw error;
+    await requireFolder(path);
   }
 }
 
