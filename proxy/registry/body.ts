@@ -1,7 +1,7 @@
 /** Reading a body into memory, never more of it than was allowed. */
 import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { toUpstreamError, UNNAMED_UPSTREAM, UpstreamError } from './errors.ts';
+import { toUpstreamError, UNNAMED_UPSTREAM, UpstreamError, type UpstreamErrorKind } from './errors.ts';
 
 /**
  * @param maxBytes the most that is kept; one byte more ends the transfer.
@@ -15,7 +15,7 @@ export async function readBody(
   makeRoom?: (length: number) => Promise<void> | undefined,
 ): Promise<Uint8Array> {
   const abort = (): void => {
-    body.destroy(new UpstreamError('timeout', 'reading the answer was given up', { cause: signal?.reason }));
+    body.destroy(toFault('timeout', 'reading the answer was given up', signal?.reason));
   };
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted === true) abort();
@@ -26,8 +26,7 @@ export async function readBody(
       const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
       length += bytes.length;
       // Leaving the loop by a throw destroys the stream and with it the connection.
-      if (length > maxBytes)
-        throw new UpstreamError('too_large', `the answer is longer than ${maxBytes} bytes`);
+      if (length > maxBytes) throw toFault('too_large', `the answer is longer than ${maxBytes} bytes`);
       await makeRoom?.(length);
       chunks.push(bytes);
     }
@@ -37,6 +36,10 @@ export async function readBody(
     signal?.removeEventListener('abort', abort);
   }
   return length <= SLICE_BYTES ? Buffer.concat(chunks, length) : await joined(chunks, length);
+}
+
+function toFault(kind: UpstreamErrorKind, why: string, cause?: unknown): UpstreamError {
+  return new UpstreamError(kind, why, { about: { server: UNNAMED_UPSTREAM, why }, cause });
 }
 
 /** Bytes copied without a pause: a millisecond. */

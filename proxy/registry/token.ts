@@ -5,7 +5,7 @@
 import type { Dispatcher } from 'undici';
 import type { BodyRoom } from './body-room.ts';
 import type { Challenge } from './challenge.ts';
-import { toUpstreamError, UpstreamError } from './errors.ts';
+import { toUpstreamError, UNNAMED_UPSTREAM, UpstreamError } from './errors.ts';
 import { readSmallBody } from './held-body.ts';
 import { judgeRealm, nextStep, type Realm } from './realm.ts';
 import { retryAfterOf } from './retry-after.ts';
@@ -102,18 +102,13 @@ async function requestToken(options: TokenOptions, challenge: Challenge, scope: 
   const started = performance.now();
   // The flight is shared by many callers, so it has its own deadline and nobody's signal.
   const signal = AbortSignal.timeout(options.timeoutMs);
-  let realm: Realm | undefined;
   try {
-    realm = judgeRealm({ ...options, hasAccount: options.credentials !== undefined }, challenge);
+    const realm = judgeRealm({ ...options, hasAccount: options.credentials !== undefined }, challenge);
     const token = await askRealm(options, realm, { service: challenge.params.get('service'), scope, signal });
     options.observe('ok', (performance.now() - started) / 1000);
     return token;
   } catch (error) {
-    const failure = explain(
-      options,
-      realm,
-      toUpstreamError(error, `${options.upstream} (token server)`, signal),
-    );
+    const failure = toUpstreamError(error, serverName(options), signal);
     options.observe(failure, (performance.now() - started) / 1000);
     throw failure;
   }
@@ -122,20 +117,9 @@ async function requestToken(options: TokenOptions, challenge: Challenge, scope: 
 type Asked = { readonly service: string | undefined; readonly scope: string; readonly signal: AbortSignal };
 
 async function askRealm(options: TokenOptions, realm: Realm, asked: Asked): Promise<Token> {
-  const { upstream, credentials, maxBytes } = options;
-  const { url } = realm;
+  const { upstream, maxBytes } = options;
   const { signal } = asked;
-  const { statusCode, headers, body } = await options.dispatcherFor(realm).request({
-    method: 'GET',
-    origin: url.origin,
-    path: url.pathname + toQuery(url, asked, credentials),
-    headers: {
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      ...authorizationOf(credentials),
-    },
-    signal,
-  });
+  const { statusCode, headers, body } = await sendTo(options, realm, asked);
   // One that is given up must not end the process.
   body.on('error', () => undefined);
   if (statusCode !== 200) {
@@ -147,12 +131,52 @@ async function askRealm(options: TokenOptions, realm: Realm, asked: Asked): Prom
     throw new UpstreamError('bad_answer', `${upstream}: the token server sent a compressed answer`);
   }
   const answer = { headers: toHeaders(headers), body };
-  return parseToken(upstream, await readSmallBody(options, answer, { maxBytes, signal }));
+  try {
+    return parseToken(upstream, await readSmallBody(options, answer, { maxBytes, signal }));
+  } catch (error) {
+    throw named(toUpstreamError(error, UNNAMED_UPSTREAM, signal), serverName(options));
+  }
+}
+
+async function sendTo(options: TokenOptions, realm: Realm, asked: Asked): Promise<Dispatcher.ResponseData> {
+  const { url } = realm;
+  try {
+    return await options.dispatcherFor(realm).request({
+      method: 'GET',
+      origin: url.origin,
+      path: url.pathname + toQuery(url, asked, options.credentials),
+      headers: {
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        ...authorizationOf(options.credentials),
+      },
+      signal: asked.signal,
+    });
+  } catch (error) {
+    throw explain(options, realm, toUpstreamError(error, serverName(options), asked.signal));
+  }
+}
+
+function serverName({ upstream }: TokenOptions): string {
+  return `${upstream} (token server)`;
+}
+
+/** The error of a body, which knows no server, as one of this server: nobody else's address is to be checked. */
+function named(error: UpstreamError, server: string): UpstreamError {
+  const { kind, code, about } = error;
+  // One without a server is about its own, such as a token that is none, or about this proxy.
+  if (about?.server !== UNNAMED_UPSTREAM) return error;
+  const context = {
+    cause: error,
+    about: { server, why: about.why },
+    ...(code === undefined ? {} : { code }),
+  };
+  return new UpstreamError(kind, `${server}: ${about.why}`, context);
 }
 
 /** A realm nobody named may be at a public address only, and the operator may mean a private one. */
-function explain(options: TokenOptions, realm: Realm | undefined, failure: UpstreamError): UpstreamError {
-  if (realm === undefined || realm.isNamed || failure.kind !== 'unreachable') return failure;
+function explain(options: TokenOptions, realm: Realm, failure: UpstreamError): UpstreamError {
+  if (realm.isNamed || failure.kind !== 'unreachable') return failure;
   const why = `${options.upstream}: the token realm ${realm.url.host} cannot be reached at a public address`;
   return new UpstreamError('unreachable', `${why}; ${nextStep(options, realm.url)}`, { cause: failure });
 }

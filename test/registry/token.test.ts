@@ -20,6 +20,8 @@ type Answer = {
   readonly statusCode?: number;
   readonly headers?: Record<string, string>;
   readonly body?: string;
+  /** What the body ends with. */
+  readonly failure?: Error;
 };
 type Asked = { readonly origin: string; readonly path: string; readonly headers: object };
 
@@ -36,12 +38,17 @@ beforeEach(() => {
   answer = () => ({ body: '{"token":"t"}' });
 });
 
+function* pieces(body: string, failure: Error | undefined): Generator<Buffer> {
+  if (body !== '') yield Buffer.from(body);
+  if (failure !== undefined) throw failure;
+}
+
 function sourceOf(more: Partial<TokenOptions> = {}) {
   const dispatcherFor = ({ isNamed }: Realm) => ({
     request: async ({ origin, path, headers }: Asked) => {
       asked.push({ origin, path, headers, isNamed });
-      const { statusCode = 200, headers: given = {}, body = '' } = await answer();
-      const stream = Object.assign(Readable.from(body === '' ? [] : [Buffer.from(body)]), {
+      const { statusCode = 200, headers: given = {}, body = '', failure } = await answer();
+      const stream = Object.assign(Readable.from(pieces(body, failure)), {
         dump: async ({ limit }: { limit: number }) => {
           dumped += limit;
         },
@@ -188,7 +195,11 @@ describe('an answer', () => {
 
   test('that is too long is none', async () => {
     answer = () => ({ body: '{"token":"t"}' });
-    await expect(fetchFrom({ maxBytes: 12 })).rejects.toMatchObject({ kind: 'too_large' });
+    await expect(fetchFrom({ maxBytes: 12 })).rejects.toMatchObject({
+      kind: 'too_large',
+      message: 'reg (token server): the answer is longer than 12 bytes',
+      about: { server: 'reg (token server)' },
+    });
     expect(await fetchFrom({ maxBytes: 13 })).toBe('t');
   });
 
@@ -233,6 +244,29 @@ describe('a token server that cannot be reached', () => {
       kind: 'bad_answer',
       message: 'reg: the token server auth.example answered 500',
     });
+  });
+});
+
+describe('a token server whose answer breaks off', () => {
+  const cut = () => Object.assign(new Error('cut'), { code: 'ECONNRESET' });
+
+  test.each([
+    ['that was named', undefined],
+    ['that nobody named, and that was reached all the same', 'realm="https://auth.example/t"'],
+  ])('%s is named in what went wrong', async (_which, challenge) => {
+    answer = () => ({ failure: cut() });
+    await expect(fetchFrom({}, SCOPE, challenge)).rejects.toMatchObject({
+      kind: 'unreachable',
+      code: 'ECONNRESET',
+      message: 'reg (token server): the connection was cut (ECONNRESET)',
+      about: { server: 'reg (token server)' },
+    });
+    expect(observed).toEqual(['unreachable']);
+  });
+
+  test('for want of room here is at no fault', async () => {
+    const bodies = new BodyRoom({ maxBytes: { more: 1 } });
+    await expect(fetchFrom({ bodies })).rejects.toMatchObject({ kind: 'no_room', about: undefined });
   });
 });
 
