@@ -165,10 +165,8 @@ export async function startRuntime(first: Config, options: RuntimeOptions): Prom
     close: async (graceMs) => {
       closing = true;
       await server.close(graceMs);
-      // First the parts, whose clients then take what the forwarder cuts for no fault of a registry.
-      const closed = parts.close();
       forwarder.close();
-      await closed;
+      await parts.close();
       await threads.close();
       await admin.close();
     },

@@ -124,7 +124,6 @@ class Client implements HttpClient {
   readonly #connections: Connections;
   readonly #account: OwnAccount;
   readonly #closeListeners: (() => void)[] = [];
-  #isClosed = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -219,7 +218,6 @@ class Client implements HttpClient {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
     for (const listener of this.#closeListeners.splice(0)) listener();
     await this.#connections.close();
   }
@@ -284,8 +282,6 @@ class Client implements HttpClient {
   }
 
   #fail(failure: UpstreamError, seconds: number): void {
-    // From here on what fails may have been cut by the proxy itself: nobody can tell whose fault it is.
-    if (this.#isClosed) return;
     const { kind } = this.#options;
     const detail = explainFailure(failure, this.upstream, CONFIG_KEYS[kind]);
     this.#observe(kind, outcomeOfError(failure), seconds, detail);

@@ -17,7 +17,7 @@ import { type Lease, Room } from './room.ts';
 import { sendResponse } from './send-response.ts';
 import { transfer } from './transfer.ts';
 import type { Response } from './types.ts';
-import { createAgent, readFor, retire } from './upstream-agent.ts';
+import { createAgent, limitSilence, readFor, retire } from './upstream-agent.ts';
 
 export type ForwardKind = 'blob' | 'referrers' | 'tags' | 'trust';
 /** `deadline_exceeded`: there was no room for its answer in time. */
@@ -77,7 +77,15 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
     });
     return agent;
   };
-  const askOnce = createAsk(agentFor, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
+  let isClosed = false;
+  const askOnce = createAsk({
+    agentFor,
+    // What this forwarder itself cuts is nobody's fault.
+    observe: (client, outcome, seconds) => {
+      if (!isClosed) client.observe(outcome, seconds);
+    },
+    idleTimeoutMs: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+  });
   const ask: Ask = async (...exchange) => {
     const answer = await askOnce(...exchange);
     return answer instanceof Failure && answer.isStaleSocket ? askOnce(...exchange) : answer;
@@ -97,6 +105,7 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
       sendHeld(room, res, response, busy);
     },
     close() {
+      isClosed = true;
       for (const agent of agents.values()) agent.destroy();
     },
   };
@@ -162,10 +171,17 @@ function isStale(answer: IncomingMessage | Failure | undefined): answer is Incom
   return answer !== undefined && !(answer instanceof Failure) && answer.statusCode === 401;
 }
 
+type AskOptions = {
+  readonly agentFor: (client: HttpClient) => HttpAgent;
+  /** Told how each request went. */
+  readonly observe: (client: HttpClient, outcome: number | UpstreamError, seconds: number) => void;
+  readonly idleTimeoutMs: number;
+};
+
 /** One exchange as http-proxy reports it: through events of the whole proxy, told apart by the request. */
 type Exchange = { out(request: ClientRequest): void; answered(answer: IncomingMessage): void };
 
-function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: number): Ask {
+function createAsk({ agentFor, observe, idleTimeoutMs }: AskOptions): Ask {
   const proxy = httpProxy.createProxyServer();
   const exchanges = new WeakMap<IncomingMessage, Exchange>();
   proxy.on('proxyReq', (out, req) => exchanges.get(req)?.out(out));
@@ -185,11 +201,9 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
         if (isOver) return;
         isOver = true;
         res.off('close', leave);
-        const isTimeout = seconds() * 1000 >= idleTimeoutMs;
-        const fault = isTimeout
-          ? new UpstreamError('timeout', `nothing came in ${idleTimeoutMs / 1000} s`)
-          : toUpstreamError(error ?? { code: 'ECONNRESET' }, forward.client.upstream);
-        forward.client.observe(fault, seconds());
+        const fault = toUpstreamError(error ?? { code: 'ECONNRESET' }, forward.client.upstream);
+        const isTimeout = fault.kind === 'timeout';
+        observe(forward.client, fault, seconds());
         const what = isTimeout ? 'the upstream did not answer in time' : 'the upstream cannot be reached';
         const isStaleSocket = !isTimeout && isReset(error) && request?.reusedSocket === true;
         resolve(new Failure('registry_unreachable', what, isStaleSocket));
@@ -208,7 +222,7 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
         answered(answer) {
           isOver = true;
           res.off('close', leave);
-          forward.client.observe(answer.statusCode ?? 0, seconds());
+          observe(forward.client, answer.statusCode ?? 0, seconds());
           resolve(answer);
         },
       });
@@ -217,28 +231,6 @@ function createAsk(agentFor: (client: HttpClient) => HttpAgent, idleTimeoutMs: n
       req.headers = headers;
       proxy.web(req, res, toProxyOptions(forward, agentFor(forward.client)), fail);
     });
-}
-
-/** Ends a request without headers in time, or in silence, but not one whose client does not take what has come. */
-function limitSilence(request: ClientRequest, res: ServerResponse, idleTimeoutMs: number): void {
-  const { socket } = request;
-  if (socket === null) return;
-  const onSilence = (): void => {
-    // Then it is we who do not read, and the pull port's own limit is the one that counts (listen/limits.ts).
-    if (res.writableNeedDrain) socket.setTimeout(idleTimeoutMs);
-    else request.destroy();
-  };
-  // Headers that trickle in are no silence.
-  const late = setTimeout(() => request.destroy(), idleTimeoutMs);
-  request.once('response', () => clearTimeout(late));
-  socket.setTimeout(idleTimeoutMs);
-  socket.on('timeout', onSilence);
-  // Comes before the agent gives the connection to the next request.
-  request.once('close', () => {
-    clearTimeout(late);
-    socket.off('timeout', onSilence);
-    socket.setTimeout(0);
-  });
 }
 
 function toProxyOptions({ client, path }: Forward, agent: HttpAgent): httpProxy.ServerOptions {

@@ -1,7 +1,8 @@
-/** Connections to upstreams for what streams: how many are kept, and how much is read from one at once. */
-import { Agent as HttpAgent } from 'node:http';
+/** Connections to upstreams for what streams: how many are kept, how much is read at once, how long one may be silent. */
+import { type ClientRequest, Agent as HttpAgent, type ServerResponse } from 'node:http';
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { UpstreamError } from './errors.ts';
 import type { HttpClient } from './http-client.ts';
 import type { Lease } from './room.ts';
 
@@ -54,4 +55,32 @@ export function retire(agent: HttpAgent): void {
   agent.maxFreeSockets = 0;
   for (const sockets of Object.values(agent.freeSockets))
     for (const socket of sockets ?? []) socket.destroy();
+}
+
+/**
+ * Ends a request without headers in time, or in silence, with an UpstreamError `timeout`, but not one whose client does
+ * not take what has come.
+ */
+export function limitSilence(request: ClientRequest, res: ServerResponse, idleTimeoutMs: number): void {
+  const { socket } = request;
+  if (socket === null) return;
+  const end = (): void => {
+    request.destroy(new UpstreamError('timeout', `nothing came in ${idleTimeoutMs / 1000} s`));
+  };
+  const onSilence = (): void => {
+    // Then it is we who do not read, and the pull port's own limit is the one that counts (listen/limits.ts).
+    if (res.writableNeedDrain) socket.setTimeout(idleTimeoutMs);
+    else end();
+  };
+  // Headers that trickle in are no silence.
+  const late = setTimeout(end, idleTimeoutMs);
+  request.once('response', () => clearTimeout(late));
+  socket.setTimeout(idleTimeoutMs);
+  socket.on('timeout', onSilence);
+  // Comes before the agent gives the connection to the next request.
+  request.once('close', () => {
+    clearTimeout(late);
+    socket.off('timeout', onSilence);
+    socket.setTimeout(0);
+  });
 }

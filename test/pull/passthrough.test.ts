@@ -3,9 +3,10 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { createHttpClient } from '../../proxy/registry/http-client.ts';
-import { createForwarder } from '../../proxy/registry/passthrough.ts';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import type { UpstreamObservation } from '../../proxy/registry/outcome.ts';
+import { createForwarder, type Forwarder, type ForwarderOptions } from '../../proxy/registry/passthrough.ts';
 import { type Handler, startUpstream } from '../registry/upstream.ts';
 import {
   ask,
@@ -26,6 +27,7 @@ const MANIFEST = manifest('m');
 
 const running: { close(): Promise<void> }[] = [];
 afterEach(async () => {
+  jest.restoreAllMocks();
   for (const proxy of running.splice(0).reverse()) await proxy.close();
 });
 
@@ -413,23 +415,27 @@ test('running pulls finish when the proxy is stopped, and new ones are not accep
   await closing;
 });
 
-test('a replaced upstream’s connections end: idle ones at once, a running transfer when it is over', async () => {
-  let finish: (() => void) | undefined;
-  const sockets = new Set<Socket>();
-  const upstream = await startUpstream((req, res) => {
-    sockets.add(req.socket);
-    req.socket.on('close', () => sockets.delete(req.socket));
-    res.writeHead(200, { 'content-length': 4 }).write('st');
-    finish = () => res.end('op');
-  });
+type RunningForwarder = {
+  readonly port: number;
+  readonly client: HttpClient;
+  readonly forwarder: Forwarder;
+  /** What was told of the upstream. */
+  readonly seen: UpstreamObservation[];
+};
+
+/** A forwarder alone, that hands every request on to one upstream. */
+async function startForwarder(handler: Handler, options: ForwarderOptions = {}): Promise<RunningForwarder> {
+  const upstream = await startUpstream(handler);
   running.push(upstream);
+  const seen: UpstreamObservation[] = [];
   const client = createHttpClient({
     upstream: 'r',
     kind: 'registry',
     baseUrl: upstream.url,
     auth: { kind: 'passthrough' },
+    onRequest: (observation) => seen.push(observation),
   });
-  const forwarder = createForwarder();
+  const forwarder = createForwarder(options);
   const server = createServer((req, res) => {
     const fail = () => ({ status: 502, reasonPhrase: undefined, headers: new Map(), body: undefined });
     void forwarder.forward(req, res, {
@@ -441,7 +447,20 @@ test('a replaced upstream’s connections end: idle ones at once, a running tran
       onFailed: fail,
     });
   }).listen(0);
+  running.push({ close: async () => void server.close() });
   const { port } = server.address() as AddressInfo;
+  return { port, client, forwarder, seen };
+}
+
+test('a replaced upstream’s connections end: idle ones at once, a running transfer when it is over', async () => {
+  let finish: (() => void) | undefined;
+  const sockets = new Set<Socket>();
+  const { port, client } = await startForwarder((req, res) => {
+    sockets.add(req.socket);
+    req.socket.on('close', () => sockets.delete(req.socket));
+    res.writeHead(200, { 'content-length': 4 }).write('st');
+    finish = () => res.end('op');
+  });
   const pulling = ask(port, '/');
   while (finish === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
   await client.close();
@@ -449,5 +468,32 @@ test('a replaced upstream’s connections end: idle ones at once, a running tran
   finish();
   expect((await pulling).body.toString()).toBe('stop');
   while (sockets.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-  server.close();
+});
+
+describe('a request without an answer', () => {
+  test('is told of its upstream when that cuts it, and not when the proxy does', async () => {
+    const asked: (() => void)[] = [];
+    const { port, forwarder, seen } = await startForwarder(
+      (req) => void asked.push(() => req.socket.destroy()),
+    );
+    const cutByUpstream = ask(port, '/');
+    while (asked.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    asked[0]?.();
+    expect((await cutByUpstream).status).toBe(502);
+    expect(seen.map(({ outcome }) => outcome)).toEqual(['network']);
+    const cutByUs = ask(port, '/');
+    while (asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    forwarder.close();
+    expect((await cutByUs).status).toBe(502);
+    expect(seen).toHaveLength(1);
+  });
+
+  test('is one that took too long because its time ran out, whatever a clock says', async () => {
+    jest.spyOn(performance, 'now').mockReturnValue(0);
+    const { port, seen } = await startForwarder(() => undefined, { idleTimeoutMs: 20 });
+    expect((await ask(port, '/')).status).toBe(502);
+    expect(seen.map(({ outcome, detail }) => [outcome, detail])).toEqual([
+      ['timeout', 'nothing came in 0.02 s'],
+    ]);
+  });
 });

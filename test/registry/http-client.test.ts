@@ -325,7 +325,22 @@ describe('what others build on', () => {
     }
   });
 
-  test('what is cut because the proxy closes is no fault of the registry', async () => {
+  test('a token server that cuts its answer is told as that', async () => {
+    const seen: UpstreamObservation[] = [];
+    const tokens = await upstream((_req, res) => {
+      res.writeHead(200, { 'content-length': 100 }).write('{"token"', () => res.destroy());
+    });
+    const registry = await upstream(bearer(() => `${tokens.url}/token`));
+    const http = client(registry.url, { ...at(tokens), onRequest: (observation) => seen.push(observation) });
+    await expect(text(http)).rejects.toMatchObject({ name: 'UpstreamError' });
+    expect(seen.map(({ kind }) => kind)).toEqual(['auth', 'registry']);
+    for (const { detail } of seen) {
+      expect(detail).toMatch(/^reg \(token server\): /);
+      expect(detail).not.toMatch('upstream of this registry');
+    }
+  });
+
+  test('a request that a closing client lets finish is told of, also when it fails', async () => {
     const seen: UpstreamObservation[] = [];
     const registry = await upstream(() => undefined);
     const http = createHttpClient({
@@ -341,6 +356,6 @@ describe('what others build on', () => {
     const closed = http.close();
     registry.cut();
     await Promise.all([answer, closed]);
-    expect(seen).toEqual([]);
+    expect(seen.map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual(['registry network']);
   });
 });
