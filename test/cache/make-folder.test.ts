@@ -34,7 +34,9 @@ async function makeAfter(turns: number, path: string): Promise<void> {
 test('several that make the same missing one at once all have it', async () => {
   for (let round = 0; round < 50; round += 1) {
     const path = join(base, `${round}`, 'a', 'b', 'c');
-    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, turns) => makeAfter(turns, path)));
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, turns) => makeAfter(turns, path)),
+    );
     expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
     expect(existsSync(path)).toBe(true);
   }
