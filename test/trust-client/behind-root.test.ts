@@ -3,10 +3,10 @@ import { describe, expect, test } from '@jest/globals';
 import { asLag, goesWith, isBehind, stillBehind } from '../../proxy/trust-client/behind-root.ts';
 import { sha256Hex } from '../../proxy/trust-client/encoding.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import type { RootFile } from '../../proxy/trust-client/root-trust.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { createWorld, fileOf } from './kit.ts';
+import { withLimits } from './lowered-limits.ts';
 
 const world = createWorld();
 const SNAPSHOT = fileOf(world, 'snapshot');
@@ -14,11 +14,6 @@ const rootOf = (bytes: Uint8Array) =>
   ({ bytes, sha256: sha256Hex(bytes), metadata: { version: 7 } }) as unknown as RootFile;
 const ROOT = rootOf(fileOf(world, 'root'));
 const ANOTHER = rootOf(new TextEncoder().encode('another'));
-const filled = (length: number) => {
-  const bytes = new Uint8Array(length).fill(0x20);
-  bytes.set(SNAPSHOT);
-  return bytes;
-};
 
 const stored = (more: Partial<StoredTrust> = {}): StoredTrust => ({
   roots: [],
@@ -32,10 +27,9 @@ test('a snapshot goes with the root it names', () => {
 });
 
 test('one that is too long to be read by nobody’s word goes with any', () => {
-  expect([
-    goesWith(filled(LIMITS.unsignedSnapshotBytes), ANOTHER),
-    goesWith(filled(LIMITS.unsignedSnapshotBytes + 1), ANOTHER),
-  ]).toEqual([false, true]);
+  const readUpTo = (unsignedSnapshotBytes: number) =>
+    withLimits({ unsignedSnapshotBytes }, () => goesWith(SNAPSHOT, ANOTHER));
+  expect([readUpTo(SNAPSHOT.length), readUpTo(SNAPSHOT.length - 1)]).toEqual([false, true]);
 });
 
 test('one that cannot be read speaks for itself', () => {
@@ -86,6 +80,7 @@ describe('a refusal', () => {
 
   test.each([
     ['a snapshot', 'snapshot', 'threshold', TIMESTAMP],
+    ['a snapshot beside a new timestamp', 'snapshot', 'threshold', undefined],
     ['another fault', 'timestamp', 'rollback', undefined],
     ['a timestamp that was verified before', 'timestamp', 'threshold', TIMESTAMP],
     ['no file in particular', undefined, 'rollback', undefined],

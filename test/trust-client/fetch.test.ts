@@ -145,4 +145,19 @@ test('a request that fails as the deadline passes keeps its failure as the cause
   };
   const error = await refusal(files.current('root'), 'deadline_exceeded', 'deadline');
   expect(error.cause).toBe(failure);
+  expect(error.message).toContain('did not arrive');
+});
+
+test('after the deadline nothing is asked for any more', async () => {
+  deadline.abort();
+  const error = await refusal(files.current('root'), 'deadline_exceeded', 'deadline');
+  expect(error.message).toContain('did not arrive');
+  expect(asked).toEqual([]);
+});
+
+test('a named file that a replica does not have is asked for again, past every cache, and not for ever', async () => {
+  respond = async () => undefined;
+  await refusal(named('qa', 1), 'trust_unreachable', 'unreachable');
+  expect(asked.map(({ revalidate }) => revalidate)).toEqual([false, true, true]);
+  expect(asked).toHaveLength(LIMITS.asksForNamed);
 });

@@ -1,6 +1,7 @@
 /** When a version that was verified before still counts, by whose keys are left (floors.ts). */
 import { describe, expect, test } from '@jest/globals';
-import { floorInForce, raiseFloor } from '../../proxy/trust-client/floors.ts';
+import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { floorInForce, raiseFloor, requireNotOlder } from '../../proxy/trust-client/floors.ts';
 import { identityOf, type PublicKey } from '../../proxy/trust-client/keys.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import type { Role } from '../../proxy/trust-client/signatures.ts';
@@ -57,6 +58,40 @@ describe('a floor counts', () => {
   });
 });
 
+describe('beside the version that was verified', () => {
+  const seen = { version: 5, sha256: 'bytes', content: 'content' };
+  const judge = (role: string, file: Partial<typeof seen>): string => {
+    try {
+      requireNotOlder(role, { ...seen, ...file }, seen);
+      return 'taken';
+    } catch (error) {
+      return error instanceof TrustError ? `${error.fault}${error.isLag ? ', a lag' : ''}` : 'another error';
+    }
+  };
+  const [other, signedAgain] = [{ sha256: 'b', content: 'c' }, { sha256: 'b' }];
+
+  test.each([
+    ['timestamp', 'rollback, a lag', 'rollback, a lag', 'rollback, a lag'],
+    ['snapshot', 'rollback', 'taken', 'taken'],
+    ['targets', 'rollback', 'rollback', 'taken'],
+    ['targets/qa', 'rollback', 'rollback', 'taken'],
+  ])('an older %s: %s; other content: %s; other signatures: %s', (name, ...expected) => {
+    expect([{ version: 4 }, other, signedAgain].map((file) => judge(name, file))).toEqual(expected);
+    expect([judge(name, {}), judge(name, { ...other, version: 6 })]).toEqual(['taken', 'taken']);
+  });
+
+  test('one whose content was not remembered may have any', () => {
+    const { version, sha256 } = seen;
+    expect(() => requireNotOlder('targets', { ...seen, ...other }, { version, sha256 })).not.toThrow();
+  });
+
+  test('other content is told as that', () => {
+    expect(() => requireNotOlder('targets', { ...seen, ...other }, seen)).toThrow(
+      'targets version 5 was seen with other content',
+    );
+  });
+});
+
 describe('what is remembered after a file was verified', () => {
   const everybody = role(1, A, B, C);
 
@@ -73,6 +108,12 @@ describe('what is remembered after a file was verified', () => {
       floor(3, ['c'], { earlier: [floor(2, ['a']), floor(1, ['a', 'b'])] }),
     );
     expect(raiseFloor(raised, floor(3, ['a', 'b']), everybody)).toEqual(floor(3, ['a', 'b']));
+  });
+
+  test('and what others signed under the same version', () => {
+    expect(raiseFloor(floor(2, ['b']), floor(2, ['a']), everybody)).toEqual(
+      floor(2, ['a'], { earlier: [floor(2, ['b'])] }),
+    );
   });
 
   test('and by those who lost it and may be given it back, but nothing that the file is below', () => {

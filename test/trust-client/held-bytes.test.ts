@@ -123,7 +123,61 @@ describe('the one that asked first', () => {
   });
 });
 
+describe('one that holds no more than is free', () => {
+  test('does not stand before those that ask for more', async () => {
+    const small = room.enter();
+    await small.take(10, signal);
+    const [first, other] = [room.enter(), room.enter()];
+    await other.take(10 + 59, signal);
+    await other.giveBack(59);
+    await first.take(10, signal);
+    expect(await letIn(first.take(100, signal))).toEqual([true]);
+  });
+
+  test('takes nothing and is let in, also when all is taken', async () => {
+    const [first] = await filled();
+    await first.take(39, signal);
+    const small = room.enter();
+    expect(await letIn(small.take(10, signal), small.take(0, signal))).toEqual([true, true]);
+  });
+
+  test('again, leaves its place to one that waits', async () => {
+    const [first, other] = await filled();
+    const attempt = room.enter().take(99, signal);
+    other.leave();
+    expect(await letIn(attempt)).toEqual([false]);
+    first.giveBack(1);
+    expect(await letIn(attempt)).toEqual([true]);
+  });
+});
+
+test('what an update asks for more counts, not what it holds already', async () => {
+  const [, other] = await filled();
+  other.giveBack(10);
+  expect(await letIn(other.take(10, signal))).toEqual([true]);
+  expect(room.size()).toEqual({ shared: 60, waiting: 0 });
+});
+
 describe('the time of an update', () => {
+  test('may have no end', async () => {
+    const [, other] = await filled();
+    const attempt = room.enter().take(20, undefined);
+    expect(await letIn(attempt)).toEqual([false]);
+    other.leave();
+    expect(await letIn(attempt)).toEqual([true]);
+  });
+
+  test('is named as what ended it', async () => {
+    await filled();
+    const why = new Error('time is up');
+    const error = await refusal(
+      room.enter().take(30, AbortSignal.abort(why)),
+      'deadline_exceeded',
+      'deadline',
+    );
+    expect(error.cause).toBe(why);
+  });
+
   test('ends its waiting, and it stands in nobody’s way any more', async () => {
     await filled();
     const deadline = new AbortController();

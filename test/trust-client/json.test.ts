@@ -51,6 +51,10 @@ describe('what a strict reader refuses', () => {
     expect(() => parse(text)).toThrow(TrustError);
   });
 
+  test('nothing of 20,000 escapes, which are read in pieces', () => {
+    expect(parse(`"${'a\\n'.repeat(20_000)}"`)).toBe('a\n'.repeat(20_000));
+  });
+
   test('a byte order mark', () => {
     expect(() => parse(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]))).toThrow(/expected a value/);
   });

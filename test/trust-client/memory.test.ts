@@ -1,8 +1,9 @@
 /** What of a proven update replaces what was loaded, and which floors are forgotten (memory.ts). */
 import { expect, test } from '@jest/globals';
 import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import { type Proven, recall } from '../../proxy/trust-client/memory.ts';
-import type { RoleRecord } from '../../proxy/trust-client/types.ts';
+import { identityOf, type PublicKey } from '../../proxy/trust-client/keys.ts';
+import { LostRace, type Proven, recall } from '../../proxy/trust-client/memory.ts';
+import type { RoleRecord, TrustState } from '../../proxy/trust-client/types.ts';
 import { GUN } from './kit.ts';
 import { withLimitsUntilDone } from './lowered-limits.ts';
 
@@ -84,6 +85,52 @@ test('what is declared stays, and so does what is below a role that was passed o
   };
   const update = proven(['targets/a'], ['targets/b']);
   expect(await remembered(floors, update, 0)).toEqual(['targets/a', 'targets/b', 'targets/b/below/deep']);
+});
+
+test('what another update saved in between is not replaced', async () => {
+  const saved = createMemoryState();
+  const state: TrustState = {
+    ...saved,
+    load: saved.load,
+    save: async () => ({ kind: 'changed', stamp: 'other' }),
+  };
+  const memory = await recall(state, GUN);
+  await expect(memory.keep(proven())).rejects.toThrow(new LostRace(`the entry of ${GUN} was changed`));
+});
+
+test('a floor that is forgotten is named as fallen, and no other', async () => {
+  const saved = createMemoryState();
+  const fallen: (readonly string[])[] = [];
+  const stored = { roots: [], files: new Map(), floors: new Map(Object.entries(gone)) };
+  await saved.save(GUN, stored, { stamp: undefined, fallen: new Set() });
+  const state: TrustState = {
+    ...saved,
+    save: async (gun, trust, replaces) => {
+      fallen.push([...(replaces.fallen ?? [])]);
+      return await saved.save(gun, trust, replaces);
+    },
+  };
+  for (const rememberedIds of [TOP + 6, TOP + 5]) {
+    const memory = await recall(state, GUN);
+    const update = proven();
+    Object.assign(update.trusted.timestamp, { sha256: `new ${rememberedIds}` });
+    await withLimitsUntilDone({ rememberedIds }, () => memory.keep(update));
+  }
+  expect(fallen).toEqual([[], ['targets/a']]);
+});
+
+test('a floor names its signers by their IDs and by what outlives an encoding', async () => {
+  const state = createMemoryState();
+  const update = proven();
+  const key = (id: string) => ({ id, pair: `pair of ${id}` });
+  Object.assign(update.trusted.targets, {
+    signers: ['a'],
+    keys: { keys: [key('a'), key('b')], threshold: 1 },
+  });
+  const memory = await recall(state, GUN);
+  await memory.keep(update);
+  const floors = (await state.load(GUN))?.floors;
+  expect(floors?.get('targets')?.signers).toEqual(['a', identityOf(key('a') as PublicKey)]);
 });
 
 test('what is remembered of the same timestamp is not written again', async () => {

@@ -2,13 +2,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { PathSet } from '../../proxy/trust-client/path-set.ts';
 
-const NAMES = ['', 'a', 'aa', 'ab', 'abc', 'abd', 'ac', 'b', 'b/', 'b/c', 'ba', 'z', 'ä'];
+/** `undefined` is a name like any other. */
+const NAMES = ['undefined', '', 'a', 'aa', 'ab', 'abc', 'abd', 'ac', 'b', 'b/', 'b/c', 'ba', 'z', 'ä'];
 
 describe('names are covered as by each path alone', () => {
   test.each([
     [[]],
     [['']],
     [['a']],
+    [['undefined']],
     [['ab', 'b/']],
     [['b/', 'ab']],
     [['a', 'ab', 'abc']],

@@ -41,6 +41,13 @@ test('an entry without a digest of 32 bytes is there, and has none', () => {
   expect(table.find(bytesOf('a'))).toBe(0);
 });
 
+test('the empty name is not found behind the last entry', () => {
+  expect([tableOf({}).find(bytesOf('')), tableOf({ a: entry(1) }).find(bytesOf(''))]).toEqual([
+    undefined,
+    undefined,
+  ]);
+});
+
 test('nothing is found in no entries', () => {
   const table = tableOf({});
   expect([table.size, table.bytes, table.find(bytesOf('a')), table.lowerBound(bytesOf('a'))]).toEqual([

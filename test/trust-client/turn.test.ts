@@ -1,6 +1,6 @@
 /** Who goes on when the loop turns (turn.ts). */
 import { expect, test } from '@jest/globals';
-import { turn } from '../../proxy/trust-client/turn.ts';
+import { piecesWaiting, turn } from '../../proxy/trust-client/turn.ts';
 
 function loopTurned(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
@@ -15,6 +15,13 @@ test('one piece of work goes on after each turn of the loop, in the order they c
     await loopTurned();
   }
   expect([...seen, order.join('')]).toEqual(['', 'a', 'ab', 'abc', 'abc']);
+});
+
+test('who waits is counted until its turn', async () => {
+  const work = [turn(), turn()];
+  expect(piecesWaiting()).toBe(2);
+  await Promise.all(work);
+  expect(piecesWaiting()).toBe(0);
 });
 
 test('work that asks again comes after those that wait', async () => {
