@@ -21,8 +21,8 @@ export function asLag(error: TrustError): TrustError {
  */
 export function goesWith(snapshot: Uint8Array, root: RootFile): boolean {
   if (snapshot.length > LIMITS.unsignedSnapshotBytes) return true;
-  const named = parseSnapshot(parseEnvelope(snapshot, 'snapshot')).meta.get('root');
-  return named !== undefined && named.sha256 === root.sha256;
+  const { meta } = parseSnapshot(parseEnvelope(snapshot, 'snapshot'));
+  return meta.get('root')?.sha256 === root.sha256;
 }
 
 /** The remembered files are from before a root that was seen since, so they may not count any more. */

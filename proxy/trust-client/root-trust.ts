@@ -199,7 +199,7 @@ export function requireUnexpired(role: string, expires: Date, now: Date): void {
   });
 }
 
-export function rollback(role: string, got: number, least: number, isLag = false): TrustError {
+export function rollback(role: string, got: number, least: number, isLag: boolean): TrustError {
   return new TrustError(
     'metadata_rollback',
     'rollback',

@@ -76,7 +76,7 @@ export class TargetTable {
   }
 
   private startOf(at: number): number {
-    return at === 0 ? 0 : (this.packed.ends[at - 1] ?? 0);
+    return this.packed.ends[at - 1] ?? 0;
   }
 
   private compareAt(at: number, name: Uint8Array): number {

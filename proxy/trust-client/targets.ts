@@ -92,11 +92,12 @@ export class VerifiedRepository implements VerifiedTrust {
   target(tag: string, now: Date): TrustedTarget | undefined {
     // Negated so that a time that is none (NaN) fails.
     if (!(now <= this.expires)) return undefined;
-    const asked = { tag, name: Buffer.from(tag, 'utf8') };
+    const asked = { tag, name: Buffer.from(tag) };
     const found = this.find(asked, now);
-    const digest = found?.role.targets.digestAt(found.at);
+    if (found === undefined) return undefined;
+    const digest = found.role.targets.digestAt(found.at);
     // Docker takes sha256 only: "no valid hash, expecting sha256" (§2.3).
-    if (found === undefined || digest === undefined) return undefined;
+    if (digest === undefined) return undefined;
     const expires = found.role.expires < this.expires ? found.role.expires : this.expires;
     return {
       name: tag,
@@ -117,7 +118,7 @@ export class VerifiedRepository implements VerifiedTrust {
   }
 
   tagsNear(tag: string, now: Date, each: number): readonly string[] {
-    const name = Buffer.from(tag, 'utf8');
+    const name = Buffer.from(tag);
     const most = Math.min(each, Math.ceil(NEARBY_LOOKUPS / (1 + this.belowReleases.length) / 4));
     const names = new Set<string>();
     for (const { targets } of this.answering()) {
@@ -136,7 +137,7 @@ export class VerifiedRepository implements VerifiedTrust {
 
   private isSigned(tag: string, now: Date): boolean {
     if (!(now <= this.expires)) return false;
-    const found = this.find({ tag, name: Buffer.from(tag, 'utf8') }, now);
+    const found = this.find({ tag, name: Buffer.from(tag) }, now);
     return found?.role.targets.digestAt(found.at) !== undefined;
   }
 
@@ -216,7 +217,7 @@ function toTargetsRole(
 
 /** A copy with bytes of its own: a part of a text keeps the whole text alive. */
 function detached(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8');
+  return Buffer.from(text).toString();
 }
 
 /** Root, timestamp, snapshot and targets first, in this order, then delegations by name. */

@@ -1,9 +1,18 @@
 /** One file by itself: who may check it in which thread, and what it proves (check-file.ts). */
-import { expect, test } from '@jest/globals';
-import { checkFile, checkWithin, type FileCheck, toTrustError } from '../../proxy/trust-client/check-file.ts';
+import { describe, expect, test } from '@jest/globals';
+import { createKeyPair } from '../../proxy/demo/signing-key.ts';
+import { createCertificateDer, toPem } from '../../proxy/demo/x509-writer.ts';
+import {
+  checkAtOnce,
+  checkFile,
+  checkWithin,
+  type FileCheck,
+  toTrustError,
+} from '../../proxy/trust-client/check-file.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { toPublicKey } from '../../proxy/trust-client/keys.ts';
 import { parseEnvelope, parseRoot } from '../../proxy/trust-client/metadata.ts';
-import { createWorld, fileOf } from './kit.ts';
+import { createWorld, DAY_MS, fileOf, GUN, NOW, refusal } from './kit.ts';
 
 const world = createWorld();
 const { roles } = parseRoot(parseEnvelope(fileOf(world, 'root'), 'root'));
@@ -32,6 +41,57 @@ test('a remembered file is read for what it lists, and nobody signs for it', () 
     meta: undefined,
   });
   expect([remembered.signers, remembered.metadata.targets.size]).toEqual([[], 1]);
+});
+
+describe('a check in this thread', () => {
+  test('gives everything else its turn, also when the file is refused', async () => {
+    for (const check of [TIMESTAMP, { ...TIMESTAMP, bytes: Buffer.from('{}') }]) {
+      let turned = false;
+      setImmediate(() => {
+        turned = true;
+      });
+      await checkAtOnce(GUN, check, undefined).catch(() => undefined);
+      expect(turned).toBe(true);
+    }
+  });
+
+  test('ends when time ran out meanwhile, whatever the file is', async () => {
+    for (const check of [TIMESTAMP, { ...TIMESTAMP, bytes: Buffer.from('{}') }]) {
+      const deadline = new AbortController();
+      const checking = checkAtOnce(GUN, check, deadline.signal);
+      deadline.abort();
+      await refusal(checking, 'deadline_exceeded', 'deadline');
+    }
+  });
+});
+
+describe('a weak certificate among the keys', () => {
+  const pair = createKeyPair();
+  const pem = toPem(
+    'CERTIFICATE',
+    createCertificateDer({
+      commonName: GUN,
+      publicKey: pair.publicKey,
+      signer: pair.privateKey,
+      notBefore: NOW,
+      notAfter: new Date(NOW.getTime() + DAY_MS),
+      hash: 'sha1',
+    }),
+  );
+  const withKey = (keytype: string) => ({
+    ...roles.timestamp,
+    keys: [...roles.timestamp.keys, toPublicKey(keytype, Buffer.from(pem))],
+  });
+
+  test('refuses a delegation, and no other role', () => {
+    const check = { ...TIMESTAMP, keys: withKey('ecdsa-x509') };
+    expect(checkFile(check).signers).toHaveLength(1);
+    expect(() => checkFile({ ...check, role: 'targets/qa' })).toThrow('uses SHA-1 or too short a key');
+  });
+
+  test('is none where the key is not of a type that has one', () => {
+    expect(checkFile({ ...TIMESTAMP, role: 'targets/qa', keys: withKey('ecdsa') }).signers).toHaveLength(1);
+  });
 });
 
 test('whatever is thrown over a file is the fault of the file, in one line', () => {

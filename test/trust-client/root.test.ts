@@ -1,9 +1,14 @@
 /** Pins, first use and rotation of the root: notary-semantics.md §4.4, §6 and TUF client workflow 5.3. */
 import { describe, expect, test } from '@jest/globals';
 import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import type { TrustError } from '../../proxy/trust-client/errors.ts';
+import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
-import { parseRootFile, usableRootKeys } from '../../proxy/trust-client/root-trust.ts';
+import {
+  parseRootFile,
+  usableRootKeys,
+  verifyFirstRoot,
+  verifyRootIsCurrent,
+} from '../../proxy/trust-client/root-trust.ts';
 import { createWorld, DAY_MS, GUN, NOW, refusal, type World } from './kit.ts';
 
 function rootKeyOf(world: World) {
@@ -19,6 +24,17 @@ function rootKeyOf(world: World) {
 function pinTo(...ids: string[]): RootPin {
   return { kind: 'keys', ids: new Set(ids) };
 }
+
+test('a root alone is vouched for by its pin, and counts until it or its certificate ends', () => {
+  const world = createWorld();
+  const root = parseRootFile(world.repository.files.get('root') ?? Buffer.from(''));
+  expect(() => verifyFirstRoot(root, GUN, pinTo(rootKeyOf(world).id), NOW)).not.toThrow();
+  expect(() => verifyFirstRoot(root, GUN, pinTo('0'.repeat(64)), NOW)).toThrow('not the one that is pinned');
+  const until = verifyRootIsCurrent(root, GUN, NOW);
+  expect(until.getTime()).toBeGreaterThan(NOW.getTime());
+  expect(verifyRootIsCurrent(root, GUN, until)).toEqual(until);
+  expect(() => verifyRootIsCurrent(root, GUN, new Date(until.getTime() + 1))).toThrow(TrustError);
+});
 
 describe('the first root', () => {
   test('is refused without a pin, and the refusal says which key was seen', async () => {

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { unreachable } from '../../proxy/demo/simulated-source.ts';
 import { createWorld, DAY_MS, digestIn, digestOf, fileOf, refusal, type World } from './kit.ts';
+import { withLimitsUntilDone } from './lowered-limits.ts';
 
 let world: World;
 
@@ -50,7 +51,8 @@ describe('a newer root is looked for', () => {
   test.each(['timestamp', 'snapshot', 'targets'])('not after an expired %s', async (role) => {
     world.repository.setExpiry(role, past());
     world.repository.publish();
-    await refusal(world.resolve(), 'metadata_expired', 'expired');
+    const error = await refusal(world.resolve(), 'metadata_expired', 'expired');
+    expect(error.isLag).toBe(false);
     expect(looksAt('root')).toEqual([]);
   });
 
@@ -88,6 +90,31 @@ describe('with a newer root', () => {
     world.source.fault('timestamp', { bytes: forged });
     await refusal(world.resolve(), 'metadata_invalid', 'signature');
     expect(looksAt('timestamp')).toEqual([false, false]);
+  });
+});
+
+describe('with a root that this update met first', () => {
+  test('a file from before it is asked for once more, where the snapshot is too long to say which it goes with', async () => {
+    const behind = fileOf(world, 'timestamp');
+    world.repository.rotateKey('timestamp');
+    world.source.fault('timestamp', { bytes: behind, times: 1 });
+    const trust = await withLimitsUntilDone({ unsignedSnapshotBytes: 0 }, () => world.resolve());
+    expect(trust.root.metadata.version).toBe(2);
+    expect(looksAt('timestamp')).toEqual([false, false]);
+  });
+
+  test('and that is the first of all, nothing is asked for again', async () => {
+    world = createWorld();
+    world.repository.resign('timestamp', () => undefined, { keys: [] });
+    await refusal(world.resolve(), 'metadata_invalid', 'signature');
+    expect(looksAt('timestamp')).toEqual([false]);
+  });
+
+  test('what no signer wrote is not asked for again', async () => {
+    world.repository.rotateKey('timestamp');
+    world.source.fault('timestamp', { bytes: Buffer.from('{}') });
+    await refusal(world.resolve(), 'metadata_invalid', 'format');
+    expect(looksAt('timestamp')).toEqual([false]);
   });
 });
 
@@ -136,6 +163,28 @@ describe('the timestamp is asked for past every cache', () => {
     world.source.fault('timestamp', { bytes: stale });
     await refusal(world.resolve(), 'metadata_rollback', 'rollback');
     expect(looksAt('timestamp')).toEqual([false, true]);
+    expect(looksAt('root')).toEqual([]);
+  });
+
+  test('when its snapshot goes with a root from before, as that of a replica that lags', async () => {
+    for (const _rotation of [1, 2]) {
+      const behind = fileOf(world, 'timestamp');
+      world.repository.rotateKey('snapshot');
+      world.source.clearFaults();
+      world.source.fault(({ name, revalidate }) => name === 'timestamp' && !revalidate, { bytes: behind });
+      world.source.takeRequests();
+      expect(digestIn(await world.resolve(), '3.20')).toBe(digestOf('a'));
+      expect(looksAt('timestamp')).toEqual([false, true]);
+    }
+  });
+
+  test('not when somebody else signed it, also where there is a root from before', async () => {
+    world.repository.rotateKey('snapshot');
+    await world.resolve();
+    world.source.takeRequests();
+    world.repository.resign('timestamp', () => undefined, { keys: [world.repository.createKey('ecdsa')] });
+    await refusal(world.resolve(), 'metadata_invalid', 'threshold');
+    expect(looksAt('timestamp')).not.toContain(true);
   });
 
   test.each([

@@ -8,7 +8,14 @@ import { isValidSignature, verifyThreshold } from '../../proxy/trust-client/sign
 import { withLimits } from './lowered-limits.ts';
 
 type Signed = Readonly<Record<'der' | 'pem' | 'pss32' | 'pss20' | 'pkcs1v15', string>>;
-type RsaVectors = { readonly message: string; readonly rsa1024: Signed; readonly rsa2048: Signed };
+type SignedOnce = Pick<Signed, 'der' | 'pkcs1v15'>;
+type RsaVectors = {
+  readonly message: string;
+  readonly rsa1024: Signed;
+  readonly rsa2048: Signed;
+  readonly largestExponent: SignedOnce;
+  readonly largerExponent: SignedOnce;
+};
 
 const VECTORS = JSON.parse(
   readFileSync(join(import.meta.dirname, '../vectors/signatures/rsa.json'), 'utf8'),
@@ -38,6 +45,13 @@ describe('RSA', () => {
 
   test.each(['rsapss', 'pycrypto-pkcs#1 pss'])('%s: a salt of another length than 32 bytes', (method) => {
     expect(verifies(toPublicKey('rsa', bytes(rsa2048.der)), method, bytes(rsa2048.pss20))).toBe(false);
+  });
+
+  test('an exponent of 2^31 - 1 is used, a larger one signs nothing', () => {
+    const verifiesOne = ({ der, pkcs1v15 }: SignedOnce) =>
+      verifies(toPublicKey('rsa', bytes(der)), 'rsapkcs1v15', bytes(pkcs1v15));
+    const { largestExponent, largerExponent } = VECTORS;
+    expect([verifiesOne(largestExponent), verifiesOne(largerExponent)]).toEqual([true, false]);
   });
 
   test('a key of 1024 bits signs nothing, by whatever method', () => {

@@ -66,6 +66,42 @@ test('an entry without a sha256 is no signed tag (§2.3)', async () => {
   expect(trust.tags(NOW)).toEqual([]);
 });
 
+describe('signed tags near another', () => {
+  const named = (count: number) =>
+    Array.from({ length: count }, (_, at) => `t${String(at).padStart(4, '0')}`);
+  const repositoryOf = async (tags: readonly string[], released: readonly string[] = [], below = 0) => {
+    const world = createWorld();
+    for (const tag of tags) world.repository.addTag(tag, digestOf('a'), 7);
+    if (released.length + below > 0) world.repository.addDelegation('releases');
+    for (const tag of released) world.repository.signAs('releases', tag, digestOf('b'), 7);
+    for (let role = 0; role < below; role += 1) {
+      world.repository.addDelegation(`targets/releases/r${role}`);
+      world.repository.signAs(`targets/releases/r${role}`, 'elsewhere', digestOf('c'), 7);
+    }
+    world.repository.publish();
+    return await world.resolve();
+  };
+
+  test('as many on each side as are asked for', async () => {
+    const trust = await repositoryOf(named(9));
+    expect(trust.tagsNear('t0004', NOW, 2)).toEqual(['t0002', 't0003', 't0004', 't0005']);
+    expect(trust.tagsNear('t', NOW, 1)).toEqual(['3.20', 't0000']);
+    expect(trust.tagsNear('u', NOW, 2)).toEqual(['t0007', 't0008']);
+    expect(trust.tagsNear('0', NOW, 2)).toEqual(['3.20', 't0000']);
+  });
+
+  test('sorted, whichever role they are taken from', async () => {
+    const trust = await repositoryOf(['a', 'c'], ['b', 'd']);
+    expect(trust.tagsNear('b', NOW, 5)).toEqual(['3.20', 'a', 'b', 'c', 'd']);
+  });
+
+  test('no more than are looked up with little work: the fewer, the more roles are asked', async () => {
+    const tags = named(1100);
+    expect((await repositoryOf(tags)).tagsNear('t0550', NOW, 1100)).toHaveLength(2 * 500);
+    expect((await repositoryOf(tags, [], 4)).tagsNear('t0550', NOW, 1100)).toHaveLength(2 * 100);
+  });
+});
+
 test('the roles: the four first, then delegations by name, those that are passed over among them', async () => {
   const world = createWorld();
   const { repository } = world;

@@ -36,6 +36,7 @@ async function accept(served: World): Promise<TrustedMetadata> {
 
 test('another order than root, timestamp, snapshot, targets is our own mistake', async () => {
   const trusted = begin();
+  expect(() => trusted.rootValidUntil).toThrow('root is asked for before');
   await expect(trusted.acceptTimestamp(files.timestamp)).rejects.toThrow('root is asked for before');
   await trusted.acceptRoot();
   await expect(trusted.acceptSnapshot(files.snapshot)).rejects.toThrow('timestamp is asked for before');
@@ -45,6 +46,63 @@ test('another order than root, timestamp, snapshot, targets is our own mistake',
   expect(() => trusted.targets).toThrow('targets is asked for before');
   await trusted.acceptTargets(files.targets);
   expect(trusted.targets.metadata.targets.size).toBe(1);
+});
+
+describe('beside floors that were set before', () => {
+  /** As after an update that verified `targets/qa`, which expires at this moment. */
+  async function known() {
+    const served = createWorld();
+    served.repository.addDelegation('qa');
+    served.repository.signAs('qa', '1.0', digestOf('b'), 7);
+    served.repository.setExpiry('targets/qa', NOW);
+    served.repository.publish();
+    await served.resolve();
+    const floors = (await served.state.load(GUN))?.floors ?? new Map();
+    return { served, floors, file: fileOf(served, 'targets/qa') };
+  }
+  const beginWith = async (
+    { served, floors }: Awaited<ReturnType<typeof known>>,
+    held: ReadonlyMap<string, Uint8Array>,
+    now = NOW,
+  ) => {
+    const root = parseRootFile(fileOf(served, 'root'));
+    const trusted = new TrustedMetadata(root, GUN, floors, now, undefined, held);
+    await trusted.acceptRoot();
+    await trusted.acceptTimestamp(fileOf(served, 'timestamp'));
+    await trusted.acceptSnapshot(fileOf(served, 'snapshot'));
+    await trusted.acceptTargets(fileOf(served, 'targets'));
+    return trusted;
+  };
+  const declaredIn = (trusted: TrustedMetadata): DeclaredDelegation => {
+    const [declared] = trusted.declaredBy(trusted.targets);
+    if (declared === undefined) throw new Error('one is declared');
+    return declared;
+  };
+
+  test('none falls while its keys are in force', async () => {
+    const trusted = await beginWith(await known(), new Map());
+    expect([...trusted.fallen]).toEqual([]);
+  });
+
+  test('a delegation that was verified before counts up to the moment it expires, and is kept after it', async () => {
+    const before = await known();
+    const held = new Map([['targets/qa', before.file]]);
+    for (const [later, expired] of [
+      [0, []],
+      [1, ['targets/qa']],
+    ] as const) {
+      const trusted = await beginWith(before, held, new Date(NOW.getTime() + later));
+      await trusted.acceptDelegation(declaredIn(trusted), before.file);
+      expect([[...trusted.expired], [...trusted.delegations.keys()]]).toEqual([expired, ['targets/qa']]);
+    }
+  });
+
+  test('one that is absent is judged by its own file, not by that of targets/releases', async () => {
+    const before = await known();
+    const trusted = await beginWith(before, new Map([['targets/releases', before.file]]));
+    await trusted.skipAbsent({ ...declaredIn(trusted), name: 'targets/other' });
+    expect([...trusted.skipped.keys()]).toEqual(['targets/other']);
+  });
 });
 
 test('a delegation without a hash is never looked at', async () => {

@@ -1,8 +1,9 @@
 /** One resolution after another: what is asked, what is accepted, what is remembered. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { checkAtOnce, type FileChecker } from '../../proxy/trust-client/check-file.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
-import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { restoreTrust, updateTrust } from '../../proxy/trust-client/update.ts';
 import { createWorld, DAY_MS, digestOf, GUN, refusal, type World } from './kit.ts';
 
 let world: World;
@@ -109,6 +110,45 @@ describe('what is asked of the server', () => {
     await refusal(world.resolve(), 'metadata_expired', 'expired');
     const timestamps = world.source.requests.filter(({ name }) => name === 'timestamp');
     expect(timestamps.map(({ revalidate }) => revalidate)).toEqual([false, true]);
+  });
+});
+
+test('files are checked where the caller says', async () => {
+  const { source, state, now, pin } = world;
+  const checked: string[] = [];
+  const check: FileChecker = async (gun, file, signal) => {
+    checked.push(file.role);
+    return await checkAtOnce(gun, file, signal);
+  };
+  await updateTrust({ source, state, check }, { gun: GUN, pin, now, signal: new AbortController().signal });
+  await restoreTrust(state, GUN, pin, now, { check });
+  expect(checked).toEqual(['timestamp', 'snapshot', 'targets', 'timestamp', 'snapshot', 'targets']);
+});
+
+describe('an update that another one is faster than', () => {
+  test('is judged again a few times, and then says so', async () => {
+    let saves = 0;
+    world.state = {
+      ...world.state,
+      load: world.state.load,
+      save: async () => {
+        saves += 1;
+        return { kind: 'changed', stamp: 'other' };
+      },
+    };
+    const error = await refusal(world.resolve(), 'trust_unreachable', 'state');
+    expect(error.message).toContain('was changed by others 4 times');
+    expect(saves).toBe(4);
+  });
+
+  test('takes what the other saved, although the timestamp is the one that was verified', async () => {
+    const first = await world.resolve();
+    const stored = await world.state.load(GUN);
+    if (stored === undefined) throw new Error('something is stored');
+    await world.state.save(GUN, { ...stored, files: new Map() }, { stamp: stored.stamp });
+    const second = await world.resolve(first);
+    expect(second).not.toBe(first);
+    expect(second.stamp).toBe(await world.state.stampOf(GUN));
   });
 });
 
