@@ -86,7 +86,7 @@ function toRootKey(key: PublicKey, gun: string, now: Date | undefined): RootKey 
   const intermediates = now === undefined ? rest : rest.filter(acceptable);
   const keytype = ROOT_KEY_TYPES.get(leaf.publicKey.asymmetricKeyType ?? '');
   if (keytype === undefined) return undefined;
-  const pem = Buffer.from(encodePem([leaf, ...intermediates]), 'latin1');
+  const pem = Buffer.from(encodePem([leaf, ...intermediates]));
   const isAsPublished = key.keytype === keytype && pem.equals(key.bytes);
   const rebuilt = isAsPublished ? key : toPublicKey(keytype, pem);
   return { key: rebuilt, publishedId: key.id, leaf, intermediates };

@@ -1,5 +1,5 @@
 /** From one root to the newest: which are asked for, and which may be passed over (TUF 5.3, notary-semantics.md §6.3). */
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { RepositoryFiles } from '../../proxy/trust-client/fetch.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import {
@@ -238,6 +238,23 @@ describe('catching up after a failure', () => {
     await refusal(catchUpRoots(serve(world), GUN, chainOf(world, 1)), 'root_rotation_refused', 'signature');
   });
 
+  test('a root that is no good for another reason than who signed it is refused for that, and is no lag', async () => {
+    const world = createWorld();
+    world.repository.rotateKey('timestamp');
+    world.repository.rotateKey('timestamp');
+    keepOnly(world, [1]);
+    const chain = chainOf(world, 1);
+    const catchUp = () => catchUpRoots(serve(world), GUN, chain);
+    const error = await refusal(
+      withLimitsUntilDone({ chainBytes: rootOf(world, 1).length }, catchUp),
+      'metadata_invalid',
+      'size',
+    );
+    expect(error.isLag).toBe(false);
+    world.repository.files.set('root', Buffer.from('{}'));
+    await refusal(catchUp(), 'metadata_invalid', 'format');
+  });
+
   test('one that we went through already, or none at all, is no newer root', async () => {
     const world = createRotated(2);
     const chain = chainOf(world, 1, 2);
@@ -308,6 +325,38 @@ describe('a root that only a replica behind the others shows is a lag, and speak
     expect(error.isLag).toBe(true);
   });
 
+  /** Another root 1 under the same key. */
+  function otherFirst(world: World): Uint8Array {
+    const [root, first] = [fileOf(world, 'root'), rootOf(world, 1)];
+    const other = world.repository.resign('root', (signed) => Object.assign(signed, { note: 'other' }), {
+      propagate: false,
+    });
+    world.repository.files.set('root', root);
+    world.repository.files.set('1.root', first);
+    return other;
+  }
+
+  test('one older than the newest, which its keys vouch for', async () => {
+    const world = createWorld();
+    const other = otherFirst(world);
+    world.repository.rotateKey('timestamp');
+    const chain = chainOf(world, 1, 2);
+    world.repository.files.set('root', other);
+    const error = await refusal(catchUp(world, chain), 'metadata_rollback', 'rollback');
+    expect(error.isLag).toBe(true);
+    expect(error.message).toContain('version 1 is older than version 3');
+  });
+
+  test('but not one with the version of the first that was seen, although its keys signed that', async () => {
+    const world = createWorld();
+    const other = otherFirst(world);
+    world.repository.rotateKey('root');
+    const chain = chainOf(world, 1, 2);
+    world.repository.files.set('root', other);
+    const error = await refusal(catchUp(world, chain), 'root_rotation_refused');
+    expect(error.isLag).toBe(false);
+  });
+
   test.each([
     ['from before the first that was seen, whose keys signed nothing of it', 2],
     ['with the version of the first that was seen', 1],
@@ -318,5 +367,51 @@ describe('a root that only a replica behind the others shows is a lag, and speak
     world.repository.files.set('root', rootOf(stranger, 1));
     const error = await refusal(catchUp(world, chain), 'root_rotation_refused');
     expect(error.isLag).toBe(false);
+  });
+});
+
+describe('time that runs out while roots are checked is never taken for a root that is no good', () => {
+  /** Every step takes so long that the time is looked at after it; time is up at the given look. */
+  function lateAt(look: number) {
+    let looks = 0;
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => {
+      now += 10;
+      return now;
+    });
+    const signal = Object.defineProperty(new EventTarget(), 'aborted', {
+      get: () => {
+        looks += 1;
+        return looks > look;
+      },
+    }) as AbortSignal;
+    return { signal, wasLate: () => looks > look };
+  }
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test.each([
+    [
+      'in the history',
+      'key_not_pinned',
+      (files: RepositoryFiles) => findFirstRoot(files, GUN, STRANGER, NOW),
+    ],
+    [
+      'from before the first',
+      'root_rotation_refused',
+      (files: RepositoryFiles, world: World) => catchUpRoots(files, GUN, chainOf(world, 3)),
+    ],
+  ] as const)('%s', async (_where, code, ask) => {
+    const world = createRotated(3);
+    if (code === 'root_rotation_refused') world.repository.files.set('root', rootOf(world, 1));
+    for (let look = 0; ; look += 1) {
+      const { signal, wasLate } = lateAt(look);
+      const attempt = ask({ ...serve(world), signal }, world);
+      const failure: unknown = await attempt.catch((error: unknown) => error);
+      expect(failure).toMatchObject({ code: wasLate() ? 'deadline_exceeded' : code });
+      if (!wasLate()) return expect(look).toBeGreaterThan(5);
+    }
   });
 });

@@ -30,7 +30,8 @@ describe('what is asked of the server', () => {
     const state = { load: unread, has: unread, stampOf: unread, save: unread };
     const signal = new AbortController().signal;
     const update = updateTrust({ source, state }, { gun: GUN, pin, now, signal, isDoubtful: true });
-    await refusal(update, 'no_trust_data', 'absent');
+    const error = await refusal(update, 'no_trust_data', 'absent');
+    expect(error.message).toBe(`the trust server has no trust data for ${GUN}`);
     expect(source.takeRequests()).toEqual(['timestamp']);
   });
 
