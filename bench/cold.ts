@@ -3,11 +3,11 @@
  * which is what a shell script would use, both asking the same real notary-server.
  */
 import { readFile } from 'node:fs/promises';
-import { createMemoryState } from '../proxy/cache/memory-state.ts';
-import { createHttpClient } from '../proxy/registry/http-client.ts';
-import type { Gun } from '../proxy/registry/reference.ts';
+import { createMemoryState } from '../proxy/cache/state/memory-state.ts';
+import type { Gun } from '../proxy/names/reference.ts';
 import { createNotarySource } from '../proxy/trust-client/notary-source.ts';
 import { updateTrust } from '../proxy/trust-client/update.ts';
+import { createHttpClient } from '../proxy/upstream/http-client.ts';
 import { NotaryClient } from '../test/real/notary.ts';
 import { startNotaryServer } from '../test/real/notary-server.ts';
 import { makeTempDir } from '../test/real/process.ts';

@@ -1,9 +1,9 @@
 /** A Notary server in a thread of its own, so that what is measured does not wait for its work. Posts its URL. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { delay } from '../proxy/demo/faults.ts';
-import { SimulatedRepository } from '../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../proxy/demo/notary-server.ts';
-import type { Gun } from '../proxy/registry/reference.ts';
+import { SimulatedRepository } from '../proxy/demo/notary/notary-repository.ts';
+import { NotaryServer } from '../proxy/demo/notary/notary-server.ts';
+import type { Gun } from '../proxy/names/reference.ts';
+import { delay } from '../test/simulators/faults.ts';
 
 const { gun } = workerData as { readonly gun: Gun };
 const repository = new SimulatedRepository(gun, { snapshotKey: 'ed25519', timestampKey: 'ed25519' });

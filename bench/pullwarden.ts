@@ -1,8 +1,8 @@
 /** The proxy as its image runs it: its own process, default log, an embedded trust server that signs the image. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { SimulatedRepository } from '../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../proxy/demo/notary-server.ts';
+import { SimulatedRepository } from '../proxy/demo/notary/notary-repository.ts';
+import { NotaryServer } from '../proxy/demo/notary/notary-server.ts';
 import { findFreePort, makeTempDir, onCleanUp, onFreePort } from '../test/real/process.ts';
 import { startLogged } from './logged-service.ts';
 import type { BenchImage } from './registry.ts';

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildImage, toDigest } from '../proxy/demo/image.ts';
-import type { Digest } from '../proxy/registry/reference.ts';
+import type { Digest } from '../proxy/names/reference.ts';
 import { findFreePort, makeTempDir, onFreePort } from '../test/real/process.ts';
 import { programOf } from '../test/real/programs.ts';
 import { startLogged } from './logged-service.ts';

@@ -1,12 +1,12 @@
 /** Started by bench/trust.ts in a process of its own: what large and many repositories cost in CPU and memory. */
-import { createMemoryState } from '../proxy/cache/memory-state.ts';
-import { SimulatedRepository } from '../proxy/demo/notary-repository.ts';
-import { createSigningKey, sharedKeyPair } from '../proxy/demo/signing-key.ts';
-import { wireName } from '../proxy/demo/simulated-source.ts';
-import type { Gun } from '../proxy/registry/reference.ts';
+import { createMemoryState } from '../proxy/cache/state/memory-state.ts';
+import { SimulatedRepository } from '../proxy/demo/notary/notary-repository.ts';
+import { createSigningKey, sharedKeyPair } from '../proxy/demo/notary/signing-key.ts';
+import type { Gun } from '../proxy/names/reference.ts';
 import type { VerifiedRepository } from '../proxy/trust-client/targets.ts';
 import type { TrustSource } from '../proxy/trust-client/types.ts';
 import { updateTrust } from '../proxy/trust-client/update.ts';
+import { wireName } from '../test/simulators/simulated-source.ts';
 
 export type ScaleResult = {
   readonly cpuMs: readonly number[];

@@ -1,12 +1,12 @@
 /** The pull port: which middleware a request passes, in order, and how an answer is written. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
+import type { Forwarder } from './forward/types.ts';
 import { peerOf } from './listen/peer.ts';
 import type { FinalAnswer, PullRequest } from './pull/types.ts';
 import type { Pull } from './pull.ts';
-import { CALLERS_OWN } from './registry/caching.ts';
-import type { Forwarder } from './registry/passthrough.ts';
-import { type RouteLabel, toRouteLabel } from './registry/route-label.ts';
+import { CALLERS_OWN } from './wire/caching.ts';
+import { type RouteLabel, toRouteLabel } from './wire/route-label.ts';
 
 /** What the app tells the metrics; telemetry/'s `Metrics` has these. */
 export interface HttpMetrics {

@@ -3,6 +3,9 @@
  *
  * Every effect is a parameter, and nothing here knows how an answer is written to a socket.
  */
+
+import { accepts } from './content/media-type.ts';
+import type { ImageReference } from './names/reference.ts';
 import { isCanary } from './policy/canary.ts';
 import { type DecideInput, decide } from './policy/decide.ts';
 import { needsTrust, selectRule } from './policy/rule.ts';
@@ -17,13 +20,11 @@ import { referenceOf, toImage } from './pull/subject.ts';
 import { listTags } from './pull/tag-list.ts';
 import { answerTrust } from './pull/trust-files.ts';
 import type { Answer, FinalAnswer, PullDeps, PullRequest } from './pull/types.ts';
-import { answerBase } from './registry/base.ts';
-import type { HttpClient } from './registry/http-client.ts';
-import { accepts } from './registry/media-type.ts';
-import type { ImageReference } from './registry/reference.ts';
-import { parseRoute } from './registry/route.ts';
+import { answerBase } from './registry/ping.ts';
 import type { SignedResult } from './registry/signed-manifests.ts';
-import type { Response, Route, RouteResult, SignedManifest } from './registry/types.ts';
+import type { HttpClient } from './upstream/types.ts';
+import { parseRoute } from './wire/route.ts';
+import type { Response, Route, RouteResult, SignedManifest } from './wire/types.ts';
 
 export type Pull = {
   /** Never rejects: what should not happen is answered 500, with nothing of it in the answer. */

@@ -8,9 +8,9 @@ import {
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { LIMITS, type Limits } from './limits.ts';
 import { type Certificates, createCertificates, type TlsOptions } from './listen/certificates.ts';
 import { type Connect, type ConnectOptions, createConnect, type Withdrawn } from './listen/connect.ts';
-import { LIMITS, type Limits } from './listen/limits.ts';
 import { isInside, rememberToldOff } from './listen/peer.ts';
 import { createPlaces, type Place, type Places } from './listen/places.ts';
 import { endWith } from './listen/raw-answer.ts';
@@ -89,7 +89,7 @@ function createBareServer(
     keepAliveTimeout: limits.keepAliveTimeout,
     connectionsCheckingInterval: limits.connectionsCheckingInterval,
     maxHeaderSize: limits.maxHeaderSize,
-    // Transfers count what waits themselves (registry/room.ts); this is for all else, such as bodies nobody reads.
+    // Transfers count what waits themselves (forward/room.ts); this is for all else, such as bodies nobody reads.
     highWaterMark: limits.streamBufferBytes,
     // Never lenient: what two parsers read in two ways is how requests are smuggled (§6.2).
     insecureHTTPParser: false,

@@ -13,146 +13,115 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ['main.ts', ['commands/', 'config/errors.ts', 'trust-client/errors.ts', 'version.ts', 'commander']],
   ['version.ts', ['node:fs']],
   ['reason.ts', []],
-  ['app.ts', ['koa', 'node:http', 'listen/peer.ts', 'pull.ts', 'pull/', 'registry/']],
-  ['server.ts', ['listen/', 'node:', 'registry/']],
-  ['listen/targets.ts', ['registry/registry-table.ts', 'node:net']],
-  ['listen/', ['registry/registry-table.ts', 'registry/types.ts', 'registry/wire-errors.ts', 'node:']],
-  ['listen-parts.ts', ['config/types.ts', 'listen/', 'server.ts', 'node:fs']],
-  ['pull.ts', ['pull/', 'policy/', 'registry/']],
-  ['pull/', ['policy/', 'registry/', 'telemetry/decisions.ts', 'trust-client/types.ts', 'reason.ts']],
-  ['trust-parts.ts', ['cache/', 'config/types.ts', 'policy/', 'registry/', 'trust-client/', 'node:fs']],
+  ['limits.ts', []],
+  ['names/', ['node:crypto', 'node:net']],
+  ['content/', ['names/', 'node:crypto']],
+  ['wire/', ['content/', 'names/', 'reason.ts', 'node:http']],
+  ['upstream/connections.ts', ['names/public-address.ts', 'undici', 'node:']],
+  ['upstream/', ['limits.ts', 'names/', 'undici', 'upstream/', 'wire/', 'node:']],
   [
-    'parts.ts',
+    'registry/',
     [
-      'admin/types.ts',
-      'background.ts',
-      'cache/',
-      'config/types.ts',
-      'pull/',
+      'content/',
+      'limits.ts',
+      'names/',
+      'reason.ts',
+      'upstream/',
+      'wire/',
+      'node:stream',
+      'node:timers/promises',
+    ],
+  ],
+  ['forward/forwarder.ts', ['http-proxy', 'names/', 'upstream/', 'wire/', 'node:']],
+  ['forward/', ['content/', 'limits.ts', 'names/', 'upstream/', 'wire/', 'node:']],
+  ['listen/', ['limits.ts', 'names/', 'wire/types.ts', 'wire/wire-errors.ts', 'node:']],
+  ['server.ts', ['limits.ts', 'listen/', 'names/client-key.ts', 'wire/', 'node:']],
+  ['app.ts', ['koa', 'node:http', 'forward/types.ts', 'listen/peer.ts', 'pull.ts', 'pull/', 'wire/']],
+  ['policy/', ['names/reference.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'reason.ts']],
+  ['trust-client/notary-source.ts', ['names/', 'upstream/']],
+  ['trust-client/changefeed.ts', ['names/', 'upstream/']],
+  ['trust-client/', ['names/reference.ts', 'reason.ts', '@noble/', 'node:crypto']],
+  ['threads/', ['trust-client/', 'node:os', 'node:worker_threads']],
+  [
+    'cache/state/',
+    ['names/reference.ts', 'trust-client/', 'zod', 'node:crypto', 'node:fs', 'node:fs/promises', 'node:path'],
+  ],
+  [
+    'cache/',
+    ['names/', 'policy/types.ts', 'trust-client/', 'upstream/deadline.ts', 'lru-cache', 'node:crypto'],
+  ],
+  [
+    'pull.ts',
+    ['pull/', 'policy/', 'content/media-type.ts', 'forward/', 'names/', 'registry/', 'upstream/', 'wire/'],
+  ],
+  [
+    'pull/',
+    [
+      'content/',
+      'forward/',
+      'names/',
+      'policy/',
+      'reason.ts',
       'registry/',
-      'telemetry/',
-      'trust-client/',
-      'trust-parts.ts',
-    ],
-  ],
-  [
-    'observers.ts',
-    [
-      'admin/',
-      'cache/trust-cache.ts',
-      'config/types.ts',
-      'listen/connect.ts',
-      'registry/outcome.ts',
-      'telemetry/',
-    ],
-  ],
-  [
-    'runtime.ts',
-    [
-      'admin/',
-      'app.ts',
-      'cache/',
-      'config/types.ts',
-      'listen-parts.ts',
-      'observers.ts',
-      'parts.ts',
-      'policy/canary.ts',
-      'pull.ts',
-      'pull/',
-      'registry/',
-      'server.ts',
-      'telemetry/',
-      'threads/',
-      'trust-parts.ts',
-      'node:',
-    ],
-  ],
-  [
-    'commands/',
-    [
-      'cache/state-reset.ts',
-      'clients/',
-      'config/',
-      'demo/',
-      'registry/reference.ts',
-      'runtime.ts',
-      'telemetry/canary-textfile.ts',
-      'trust-client/',
-      'trust-parts.ts',
-      'version.ts',
-      'undici',
-      'node:',
+      'telemetry/decisions.ts',
+      'trust-client/types.ts',
+      'upstream/',
+      'wire/',
     ],
   ],
   ['telemetry/log-writer.ts', ['pino', 'node:']],
-  ['registry/room.ts', ['listen/limits.ts', 'node:']],
-  ['registry/body-room.ts', ['listen/limits.ts', 'node:']],
-  ['registry/passthrough-bodies.ts', ['listen/limits.ts', 'node:']],
-  ['registry/held-body.ts', ['listen/limits.ts', 'node:']],
-  ['registry/held-answers.ts', ['listen/client-key.ts', 'node:']],
-  ['registry/tags.ts', ['listen/client-key.ts', 'listen/limits.ts']],
-  ['registry/passthrough.ts', ['http-proxy', 'reason.ts', 'node:']],
-  ['registry/connections.ts', ['listen/public-address.ts', 'undici', 'node:']],
-  ['registry/redirect.ts', ['listen/public-address.ts', 'node:']],
-  ['registry/', ['reason.ts', 'undici', 'node:']],
-  ['policy/', ['registry/reference.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'reason.ts']],
-  ['threads/', ['trust-client/', 'node:os', 'node:worker_threads']],
-  ['background.ts', ['cache/', 'registry/http-client.ts', 'trust-client/changefeed.ts']],
-  ['trust-client/notary-source.ts', ['registry/']],
-  ['trust-client/changefeed.ts', ['registry/']],
-  ['trust-client/', ['registry/reference.ts', 'reason.ts', '@noble/', 'node:crypto']],
   [
-    'cache/',
-    [
-      'listen/client-key.ts',
-      'trust-client/',
-      'policy/types.ts',
-      'registry/reference.ts',
-      'registry/deadline.ts',
-      'lru-cache',
-      'zod',
-      'node:crypto',
-      'node:fs',
-      'node:path',
-    ],
-  ],
-  [
-    'telemetry/metrics.ts',
-    ['policy/types.ts', 'trust-client/types.ts', 'trust-client/errors.ts', 'prom-client'],
+    'telemetry/observers.ts',
+    ['cache/trust-cache.ts', 'config/types.ts', 'listen/connect.ts', 'upstream/outcome.ts'],
   ],
   [
     'telemetry/',
     [
       'policy/types.ts',
-      'registry/outcome.ts',
+      'reason.ts',
       'trust-client/types.ts',
       'trust-client/errors.ts',
-      'reason.ts',
-      'prom-client',
+      'upstream/outcome.ts',
       'pino',
+      'prom-client',
     ],
   ],
-  ['admin/', ['policy/types.ts', 'telemetry/', 'trust-client/types.ts', 'koa', 'node:']],
+  ['admin/', ['policy/types.ts', 'telemetry/', 'koa', 'node:']],
   [
     'config/',
+    ['listen/targets.ts', 'names/reference.ts', 'names/registry-table.ts', 'policy/', 'yaml', 'zod', 'node:'],
+  ],
+  [
+    'runtime/',
     [
-      'listen/targets.ts',
+      'admin/',
+      'app.ts',
+      'cache/',
+      'config/types.ts',
+      'forward/forwarder.ts',
+      'listen/',
+      'names/',
       'policy/',
-      'registry/reference.ts',
-      'registry/registry-table.ts',
-      'yaml',
-      'zod',
+      'pull.ts',
+      'pull/types.ts',
+      'registry/',
+      'server.ts',
+      'telemetry/',
+      'threads/',
+      'trust-client/',
+      'upstream/',
+      'wire/types.ts',
       'node:',
     ],
   ],
-  ['clients/doctor/node-files.ts', ['clients/', 'node:']],
+  ['clients/node/node-files.ts', ['clients/', 'node:']],
   [
     'clients/',
     [
       'clients/',
       'config/types.ts',
+      'names/reference.ts',
       'policy/',
-      'registry/reference.ts',
       'smol-toml',
       'yaml',
       'node:crypto',
@@ -160,7 +129,23 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'node:path',
     ],
   ],
-  ['demo/', ['demo/', 'trust-client/', 'registry/reference.ts', 'node:']],
+  ['demo/', ['demo/', 'names/reference.ts', 'trust-client/', 'node:']],
+  [
+    'commands/',
+    [
+      'cache/state/state-reset.ts',
+      'clients/',
+      'config/',
+      'demo/',
+      'names/reference.ts',
+      'runtime/',
+      'telemetry/canary-textfile.ts',
+      'trust-client/',
+      'version.ts',
+      'undici',
+      'node:',
+    ],
+  ],
 ];
 
 const files = readdirSync(PROXY, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -199,6 +184,52 @@ describe('imports go one way', () => {
   });
 });
 
+describe('no circle', () => {
+  const edges = new Map(files.map((file) => [file, importsOf(file).filter((name) => name.endsWith('.ts'))]));
+
+  test('a file never leads back to itself', () => {
+    /** The files on the way to one that leads back to itself. */
+    const circleFrom = (
+      file: string,
+      way: readonly string[],
+      done: Set<string>,
+    ): readonly string[] | undefined => {
+      if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+      if (done.has(file)) return undefined;
+      for (const next of edges.get(file) ?? []) {
+        const circle = circleFrom(next, [...way, file], done);
+        if (circle !== undefined) return circle;
+      }
+      done.add(file);
+      return undefined;
+    };
+    const done = new Set<string>();
+    expect(
+      files.map((file) => circleFrom(file, [], done)).find((circle) => circle !== undefined),
+    ).toBeUndefined();
+  });
+
+  test('nor one folder to another and back, a folder within it apart', () => {
+    const folderOf = (file: string) => (file.includes('/') ? (file.split('/')[0] ?? '') : file);
+    const between = new Map<string, Set<string>>();
+    for (const [file, imported] of edges)
+      for (const name of imported) {
+        if (folderOf(file) === folderOf(name)) continue;
+        between.set(folderOf(file), (between.get(folderOf(file)) ?? new Set()).add(folderOf(name)));
+      }
+    const reaches = (from: string, to: string, seen = new Set<string>()): boolean => {
+      for (const next of between.get(from) ?? []) {
+        if (next === to) return true;
+        if (seen.has(next)) continue;
+        seen.add(next);
+        if (reaches(next, to, seen)) return true;
+      }
+      return false;
+    };
+    expect([...between.keys()].filter((folder) => reaches(folder, folder))).toEqual([]);
+  });
+});
+
 /** Code without its comments, as far as these checks need it. */
 function codeOf(file: string): string {
   return read(file)
@@ -227,12 +258,12 @@ test('trust-client/ is given its time', () => {
   expect(using).toEqual(['trust-client/steps.ts']);
 });
 
-test('only registry/confirmed.ts makes a Confirmed', () => {
+test('only content/confirmed.ts makes a Confirmed', () => {
   // Under its own name or the one types.ts gives it; renaming in an import or export makes none.
   const renaming = /^(?:import|export)\b[^;]*?\bfrom\b[^;]*;/gm;
   const made = /\bas\s+(?:Confirmed|SignedManifest)\b/;
   const making = files.filter((file) => made.test(codeOf(file).replace(renaming, '')));
-  expect(making).toEqual(['registry/confirmed.ts']);
+  expect(making).toEqual(['content/confirmed.ts']);
 });
 
 test('no file is longer than 300 lines', () => {

@@ -5,16 +5,16 @@
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openFileState } from '../../proxy/cache/file-state.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../../proxy/demo/notary-server.ts';
+import { openFileState } from '../../proxy/cache/state/file-state.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import { NotaryServer } from '../../proxy/demo/notary/notary-server.ts';
 import { RegistryServer } from '../../proxy/demo/registry.ts';
-import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
-import type { Gun } from '../../proxy/registry/reference.ts';
+import type { Gun } from '../../proxy/names/reference.ts';
 import { checkAtOnce, type FileChecker } from '../../proxy/trust-client/check-file.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
 import { makeTempDir, onCleanUp } from '../../test/real/process.ts';
+import { SimulatedSource } from '../../test/simulators/simulated-source.ts';
 import { atMost, describeMachine, type Report, type Series } from '../report.ts';
 import { type BenchProxy, REGISTRY, startProxy } from './proxy.ts';
 import {

@@ -1,8 +1,8 @@
 /** Repositories that cost as much to verify as the limits allow, and one that a neighbour pulls from. */
-import type { Plain } from '../../proxy/demo/metadata-writer.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import type { Gun } from '../../proxy/registry/reference.ts';
+import type { Plain } from '../../proxy/demo/notary/metadata-writer.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
+import type { Gun } from '../../proxy/names/reference.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 
 const DIGEST = `sha256:${'b'.repeat(64)}` as const;

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NotaryServer } from '../../proxy/demo/notary-server.ts';
+import { NotaryServer } from '../../proxy/demo/notary/notary-server.ts';
 import { onCleanUp } from '../../test/real/process.ts';
 import { atMost, describeMachine, type Report, type Series } from '../report.ts';
 import { residentMiB } from './memory.ts';

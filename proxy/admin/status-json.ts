@@ -1,8 +1,8 @@
 /** The status page's content as JSON, and the judgements both of them show. */
 import type { Rule } from '../policy/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
-import type { RoleStatus } from '../trust-client/types.ts';
-import type { PolicyStatus, RegistryStatus, Status, TrustStatus } from './types.ts';
+import type { TrustStatus } from '../telemetry/trust-status.ts';
+import type { PolicyStatus, RegistryStatus, Status } from './types.ts';
 
 /** `yes`: nothing unsigned gets through; `partly`: some rule or the default lets it; `no`: nothing is enforced. */
 export type Enforcing = { readonly answer: 'yes' | 'partly' | 'no'; readonly because: readonly string[] };
@@ -40,18 +40,6 @@ export function toShownAddress(address: string): string {
 
 /** Most repositories, in number, that one answer lists. */
 export const MAX_LISTED = 500;
-
-/** Roles and key IDs that are kept and shown of one repository, in number; a publisher may declare thousands. */
-export const MAX_SHOWN_ROLES = 16;
-const MAX_SHOWN_KEYS = 8;
-
-export function toShownRoles(roles: readonly RoleStatus[]): readonly RoleStatus[] {
-  return roles.slice(0, MAX_SHOWN_ROLES).map((role) => ({
-    ...role,
-    keyIds: role.keyIds.slice(0, MAX_SHOWN_KEYS),
-    canonicalKeyIds: role.canonicalKeyIds.slice(0, MAX_SHOWN_KEYS),
-  }));
-}
 
 export function toStatusJson(status: Status, now: Date): object {
   const { version, revision, startedAt, policy, canary, registries, trust } = status;

@@ -5,9 +5,10 @@
 import { createHash } from 'node:crypto';
 import type { Rule, SignerRequirement } from '../policy/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
+import type { TrustStatus } from '../telemetry/trust-status.ts';
 import { type Html, html } from './html.ts';
 import { bySoonestExpiry, MAX_LISTED, toEnforcing, toShownAddress } from './status-json.ts';
-import type { CanaryStatus, PolicyStatus, RegistryStatus, Status, TrustStatus } from './types.ts';
+import type { CanaryStatus, PolicyStatus, RegistryStatus, Status } from './types.ts';
 
 /** Trust that runs out within this time is marked, in milliseconds: peers.md §9.4 pages for a day, files a ticket for seven. */
 const URGENT_MS = 24 * 60 * 60 * 1000;

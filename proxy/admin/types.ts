@@ -3,7 +3,7 @@ import type { Rule } from '../policy/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { RenderedMetrics } from '../telemetry/metrics.ts';
-import type { RoleStatus } from '../trust-client/types.ts';
+import type { TrustStatus } from '../telemetry/trust-status.ts';
 
 /** One condition of being ready. */
 export type ReadyCheck = {
@@ -22,15 +22,6 @@ export type RegistryStatus = {
   readonly aliases: readonly string[];
   /** undefined: no trust server, so nothing of this registry can be judged signed. */
   readonly trustServer: string | undefined;
-};
-
-/** The verified trust of one repository, as it was read last. */
-export type TrustStatus = {
-  readonly gun: string;
-  readonly expires: Date;
-  readonly firstToExpire: string;
-  readonly verifiedAt: Date | undefined;
-  readonly roles: readonly RoleStatus[];
 };
 
 export type PolicyStatus = {

@@ -1,6 +1,6 @@
 /** What is answered with while the trust server cannot say more: the newest that anybody verified, never less. */
-import { type After, withDeadline } from '../registry/deadline.ts';
-import type { Gun } from '../registry/reference.ts';
+
+import type { Gun } from '../names/reference.ts';
 import type { FileChecker } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
 import { inTime } from '../trust-client/memory.ts';
@@ -8,6 +8,7 @@ import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustState } from '../trust-client/types.ts';
 import { restoreTrust } from '../trust-client/update.ts';
+import { type After, withDeadline } from '../upstream/deadline.ts';
 
 /** How long the state is waited for when an earlier answer is to be used, in milliseconds. */
 export const STATE_MS = 1_000;

@@ -3,7 +3,7 @@
  * another repository is another right to read (registry-clients.md §4.3). Whoever asks has checked that right.
  */
 import { LRUCache } from 'lru-cache';
-import { toClientKey } from '../listen/client-key.ts';
+import { toClientKey } from '../names/client-key.ts';
 import { createReserve, type ReserveOptions } from './reserve.ts';
 
 export type ManifestKey = { readonly registry: string; readonly repository: string; readonly digest: string };

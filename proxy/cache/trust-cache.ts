@@ -5,10 +5,9 @@
  * only when the server could not be asked, or showed nothing but what it said before; never when it said something that
  * does not verify, and never under keys whose replacement was seen.
  */
-import { toClientKey } from '../listen/client-key.ts';
+import { toClientKey } from '../names/client-key.ts';
+import type { Gun } from '../names/reference.ts';
 import type { TrustOutcome } from '../policy/types.ts';
-import { type After, after as realAfter, withDeadline } from '../registry/deadline.ts';
-import type { Gun } from '../registry/reference.ts';
 import { type FileChecker, toTrustError } from '../trust-client/check-file.ts';
 import { TrustError } from '../trust-client/errors.ts';
 import { inTime } from '../trust-client/memory.ts';
@@ -16,6 +15,7 @@ import type { RootPin } from '../trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustSource, TrustState } from '../trust-client/types.ts';
 import { updateTrust } from '../trust-client/update.ts';
+import { type After, after as realAfter, withDeadline } from '../upstream/deadline.ts';
 import { createCarryOn, STATE_MS } from './carry-on.ts';
 import { createColdQueue, tooLate } from './cold-queue.ts';
 import { createHintBudget, dueAfter } from './renewals.ts';

@@ -1,10 +1,10 @@
 /** What is remembered of one repository's trust in memory, within a bound in bytes, and what it says at a time. */
 import { LRUCache } from 'lru-cache';
+import type { Gun } from '../names/reference.ts';
 import type { TrustOutcome } from '../policy/types.ts';
-import type { After } from '../registry/deadline.ts';
-import type { Gun } from '../registry/reference.ts';
 import type { TrustError } from '../trust-client/errors.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
+import type { After } from '../upstream/deadline.ts';
 
 /** What one entry weighs beside the verified data, a refusal too: name, error, places in the tables. In bytes. */
 const ENTRY_BYTES = 1024;

@@ -1,5 +1,5 @@
 /** The steps that put certificates where clients look for them. */
-import { CLIENT_CERTIFICATE } from './hosts-toml.ts';
+import { CLIENT_CERTIFICATE } from './hosts-toml/render.ts';
 import type { ProxyEndpoint } from './types.ts';
 
 /** The node's own certificate, for a proxy with `listen.tls.clientCa`. */

@@ -2,9 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Config, ListenConfig, RegistryConfig } from '../config/types.ts';
+import { DOCKER_HUB, isRegistry } from '../names/reference.ts';
 import { HUB_CANARY } from '../policy/canary.ts';
-import { DOCKER_HUB, isRegistry } from '../registry/reference.ts';
-import { listBlockedHosts } from './egress-hosts.ts';
+import { listBlockedHosts } from './egress/egress-hosts.ts';
 import { DOCKER_HUB_ALIASES } from './hub.ts';
 import { LockError } from './lock-error.ts';
 import type { Lock, LockedRegistry, ProxyEndpoint } from './types.ts';

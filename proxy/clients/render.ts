@@ -1,10 +1,10 @@
 /** Which client is rendered in which form, and how a kit is printed. */
-import { renderBuildkit } from './buildkit.ts';
-import { renderContainerd } from './containerd.ts';
-import { DOCKERD_FORMS, renderDockerd } from './dockerd.ts';
-import { renderK3s } from './k3s.ts';
+import { renderBuildkit } from './buildkit/render.ts';
+import { renderContainerd } from './containerd/render.ts';
+import { DOCKERD_FORMS, renderDockerd } from './dockerd/render.ts';
+import { renderK3s } from './k3s/render.ts';
 import { LockError } from './lock-error.ts';
-import { PODMAN_FORMS, renderPodman } from './podman.ts';
+import { PODMAN_FORMS, renderPodman } from './podman/render.ts';
 import type { ClientFile, ClientKit, ClientTest, Lock } from './types.ts';
 
 export const CLIENTS = ['dockerd', 'containerd', 'podman', 'k3s', 'buildkit'] as const;

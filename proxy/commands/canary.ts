@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { canaryReference, hostReference } from '../clients/canary.ts';
 import {
   judgePull,
   PULLING_CLIENTS,
@@ -10,7 +9,8 @@ import {
   type PullingClient,
   type PullVerdict,
   toPullCommand,
-} from '../clients/canary-pull.ts';
+} from '../clients/canary/pull.ts';
+import { canaryReference, hostReference } from '../clients/canary/reference.ts';
 import { parseDuration } from '../config/duration.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { toCanaryTextfile } from '../telemetry/canary-textfile.ts';

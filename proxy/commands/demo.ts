@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { loadConfig } from '../config/load-config.ts';
 import { type DemoWorld, REGISTRY_NAME, REPOSITORY, type Story, startDemoWorld } from '../demo/world.ts';
-import { type Runtime, startRuntime } from '../runtime.ts';
+import { type Runtime, startRuntime } from '../runtime/start.ts';
 import { readVersion } from '../version.ts';
 import type { CommandIo } from './io.ts';
 import { type Signals, untilStopped } from './signals.ts';

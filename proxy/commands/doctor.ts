@@ -1,6 +1,6 @@
 /** `doctor`: reads this node's client configuration and names every way around the proxy. */
-import { examineNode, formatHole } from '../clients/doctor/examine.ts';
-import { openRoot } from '../clients/doctor/node-files.ts';
+import { examineNode, formatHole } from '../clients/examine.ts';
+import { openRoot } from '../clients/node/node-files.ts';
 import { findLock, type LockSource } from './find-lock.ts';
 import { CommandError, type CommandIo } from './io.ts';
 

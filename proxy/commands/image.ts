@@ -1,6 +1,6 @@
 /** The image a person names on the command line, as the configuration knows it. */
 import type { Config, RegistryConfig } from '../config/types.ts';
-import { type Digest, type Gun, parseImage, toGun } from '../registry/reference.ts';
+import { type Digest, type Gun, parseImage, toGun } from '../names/reference.ts';
 import { CommandError } from './io.ts';
 
 export type NamedImage = {

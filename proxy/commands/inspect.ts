@@ -1,11 +1,11 @@
 /** `inspect IMAGE[:TAG]`: what is signed in a repository, by whom, with which keys, and until when. */
 import { loadConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
+import { createPinFor, createTrustClient, openReadOnlyState } from '../runtime/trust.ts';
 import { createNotarySource } from '../trust-client/notary-source.ts';
 import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { RoleStatus, TrustedTarget } from '../trust-client/types.ts';
 import { updateTrust } from '../trust-client/update.ts';
-import { createPinFor, createTrustClient, openReadOnlyState } from '../trust-parts.ts';
 import { findImage, type NamedImage } from './image.ts';
 import type { CommandIo } from './io.ts';
 

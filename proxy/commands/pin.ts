@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { loadConfig } from '../config/load-config.ts';
 import { addPin } from '../config/pin-editor.ts';
 import type { Config } from '../config/types.ts';
+import { createTrustClient } from '../runtime/trust.ts';
 import { createRepositoryFiles } from '../trust-client/fetch.ts';
 import { createNotarySource } from '../trust-client/notary-source.ts';
 import { noTrustData } from '../trust-client/root-chain.ts';
@@ -15,7 +16,6 @@ import {
   verifyFirstRoot,
   verifyRootIsCurrent,
 } from '../trust-client/root-trust.ts';
-import { createTrustClient } from '../trust-parts.ts';
 import { findImage, type NamedImage } from './image.ts';
 import { CommandError, type CommandIo } from './io.ts';
 import { replaceFile } from './replace-file.ts';

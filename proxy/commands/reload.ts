@@ -2,7 +2,7 @@
 import { ConfigError, type ConfigFault, formatFault } from '../config/errors.ts';
 import { checkConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
-import type { Runtime } from '../runtime.ts';
+import type { Runtime } from '../runtime/start.ts';
 
 export type Reloads = {
   /** Reloads once more; asked while one is under way, once more after it, however often. */

@@ -1,6 +1,6 @@
 /** Runs a client's program to its end, or until its time is up. */
 import { spawn } from 'node:child_process';
-import type { PullEnd } from '../clients/canary-pull.ts';
+import type { PullEnd } from '../clients/canary/pull.ts';
 
 /** Characters of its output that are kept, from the end. */
 const KEPT = 64 * 1024;

@@ -1,7 +1,7 @@
 /** `serve`: runs the proxy until it is told to stop; SIGHUP reads the configuration again. */
 import { type CheckedConfig, checkConfig } from '../config/load-config.ts';
 import type { Config } from '../config/types.ts';
-import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime.ts';
+import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime/start.ts';
 import { readVersion } from '../version.ts';
 import { CommandError, type CommandIo } from './io.ts';
 import { createReloads, createWarnOf, reloadFrom } from './reload.ts';

@@ -1,5 +1,5 @@
 /** `trust reset IMAGE --reason …`: forgets a repository on purpose, after it was re-created, and keeps a record. */
-import { resetFileState } from '../cache/state-reset.ts';
+import { resetFileState } from '../cache/state/state-reset.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { findImage } from './image.ts';
 import { CommandError, type CommandIo } from './io.ts';

@@ -1,5 +1,5 @@
 /** Addresses of upstream registries and trust servers. */
-import { isRegistry } from '../registry/reference.ts';
+import { isRegistry } from '../names/reference.ts';
 
 const PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
 

@@ -1,5 +1,5 @@
 /** Checks of the canary's name against the registries there are. What is no name is the schema's to report. */
-import { toRepository } from '../registry/reference.ts';
+import { toRepository } from '../names/reference.ts';
 import type { Finding } from './errors.ts';
 import { entry, texts } from './lookup.ts';
 import { parseTaggedImage } from './names.ts';

@@ -1,7 +1,7 @@
 /** Checks of the ways in: names that certificates are for, and hosts that are let through unopened. */
 import { covers, isTunnelPattern, parseTarget } from '../listen/targets.ts';
-import { isRegistry } from '../registry/reference.ts';
-import { toAuthority } from '../registry/registry-table.ts';
+import { isRegistry } from '../names/reference.ts';
+import { toAuthority } from '../names/registry-table.ts';
 import { type Finding, show } from './errors.ts';
 import { fields, items, type TextEntry, texts } from './lookup.ts';
 import { repeated } from './repeated.ts';

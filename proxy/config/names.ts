@@ -1,6 +1,6 @@
 /** The grammars of names that only the configuration knows. */
 import { isIP } from 'node:net';
-import { isRegistry, isRepository, isTag, MAX_NAME_LENGTH } from '../registry/reference.ts';
+import { isRegistry, isRepository, isTag, MAX_NAME_LENGTH } from '../names/reference.ts';
 
 /** A rule's name is a metrics label and part of refusals: ASCII, and nothing that needs escaping. */
 export function isRuleName(text: string): boolean {

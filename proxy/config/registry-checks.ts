@@ -1,5 +1,5 @@
 /** Checks of the names registries go by. Invalid names are the schema's to report, and are passed over here. */
-import { isRegistry } from '../registry/reference.ts';
+import { isRegistry } from '../names/reference.ts';
 import type { Finding } from './errors.ts';
 import { entry, fields, items, type TextEntry, texts } from './lookup.ts';
 import { repeated } from './repeated.ts';

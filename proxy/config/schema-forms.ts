@@ -3,7 +3,7 @@
  * `what it should be; next step`: schema-findings.ts turns that into `"x" is not <what it should be>; <next step>`.
  */
 import * as z from 'zod';
-import { isRegistry } from '../registry/reference.ts';
+import { isRegistry } from '../names/reference.ts';
 import { addressFault } from './address.ts';
 import { DURATION, parseDuration } from './duration.ts';
 

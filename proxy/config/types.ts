@@ -67,7 +67,7 @@ export type RegistryConfig = {
   /** undefined: the system's certificate authorities. */
   readonly ca: CertificateFile | undefined;
   readonly auth: { readonly kind: 'passthrough' } | Account;
-  /** `host[:port]`, the one host the account may be shown to; undefined: what registry/realm.ts says. */
+  /** `host[:port]`, the one host the account may be shown to; undefined: what upstream/account/realm.ts says. */
   readonly tokenServer: string | undefined;
   readonly trust: TrustServerConfig;
 };

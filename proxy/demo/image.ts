@@ -1,7 +1,7 @@
 /** Small images in the four forms registries hold: Docker and OCI, one platform or several. */
 import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { Digest } from '../registry/reference.ts';
+import type { Digest } from '../names/reference.ts';
 import { createTar } from './tar.ts';
 
 export type ImageKind = 'docker' | 'oci' | 'docker-list' | 'oci-index';

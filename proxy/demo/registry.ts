@@ -1,6 +1,6 @@
 /** A registry that keeps its images in memory and answers the pull side of the distribution API. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { type Digest, GRAMMAR, isDigest } from '../registry/reference.ts';
+import { type Digest, GRAMMAR, isDigest } from '../names/reference.ts';
 import { type AccessCheck, openAccess } from './access.ts';
 import { buildImage, type ImageOptions, type Manifest, MEDIA_TYPES, toDigest } from './image.ts';
 import { pageOf, sliceOf } from './registry-answers.ts';

@@ -1,7 +1,7 @@
 /** What the demo shows: a registry and a Notary server with one repository and four tags, each with a story. */
-import type { Digest, Gun } from '../registry/reference.ts';
-import { SimulatedRepository } from './notary-repository.ts';
-import { NotaryServer } from './notary-server.ts';
+import type { Digest, Gun } from '../names/reference.ts';
+import { SimulatedRepository } from './notary/notary-repository.ts';
+import { NotaryServer } from './notary/notary-server.ts';
 import { RegistryServer } from './registry.ts';
 
 export const REGISTRY_NAME = 'registry.example.com';

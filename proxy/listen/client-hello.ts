@@ -1,5 +1,5 @@
 /** The name a TLS client asks for, read from the records of a ClientHello (RFC 8446 §4.1.2, §5.1; RFC 6066 §3). Pure. */
-import { MAX_HELLO_BYTES, MAX_HELLO_RECORDS } from './limits.ts';
+import { MAX_HELLO_BYTES, MAX_HELLO_RECORDS } from '../limits.ts';
 
 export type Hello =
   /** Not whole yet: nothing changes before there are this many bytes. */

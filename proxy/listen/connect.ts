@@ -9,10 +9,10 @@ import type { IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import { toAuthority } from '../registry/registry-table.ts';
-import type { Refusal } from '../registry/types.ts';
+import type { Limits } from '../limits.ts';
+import { toAuthority } from '../names/registry-table.ts';
+import type { Refusal } from '../wire/types.ts';
 import { type HostCertificate, MIN_TLS } from './certificates.ts';
-import type { Limits } from './limits.ts';
 import { isInside, peerOf, rememberInside } from './peer.ts';
 import { endWith } from './raw-answer.ts';
 import {

@@ -1,7 +1,7 @@
 /** Waits for a tunnel's ClientHello: bounded in bytes and in time, and nothing is passed on before it is judged. */
 import type { Socket } from 'node:net';
+import { MAX_HELLO_BYTES } from '../limits.ts';
 import { type Hello, readHello } from './client-hello.ts';
-import { MAX_HELLO_BYTES } from './limits.ts';
 import { createPieces } from './pieces.ts';
 
 export type FirstFlight = { readonly hello: Hello; readonly bytes: Buffer };

@@ -3,8 +3,9 @@
  * (HelloRetryRequest) takes another name in the second, though it must be the same (RFC 8446 §4.1.2), so that one is
  * held until it is judged. The client may send it before it was asked, so every handshake record counts until then.
  */
+
+import { MAX_HELLO_BYTES } from '../limits.ts';
 import { readHello } from './client-hello.ts';
-import { MAX_HELLO_BYTES } from './limits.ts';
 import { createPieces } from './pieces.ts';
 import { readServerAnswer } from './server-hello.ts';
 

@@ -5,7 +5,7 @@
  * gets three quarters, which is enough for a balancer with everybody behind it; two that take all they can get three
  * sevenths each; and a place stays free for one more client however many there are.
  */
-import { toClientKey } from './client-key.ts';
+import { toClientKey } from '../names/client-key.ts';
 
 /** How many times the free places one client may hold. */
 const TIMES_FREE = 3;

@@ -1,8 +1,8 @@
 /** An answer to what is no request of the pipeline: written to the bare connection, which it ends. */
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Refusal } from '../registry/types.ts';
-import { toErrorResponse } from '../registry/wire-errors.ts';
+import type { Refusal } from '../wire/types.ts';
+import { toErrorResponse } from '../wire/wire-errors.ts';
 
 /** @param status in place of the one that belongs to the refusal's reason. */
 export function endWith(socket: Duplex, refusal: Refusal, requestId: string, status?: number): void {

@@ -1,6 +1,6 @@
 /** Whether a TLS server took the ClientHello it was sent, read from the first bytes it answers with (RFC 8446 §4.1.3). Pure. */
 import { hash } from 'node:crypto';
-import { MAX_HELLO_BYTES, MAX_HELLO_RECORDS } from './limits.ts';
+import { MAX_HELLO_BYTES, MAX_HELLO_RECORDS } from '../limits.ts';
 
 export type ServerAnswer =
   /** Not known yet: nothing changes before there are this many bytes. */

@@ -1,6 +1,6 @@
 /** What a CONNECT may name, and which of it may be tunnelled. Pure. */
 import { isIP } from 'node:net';
-import { toAuthority } from '../registry/registry-table.ts';
+import { toAuthority } from '../names/registry-table.ts';
 
 /** A CONNECT's request-target, in lower case (RFC 9112 §3.2.3). */
 export type Target = {

@@ -6,12 +6,12 @@
  */
 import { lookup as dnsLookup } from 'node:dns';
 import { connect, type LookupFunction, type Socket } from 'node:net';
+import type { Limits } from '../limits.ts';
+import { publicOnly } from '../names/public-address.ts';
 import type { Hello } from './client-hello.ts';
 import { readFirstFlight } from './first-flight.ts';
 import { createLaterHellos, type Judged, type LaterHellos } from './later-hellos.ts';
-import type { Limits } from './limits.ts';
 import { createPlaces } from './places.ts';
-import { publicOnly } from './public-address.ts';
 import type { Target } from './targets.ts';
 
 /** `early`: the client sent something before it was told that there is a tunnel. */

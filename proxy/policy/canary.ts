@@ -2,7 +2,7 @@
  * The canary: one tag that the proxy refuses whatever policy and signatures say, so that whoever pulls it learns
  * whether the pull came through the proxy (peers.md §7, idea 2).
  */
-import { DOCKER_HUB, type ImageReference } from '../registry/reference.ts';
+import { DOCKER_HUB, type ImageReference } from '../names/reference.ts';
 import type { Canary } from './types.ts';
 
 /**

@@ -3,8 +3,9 @@
  * answers comes out. Pure, and closed by shape: a tag under `enforce` is pinned on one line alone, and each way to
  * that line passes every check.
  */
+
+import type { ImageReference } from '../names/reference.ts';
 import type { DenyReason } from '../reason.ts';
-import type { ImageReference } from '../registry/reference.ts';
 import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
 import { isCanary } from './canary.ts';
 import { type Asked, REFUSALS, refusedCanary, unsignedTag } from './refusal.ts';

@@ -9,7 +9,7 @@
  * Nothing here builds an expression from configured text. Matching takes pieces from left to right and never goes
  * back to one already placed, so the work is at most the pattern's length times the name's.
  */
-import { isRegistry, isRepository, MAX_NAME_LENGTH } from '../registry/reference.ts';
+import { isRegistry, isRepository, MAX_NAME_LENGTH } from '../names/reference.ts';
 
 /** The literal texts around a segment's stars: one text is a segment without a star. */
 type Literals = readonly string[];

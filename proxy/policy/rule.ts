@@ -1,5 +1,5 @@
 /** Which rule speaks for a repository, and whether it needs to know who signed what. */
-import type { Gun, ImageReference } from '../registry/reference.ts';
+import type { Gun, ImageReference } from '../names/reference.ts';
 import { mostSpecific } from './pattern.ts';
 import type { Policy, Rule } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** Which signed tags a refusal may name instead of the one that was asked for. */
-import { isTag } from '../registry/reference.ts';
+import { isTag } from '../names/reference.ts';
 
 /** Suggestions in one refusal. */
 const MAX_SUGGESTIONS = 5;

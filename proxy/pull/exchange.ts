@@ -2,13 +2,14 @@
  * One request on its way through the pipeline: what is known of it so far, how it is refused, and how its decision
  * is recorded.
  */
+
+import { toGun } from '../names/reference.ts';
 import { NO_RULE, type Rule, type RuleMode, type TrustOutcome } from '../policy/types.ts';
 import type { DenyReason, Reason } from '../reason.ts';
-import { toGun } from '../registry/reference.ts';
-import type { Response, Route, TagOrDigest } from '../registry/types.ts';
-import { toErrorResponse } from '../registry/wire-errors.ts';
 import { type DecisionRecord, resultOf } from '../telemetry/decisions.ts';
 import type { RoleStatus, TrustedTarget } from '../trust-client/types.ts';
+import type { Response, Route, TagOrDigest } from '../wire/types.ts';
+import { toErrorResponse } from '../wire/wire-errors.ts';
 import type { PullConfig, PullDeps, PullRequest } from './types.ts';
 
 export type Exchange = {

@@ -1,9 +1,9 @@
 /** The last thing that happens to an answer: a refusal gets the form its asker understands (refusal-forms.ts). */
-import { NO_ROOM } from '../registry/held-answers.ts';
-import { type Asker, formFor, toForm } from '../registry/refusal-forms.ts';
-import { toRouteLabel } from '../registry/route-label.ts';
-import type { Response, RouteResult } from '../registry/types.ts';
-import { toErrorResponse } from '../registry/wire-errors.ts';
+import { NO_ROOM } from '../forward/held-answers.ts';
+import { type Asker, formFor, toForm } from '../wire/refusal-forms.ts';
+import { toRouteLabel } from '../wire/route-label.ts';
+import type { Response, RouteResult } from '../wire/types.ts';
+import { toErrorResponse } from '../wire/wire-errors.ts';
 import { toImage } from './subject.ts';
 import type { Answer, FinalAnswer, PullRequest } from './types.ts';
 

@@ -1,10 +1,7 @@
 /** Step 8 for what passes: where a route leads upstream, and what is recorded of it. */
-import { withDeadline } from '../registry/deadline.ts';
-import { toFailure, UpstreamError } from '../registry/errors.ts';
-import type { HttpClient } from '../registry/http-client.ts';
-import { parseNextQuery } from '../registry/link.ts';
+
+import type { Forward, ForwardFailure } from '../forward/types.ts';
 import { pullScope } from '../registry/manifest.ts';
-import type { Forward, ForwardFailure } from '../registry/passthrough.ts';
 import {
   fetchTaggedReferrers,
   isRouteUnknown,
@@ -16,7 +13,11 @@ import {
   toReferrersLink,
 } from '../registry/referrers.ts';
 import { listPath, type TagListRoute, toLink } from '../registry/tags.ts';
-import type { Response } from '../registry/types.ts';
+import { withDeadline } from '../upstream/deadline.ts';
+import { toFailure, UpstreamError } from '../upstream/errors.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import { parseNextQuery } from '../wire/link.ts';
+import type { Response } from '../wire/types.ts';
 import { type Exchange, elapsed, type Passing, type RepositoryRoute, record, refuse } from './exchange.ts';
 import { toSentence } from './sentences.ts';
 import { ANY_TAG, referenceOf, toImage } from './subject.ts';

@@ -1,8 +1,9 @@
 /** For the clients that go elsewhere when an image's configuration is missing: it comes before the manifest does. */
-import type { HttpClient } from '../registry/http-client.ts';
+
 import type { ConfigFailure } from '../registry/image-configs.ts';
-import { formFor } from '../registry/refusal-forms.ts';
-import type { Response, Route, SignedManifest } from '../registry/types.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import { formFor } from '../wire/refusal-forms.ts';
+import type { Response, Route, SignedManifest } from '../wire/types.ts';
 import type { Exchange } from './exchange.ts';
 import { toAsker } from './form.ts';
 import type { Answer } from './types.ts';

@@ -1,14 +1,15 @@
 /** Manifests as answers. What leaves is built from `Confirmed` alone, or is a refusal. */
-import { namesDigest } from '../registry/asked.ts';
-import type { Confirmed } from '../registry/confirmed.ts';
-import type { HttpClient } from '../registry/http-client.ts';
+
+import type { Confirmed } from '../content/confirmed.ts';
+import { accepts, isImageType } from '../content/media-type.ts';
+import { isSchema1 } from '../content/schema1.ts';
+import type { Digest } from '../names/reference.ts';
 import type { ConfigFailure } from '../registry/image-configs.ts';
 import type { Announced } from '../registry/manifest.ts';
-import { accepts, isImageType } from '../registry/media-type.ts';
-import type { Digest } from '../registry/reference.ts';
-import { isSchema1 } from '../registry/schema1.ts';
 import type { SignedResult } from '../registry/signed-manifests.ts';
-import type { Response, Route } from '../registry/types.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import { namesDigest } from '../wire/asked.ts';
+import type { Response, Route } from '../wire/types.ts';
 import { type Exchange, elapsed, type Passing, record, refuse } from './exchange.ts';
 import { goesElsewhere, holdConfig } from './image-config.ts';
 import { type Failed, toRefusal } from './sentences.ts';

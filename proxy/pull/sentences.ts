@@ -1,6 +1,6 @@
 /** What a person is told when the registry, not policy, is why a pull fails: the cause, then what to do next. */
 import type { DenyReason } from '../reason.ts';
-import type { Refusal } from '../registry/types.ts';
+import type { Refusal } from '../wire/types.ts';
 
 export type FailureReason = Extract<
   DenyReason,

@@ -1,5 +1,5 @@
 /** What a route is about, in the words of records and sentences. */
-import type { TagOrDigest } from '../registry/types.ts';
+import type { TagOrDigest } from '../wire/types.ts';
 import type { RepositoryRoute } from './exchange.ts';
 
 /** What the route is about, in the words of a record; a list is about no single tag. */

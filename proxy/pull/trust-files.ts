@@ -2,12 +2,13 @@
  * `_trust/tuf` for clients that read signatures themselves (Docker CLI up to 28), with this proxy as their trust server
  * (registry-clients.md §3). The files prove themselves to such a client, so no rule is asked.
  */
-import { IMMUTABLE } from '../registry/caching.ts';
-import { hasDigest } from '../registry/digest.ts';
-import type { HttpClient } from '../registry/http-client.ts';
+
+import type { Forward } from '../forward/types.ts';
+import { hasDigest } from '../names/digest.ts';
 import { pullScope } from '../registry/manifest.ts';
-import type { Forward } from '../registry/passthrough.ts';
-import type { Response, Route } from '../registry/types.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import { IMMUTABLE } from '../wire/caching.ts';
+import type { Response, Route } from '../wire/types.ts';
 import { type Exchange, refuse } from './exchange.ts';
 import { toSentence } from './sentences.ts';
 import type { Answer, TrustFile } from './types.ts';

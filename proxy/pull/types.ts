@@ -1,14 +1,15 @@
 /** What the pipeline is given, and what it gives back. */
+
+import type { Forward } from '../forward/types.ts';
+import type { Gun } from '../names/reference.ts';
+import type { RegistryTable } from '../names/registry-table.ts';
 import type { Policy, TrustOutcome } from '../policy/types.ts';
-import type { HttpClient } from '../registry/http-client.ts';
 import type { ImageConfigs } from '../registry/image-configs.ts';
-import type { Forward } from '../registry/passthrough.ts';
-import type { Gun } from '../registry/reference.ts';
-import type { RegistryTable } from '../registry/registry-table.ts';
-import type { RawRequest } from '../registry/route.ts';
 import type { SignedManifests } from '../registry/signed-manifests.ts';
-import type { Response } from '../registry/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import type { RawRequest } from '../wire/route.ts';
+import type { Response } from '../wire/types.ts';
 
 /** One request as it came over the wire; of its headers, the four that count. */
 export type PullRequest = RawRequest & {

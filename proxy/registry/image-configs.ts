@@ -3,19 +3,21 @@
  * the tag, when an image's configuration cannot be had from the mirror, whatever the form it is told so in: all that
  * helps is to have it (refusal-forms.ts; seen with dockerd 20.10).
  */
-import { withDeadline } from './deadline.ts';
-import { hasDigest } from './digest.ts';
-import { toFailure, UpstreamError } from './errors.ts';
-import { withBody } from './held-body.ts';
-import { type HttpClient, headerOf } from './http-client.ts';
-import { hasTooManyValues } from './json-members.ts';
+
+import { hasTooManyValues } from '../content/json-members.ts';
+import { isHtml } from '../content/media-type.ts';
+import { hasDigest } from '../names/digest.ts';
+import { type Digest, isDigest } from '../names/reference.ts';
+import { withDeadline } from '../upstream/deadline.ts';
+import { toFailure, UpstreamError } from '../upstream/errors.ts';
+import { headerOf } from '../upstream/headers.ts';
+import { withBody } from '../upstream/held-body.ts';
+import { isPlaceForBlobs, isRedirect } from '../upstream/redirect.ts';
+import { toRelayed } from '../upstream/relay.ts';
+import { retryAfterOf } from '../upstream/retry-after.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import type { SignedManifest } from '../wire/types.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
-import { isHtml } from './media-type.ts';
-import { isPlaceForBlobs, isRedirect } from './redirect.ts';
-import { type Digest, isDigest } from './reference.ts';
-import { toRelayed } from './relay.ts';
-import { retryAfterOf } from './retry-after.ts';
-import type { SignedManifest } from './types.ts';
 
 export type HeldConfig = { readonly bytes: Uint8Array };
 type ConfigKey = { readonly registry: string; readonly repository: string; readonly digest: string };

@@ -3,8 +3,7 @@
  * house.md, steps 8 and 9). Of a registry's answers there are three: 200 with the bytes asked for, a refusal of 400 and
  * above, and everything else, which is no answer.
  */
-import type { DenyReason } from '../reason.ts';
-import { discard } from './body.ts';
+
 import {
   type Confirmed,
   confirmAnnounced,
@@ -13,16 +12,19 @@ import {
   isConfirmed,
   type Unconfirmed,
   type WholeAnswer,
-} from './confirmed.ts';
-import { toFailure, UpstreamError } from './errors.ts';
-import { withBody } from './held-body.ts';
-import { type HttpClient, headerOf, type UpstreamAnswer, type UpstreamResponse } from './http-client.ts';
-import { MANIFEST_ACCEPT, toImageType } from './media-type.ts';
-import { type Digest, isDigest } from './reference.ts';
-import { toRelayed } from './relay.ts';
-import { retryAfterOf } from './retry-after.ts';
-import { toSchema1Type } from './schema1.ts';
-import type { Response } from './types.ts';
+} from '../content/confirmed.ts';
+import { MANIFEST_ACCEPT, toImageType } from '../content/media-type.ts';
+import { toSchema1Type } from '../content/schema1.ts';
+import { type Digest, isDigest } from '../names/reference.ts';
+import type { DenyReason } from '../reason.ts';
+import { discard } from '../upstream/body.ts';
+import { toFailure, UpstreamError } from '../upstream/errors.ts';
+import { headerOf } from '../upstream/headers.ts';
+import { withBody } from '../upstream/held-body.ts';
+import { toRelayed } from '../upstream/relay.ts';
+import { retryAfterOf } from '../upstream/retry-after.ts';
+import type { HttpClient, UpstreamAnswer, UpstreamResponse } from '../upstream/types.ts';
+import type { Response } from '../wire/types.ts';
 
 /** What the signers signed. */
 export type SignedTarget = { readonly digest: Digest; readonly length: number };

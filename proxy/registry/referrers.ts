@@ -3,15 +3,16 @@
  * asks for, an index, filled from the tag in which clients of such registries keep it.
  */
 import { Readable } from 'node:stream';
-import { UpstreamError } from './errors.ts';
-import { withBody } from './held-body.ts';
-import { type HttpClient, headerOf } from './http-client.ts';
-import { parsePage, toPage } from './link.ts';
+import { isHtml, MANIFEST_ACCEPT, OCI_INDEX, toMediaType } from '../content/media-type.ts';
+import type { Digest } from '../names/reference.ts';
+import { UpstreamError } from '../upstream/errors.ts';
+import { headerOf } from '../upstream/headers.ts';
+import { withBody } from '../upstream/held-body.ts';
+import { toRelayed } from '../upstream/relay.ts';
+import type { HttpClient } from '../upstream/types.ts';
+import { parsePage, toPage } from '../wire/link.ts';
+import type { Response, Route } from '../wire/types.ts';
 import { type Caller, fetchManifest, MAX_MANIFEST_BYTES, manifestPath, pullScope } from './manifest.ts';
-import { isHtml, MANIFEST_ACCEPT, OCI_INDEX, toMediaType } from './media-type.ts';
-import type { Digest } from './reference.ts';
-import { toRelayed } from './relay.ts';
-import type { Response, Route } from './types.ts';
 
 export type ReferrersRoute = Extract<Route, { kind: 'referrers' }>;
 

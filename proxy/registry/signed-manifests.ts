@@ -2,10 +2,12 @@
  * Manifests from memory or from the registry, and never one to a caller whose right to read the repository was not
  * checked (registry-clients.md §4.3).
  */
-import type { Confirmed } from './confirmed.ts';
-import { isLate, withDeadline } from './deadline.ts';
-import { createFlights } from './flights.ts';
-import type { HttpClient } from './http-client.ts';
+import type { Confirmed } from '../content/confirmed.ts';
+import { isHtml, MANIFEST_ACCEPT } from '../content/media-type.ts';
+import type { Digest } from '../names/reference.ts';
+import { isLate, withDeadline } from '../upstream/deadline.ts';
+import { createFlights } from '../upstream/flights.ts';
+import type { HttpClient } from '../upstream/types.ts';
 import {
   type Announced,
   type Caller,
@@ -20,8 +22,6 @@ import {
   type TagQuestion,
   type Unmodified,
 } from './manifest.ts';
-import { isHtml, MANIFEST_ACCEPT } from './media-type.ts';
-import type { Digest } from './reference.ts';
 
 /** Where verified manifests are kept. */
 export interface ManifestStore {

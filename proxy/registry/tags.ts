@@ -3,20 +3,22 @@
  * Paging towards the client is our own, because some registries ignore `n` and `last`, and some do not sort: a walk
  * ends early only where the registry's order was seen (docs/decisions/tag-lists-are-walked-lazily.md).
  */
-import { toClientKey } from '../listen/client-key.ts';
-import { GATHERED_BYTES } from '../listen/limits.ts';
-import { type BodyLease, BodyRoom } from './body-room.ts';
-import { NO_ROOM, toFailure, UpstreamError, type UpstreamFailure } from './errors.ts';
-import { withBody } from './held-body.ts';
-import { type HttpClient, headerOf, type UpstreamResponse } from './http-client.ts';
-import { hasTooManyValues } from './json-members.ts';
-import { parseNextQuery } from './link.ts';
+
+import { hasTooManyValues } from '../content/json-members.ts';
+import { GATHERED_BYTES } from '../limits.ts';
+import { toClientKey } from '../names/client-key.ts';
+import { isTag } from '../names/reference.ts';
+import { type BodyLease, BodyRoom } from '../upstream/body-room.ts';
+import { NO_ROOM, toFailure, UpstreamError, type UpstreamFailure } from '../upstream/errors.ts';
+import { headerOf } from '../upstream/headers.ts';
+import { withBody } from '../upstream/held-body.ts';
+import { toRelayed } from '../upstream/relay.ts';
+import { retryAfterOf } from '../upstream/retry-after.ts';
+import type { HttpClient, UpstreamResponse } from '../upstream/types.ts';
+import { parseNextQuery } from '../wire/link.ts';
+import type { Response, Route } from '../wire/types.ts';
 import { type Caller, pullScope } from './manifest.ts';
-import { isTag } from './reference.ts';
-import { toRelayed } from './relay.ts';
-import { retryAfterOf } from './retry-after.ts';
 import { type Collected, type Collection, createCollection } from './tag-collection.ts';
-import type { Response, Route } from './types.ts';
 
 export type TagListRoute = Extract<Route, { kind: 'tags' }>;
 

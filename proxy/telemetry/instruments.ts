@@ -6,7 +6,7 @@ import {
   UPSTREAM_OUTCOMES,
   type UpstreamKind,
   type UpstreamOutcome,
-} from '../registry/outcome.ts';
+} from '../upstream/outcome.ts';
 import { AUDIT_VERDICTS, plausibleDecisions, type RuleLabels } from './decision-labels.ts';
 import type { DecisionPath, DecisionRecord, RecordSink } from './decisions.ts';
 import { counter, fold, gauge, histogram, type KnownNames } from './instrument.ts';

@@ -1,5 +1,5 @@
 /** Says in the log that an upstream fails, why, and when it answers again: once, and not with every request. */
-import type { UpstreamKind, UpstreamObservation } from '../registry/outcome.ts';
+import type { UpstreamKind, UpstreamObservation } from '../upstream/outcome.ts';
 import type { Log } from './log.ts';
 
 /** Between two lines about the failures of one upstream, in milliseconds: one that changes its mind fills no log. */

@@ -3,8 +3,13 @@
  * the file's bytes there and the packed table of its entries back.
  */
 
-import type { MetadataOf } from '../trust-client/check-file.ts';
-import { type CheckedFile, checkFile, type FileCheck, type FileKind } from '../trust-client/check-file.ts';
+import {
+  type CheckedFile,
+  checkFile,
+  type FileCheck,
+  type FileKind,
+  type MetadataOf,
+} from '../trust-client/check-file.ts';
 import { type TrustCause, TrustError } from '../trust-client/errors.ts';
 import { type PackedTargets, TargetTable } from '../trust-client/target-table.ts';
 

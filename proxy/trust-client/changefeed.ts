@@ -2,9 +2,9 @@
  * The feed of a Notary server that says which repositories changed (notary-semantics.md §1.1). It is not signed, so it
  * is a hint to ask again and nothing more: what is believed still comes from verified metadata alone.
  */
-import { readBody } from '../registry/body.ts';
-import { UpstreamError } from '../registry/errors.ts';
-import type { HttpClient } from '../registry/http-client.ts';
+import { readBody } from '../upstream/body.ts';
+import { UpstreamError } from '../upstream/errors.ts';
+import type { HttpClient } from '../upstream/types.ts';
 import { LIMITS } from './limits.ts';
 import { isNotFoundEnvelope, memberOf } from './notary-answers.ts';
 

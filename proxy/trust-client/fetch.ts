@@ -1,5 +1,5 @@
 /** Asking a trust source for one repository's files within all limits: bytes, time, and how many at once. */
-import type { Gun } from '../registry/reference.ts';
+import type { Gun } from '../names/reference.ts';
 import { requireTime } from './deadline.ts';
 import { invalid, TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';

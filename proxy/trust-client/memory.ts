@@ -1,13 +1,14 @@
 /** What one update loaded, and how what it proves replaces exactly that: never anything that was saved since. */
-import type { Gun } from '../registry/reference.ts';
+import type { Gun } from '../names/reference.ts';
 import { sha256Hex } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { raiseFloor } from './floors.ts';
 import { identityOf } from './keys.ts';
 import { LIMITS } from './limits.ts';
 import { newestOf, type RootChain } from './root-chain.ts';
-import type { TrustedMetadata, Verified } from './trusted-metadata.ts';
+import type { TrustedMetadata } from './trusted-metadata.ts';
 import type { RoleName, RoleRecord, StateStamp, StoredTrust, TrustState } from './types.ts';
+import type { Verified } from './verified.ts';
 
 /** Another update was saved since this one loaded: load and judge again. Never leaves trust-client/. */
 export class LostRace extends Error {}

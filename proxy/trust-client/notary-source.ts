@@ -1,10 +1,11 @@
 /** Metadata from a real Notary server over HTTP(S): the only file of trust-client/ that uses the network. */
-import { readBody } from '../registry/body.ts';
-import { shareSignal } from '../registry/deadline.ts';
-import { UpstreamError } from '../registry/errors.ts';
-import type { HttpClient } from '../registry/http-client.ts';
-import { CONFIG_KEYS, checkAddress, explainFailure, nextStepAt } from '../registry/next-step.ts';
-import type { Gun } from '../registry/reference.ts';
+
+import type { Gun } from '../names/reference.ts';
+import { readBody } from '../upstream/body.ts';
+import { shareSignal } from '../upstream/deadline.ts';
+import { UpstreamError } from '../upstream/errors.ts';
+import { CONFIG_KEYS, checkAddress, explainFailure, nextStepAt } from '../upstream/next-step.ts';
+import type { HttpClient } from '../upstream/types.ts';
 import { sha256InTurns } from './encoding.ts';
 import { TrustError } from './errors.ts';
 import { LIMITS } from './limits.ts';

@@ -1,5 +1,5 @@
 /** What the server, or the state, must show to prove one repository: timestamp, snapshot, targets and delegations. */
-import type { Gun } from '../registry/reference.ts';
+import type { Gun } from '../names/reference.ts';
 import { asLag, goesWith } from './behind-root.ts';
 import { sha256InTurns } from './encoding.ts';
 import { TrustError } from './errors.ts';
@@ -7,8 +7,9 @@ import type { RepositoryFiles } from './fetch.ts';
 import { LIMITS } from './limits.ts';
 import type { FileMeta } from './metadata.ts';
 import { newestOf, noTrustData, type RootChain } from './root-chain.ts';
-import { type CheckFile, TrustedMetadata } from './trusted-metadata.ts';
+import { TrustedMetadata } from './trusted-metadata.ts';
 import type { RoleName, StoredTrust } from './types.ts';
+import type { CheckFile } from './verified.ts';
 
 export type Pass = {
   readonly gun: Gun;

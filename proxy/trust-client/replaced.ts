@@ -5,8 +5,8 @@
  */
 import type { DelegatedRole } from './metadata.ts';
 import type { Role } from './signatures.ts';
-import type { CheckFile, VerifiedDelegation } from './trusted-metadata.ts';
 import type { RoleName } from './types.ts';
+import type { CheckFile, VerifiedDelegation } from './verified.ts';
 
 /** Where tags are looked up before `targets` (notary-semantics.md §8). */
 export const RELEASES = 'targets/releases';

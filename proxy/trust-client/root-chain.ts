@@ -2,7 +2,7 @@
  * From nothing, or from what is remembered, to the newest root: every step vouched for by the one before.
  * Source: TUF client workflow 5.3, notary-semantics.md §6.3.
  */
-import type { Gun } from '../registry/reference.ts';
+import type { Gun } from '../names/reference.ts';
 import { asLag } from './behind-root.ts';
 import { sha256Hex } from './encoding.ts';
 import { invalid, TrustError } from './errors.ts';

@@ -1,6 +1,7 @@
 /** Whose valid signatures each verified delegation carries, for rules that name keys. Pure. */
-import type { VerifiedDelegation } from './trusted-metadata.ts';
+
 import type { SigningKeys } from './types.ts';
+import type { VerifiedDelegation } from './verified.ts';
 
 const PREFIX = 'targets/';
 

@@ -2,15 +2,16 @@
  * Looking a tag up in verified metadata, in Docker's order of roles (notary-semantics.md §8). Pure, and asked with a
  * time: a role that has expired since it was verified counts for nothing.
  */
-import type { Gun } from '../registry/reference.ts';
+import type { Gun } from '../names/reference.ts';
 import { PathSet } from './path-set.ts';
 import { RELEASES } from './replaced.ts';
 import type { RootFile } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import { signingKeysOf } from './signing-keys.ts';
 import type { TargetTable } from './target-table.ts';
-import type { TrustedMetadata, VerifiedDelegation } from './trusted-metadata.ts';
+import type { TrustedMetadata } from './trusted-metadata.ts';
 import type { RoleName, RoleStatus, SigningKeys, StateStamp, TrustedTarget, VerifiedTrust } from './types.ts';
+import type { VerifiedDelegation } from './verified.ts';
 
 /** Roles asked in one search for signed names near another: bounds the work of one refusal. */
 const NEARBY_LOOKUPS = 2000;

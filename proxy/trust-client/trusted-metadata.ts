@@ -6,60 +6,23 @@
  * order size → hash → form → signatures → version → expiry (notary-semantics.md §14). What a file proves is used only
  * when every check passed; a failed update is thrown away as a whole.
  */
-import {
-  type CheckedFile,
-  checkAtOnce,
-  type FileCheck,
-  type FileKind,
-  isNamedBy,
-  type MetadataOf,
-} from './check-file.ts';
+import { checkAtOnce, type FileKind, isNamedBy, type MetadataOf } from './check-file.ts';
 import { invalid, TrustError } from './errors.ts';
 import { type FileVersion, floorInForce, requireNotOlder } from './floors.ts';
 import { LIMITS } from './limits.ts';
-import type {
-  DelegatedRole,
-  FileMeta,
-  SnapshotMetadata,
-  TargetsMetadata,
-  TimestampMetadata,
-} from './metadata.ts';
+import type { FileMeta, SnapshotMetadata, TimestampMetadata } from './metadata.ts';
 import { permittedBy, RELEASES, readReplaced } from './replaced.ts';
 import { currentRootSteps, type RootFile, requireUnexpired } from './root-trust.ts';
 import type { Role } from './signatures.ts';
 import { inTurns } from './steps.ts';
 import type { RoleName, RoleRecord } from './types.ts';
-
-/** A verified file of one role. */
-export type Verified<M> = {
-  readonly role: RoleName;
-  readonly metadata: M;
-  readonly keys: Role;
-  /** Exact bytes as served. */
-  readonly bytes: Uint8Array;
-  readonly sha256: string;
-  /** SHA-256 of what is signed. */
-  readonly content: string;
-  readonly signers: readonly string[];
-};
-
-/** A verified delegation, with the paths that are left to it after every ancestor's restriction (§8). */
-export type VerifiedDelegation = Verified<TargetsMetadata> & { readonly paths: readonly string[] };
-
-/** Why a declared delegation is passed over instead of failing the update, as Notary does (§7.2, §8). */
-export type SkipReason = 'expired' | 'threshold' | 'absent';
-
-export type SkippedDelegation = {
-  readonly reason: SkipReason;
-  readonly declared: DelegatedRole;
-  /** The file that the snapshot names, which proves that it is to be passed over; undefined when it names none. */
-  readonly bytes: Uint8Array | undefined;
-};
-
-export type DeclaredDelegation = DelegatedRole & { readonly meta: FileMeta | undefined };
-
-/** Checks one file by itself; a large one may be checked in another thread. */
-export type CheckFile = <K extends FileKind>(check: FileCheck<K>) => Promise<CheckedFile<K>>;
+import type {
+  CheckFile,
+  DeclaredDelegation,
+  SkippedDelegation,
+  Verified,
+  VerifiedDelegation,
+} from './verified.ts';
 
 export class TrustedMetadata {
   readonly root: RootFile;

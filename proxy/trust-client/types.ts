@@ -2,7 +2,7 @@
  * What neighbours may see of trust-client/: the verified view of one repository, and the two ports through which
  * it touches the world.
  */
-import type { Digest, Gun } from '../registry/reference.ts';
+import type { Digest, Gun } from '../names/reference.ts';
 
 /** `root`, `timestamp`, `snapshot`, `targets`, or a delegation `targets/<name>` (notary-semantics.md §3.3). */
 export type RoleName = string;

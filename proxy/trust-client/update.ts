@@ -4,7 +4,7 @@
  * The verb reads top to bottom: root → timestamp → snapshot → targets and delegations → save. A new state is saved
  * before anything is answered from it, so that no later run can accept less than was ever served.
  */
-import type { Gun } from '../registry/reference.ts';
+import type { Gun } from '../names/reference.ts';
 import { isBehind, stillBehind } from './behind-root.ts';
 import { checkAtOnce, type FileChecker } from './check-file.ts';
 import { sha256Hex } from './encoding.ts';
@@ -25,8 +25,8 @@ import {
 } from './root-chain.ts';
 import type { RootPin } from './root-trust.ts';
 import { VerifiedRepository } from './targets.ts';
-import type { CheckFile } from './trusted-metadata.ts';
 import type { RoleName, TrustSource, TrustState } from './types.ts';
+import type { CheckFile } from './verified.ts';
 
 export type UpdateDeps = {
   readonly source: TrustSource;

@@ -1,5 +1,6 @@
 /** A status as a running proxy would give it, for the admin tests. */
-import type { Status, TrustStatus } from '../../proxy/admin/types.ts';
+import type { Status } from '../../proxy/admin/types.ts';
+import type { TrustStatus } from '../../proxy/telemetry/trust-status.ts';
 import { AT, roleStatus } from '../telemetry/fixtures.ts';
 
 export const DAY_MS = 24 * 60 * 60 * 1000;

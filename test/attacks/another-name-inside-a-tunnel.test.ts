@@ -1,8 +1,8 @@
 /** A store and a registry behind one edge: CONNECT names the store, TLS inside asks for the registry. */
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Limits } from '../../proxy/limits.ts';
 import { readHello } from '../../proxy/listen/client-hello.ts';
-import type { Limits } from '../../proxy/listen/limits.ts';
 import { clientHello, connectSetup, eventually, sendConnect, startEcho } from '../listen/kit.ts';
 import { startProxy } from '../pull/harness.ts';
 

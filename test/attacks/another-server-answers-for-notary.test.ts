@@ -1,15 +1,16 @@
 /** A balancer, a gateway or a login page answers in Notary's place: an outage, and never Notary's word. */
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
-import * as faults from '../../proxy/demo/faults.ts';
-import { NotaryServer } from '../../proxy/demo/notary-server.ts';
+import { NotaryServer } from '../../proxy/demo/notary/notary-server.ts';
 import type { Fault } from '../../proxy/demo/simulated-server.ts';
-import { createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
 import type { MetadataFile } from '../../proxy/trust-client/types.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
+import * as faults from '../simulators/faults.ts';
 import { createWorld, FIRST_USE, fileOf, GUN, type World } from '../trust-client/kit.ts';
 
 const envelope = (...codes: readonly string[]) =>

@@ -14,7 +14,7 @@ import {
   sha256,
   startProxy,
 } from '../pull/harness.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 
 const ONE = manifest('one');
 const BLOB = Buffer.from('0123456789');

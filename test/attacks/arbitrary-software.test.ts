@@ -1,6 +1,6 @@
 /** Arbitrary software: a tag that none of its signers signed (notary-semantics.md §13). */
 import { expect, test } from '@jest/globals';
-import { createSigningKey, type SigningKey } from '../../proxy/demo/signing-key.ts';
+import { createSigningKey, type SigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import { createWorld, digestIn, digestOf, refusal, type World } from '../trust-client/kit.ts';
 
 const EVIL = digestOf('e');

@@ -4,7 +4,7 @@
  * before there were signers.
  */
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { createFileState } from '../../proxy/cache/file-state.ts';
+import { createFileState } from '../../proxy/cache/state/file-state.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import { createFolder, removeFolders } from '../config/scratch.ts';
 import { createWorld, DAY_MS, digestIn, digestOf, fileOf, refusal, type World } from '../trust-client/kit.ts';

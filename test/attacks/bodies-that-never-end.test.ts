@@ -6,10 +6,11 @@ import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createAccessCache } from '../../proxy/cache/access-cache.ts';
 import { createManifestCache } from '../../proxy/cache/manifest-cache.ts';
-import { BODY_ROOM } from '../../proxy/registry/body-room.ts';
-import type { Confirmed } from '../../proxy/registry/confirmed.ts';
-import { createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import type { Confirmed } from '../../proxy/content/confirmed.ts';
 import { createSignedManifests } from '../../proxy/registry/signed-manifests.ts';
+import { BODY_ROOM } from '../../proxy/upstream/body-room.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
 import { eventually } from '../listen/kit.ts';
 import { MANIFEST_TYPE, sha256 } from '../pull/harness.ts';
 

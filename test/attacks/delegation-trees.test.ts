@@ -1,6 +1,6 @@
 /** Many delegations, wide and deep, some of them no good (notary-semantics.md §7.2, §8, §13; limits.ts). */
 import { describe, expect, test } from '@jest/globals';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { createWorld, digestIn, digestOf, refusal, type World } from '../trust-client/kit.ts';
 

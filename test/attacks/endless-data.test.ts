@@ -1,11 +1,11 @@
 /** Endless data: bodies without an end, and more files than anybody needs (notary-semantics.md §13; limits.ts). */
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import type { HttpClient } from '../../proxy/registry/http-client.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
 import { createWorld, digestOf, FIRST_USE, GUN, NOW, refusal, type World } from '../trust-client/kit.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024, 0x20);

@@ -5,8 +5,8 @@
 
 import type { KeyObject } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { createKeyPair, createSigningKey } from '../../proxy/demo/signing-key.ts';
-import { createCertificate } from '../../proxy/demo/x509-writer.ts';
+import { createKeyPair, createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
+import { createCertificate } from '../../proxy/demo/notary/x509-writer.ts';
 import {
   createWorld,
   DAY_MS,

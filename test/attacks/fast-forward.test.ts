@@ -3,9 +3,9 @@
  * heals when the key is replaced, at once and not on the second try (notary-semantics.md §7.5, §13; NCC-3).
  */
 import { afterAll, expect, test } from '@jest/globals';
-import { createFileState } from '../../proxy/cache/file-state.ts';
-import { unreachable } from '../../proxy/demo/simulated-source.ts';
+import { createFileState } from '../../proxy/cache/state/file-state.ts';
 import { createFolder, removeFolders } from '../config/scratch.ts';
+import { unreachable } from '../simulators/simulated-source.ts';
 import { createWorld, digestIn, digestOf, refusal } from '../trust-client/kit.ts';
 
 afterAll(removeFolders);

@@ -1,6 +1,6 @@
 /** Freeze: the server goes on showing the same files for ever (notary-semantics.md §13; NCC-2). */
 import { expect, test } from '@jest/globals';
-import { unreachable } from '../../proxy/demo/simulated-source.ts';
+import { unreachable } from '../simulators/simulated-source.ts';
 import { createWorld, DAY_MS, digestIn, digestOf, fileOf, record, refusal } from '../trust-client/kit.ts';
 
 test('is bounded by the expiry of the timestamp', async () => {

@@ -3,7 +3,7 @@
  * was verified of it, and the holder of the online keys may choose which of its files to show.
  */
 import { expect, test } from '@jest/globals';
-import { decodeStoredTrust, encodeStoredTrust } from '../../proxy/cache/stored-trust-codec.ts';
+import { decodeStoredTrust, encodeStoredTrust } from '../../proxy/cache/state/stored-trust-codec.ts';
 import { createWorld, digestIn, digestOf, fileOf, GUN, refusal } from '../trust-client/kit.ts';
 
 const ROLE = 'targets/releases';

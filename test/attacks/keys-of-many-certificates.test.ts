@@ -3,7 +3,7 @@
  * of memory once they are read. Nothing of it needs to verify to be read, and what was read is remembered.
  */
 import { expect, test } from '@jest/globals';
-import { sharedKeyPair } from '../../proxy/demo/signing-key.ts';
+import { sharedKeyPair } from '../../proxy/demo/notary/signing-key.ts';
 import { toPublicKey } from '../../proxy/trust-client/keys.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
-import { readBody } from '../../proxy/registry/body.ts';
 import { sha256Hex, sha256InTurns } from '../../proxy/trust-client/encoding.ts';
 import { isMetadataForm } from '../../proxy/trust-client/notary-answers.ts';
+import { readBody } from '../../proxy/upstream/body.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,10 +1,10 @@
 /** A manifest of 4 MiB whose reading holds the loop for two seconds: values are counted before anything is parsed. */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { confirmDigest, isConfirmed } from '../../proxy/registry/confirmed.ts';
-import { hasTooManyValues, parseMembers } from '../../proxy/registry/json-members.ts';
-import { OCI_INDEX, ownMediaType, toMediaType } from '../../proxy/registry/media-type.ts';
-import type { Digest } from '../../proxy/registry/reference.ts';
+import { confirmDigest, isConfirmed } from '../../proxy/content/confirmed.ts';
+import { hasTooManyValues, parseMembers } from '../../proxy/content/json-members.ts';
+import { OCI_INDEX, ownMediaType, toMediaType } from '../../proxy/content/media-type.ts';
+import type { Digest } from '../../proxy/names/reference.ts';
 
 const MOST = 60_000;
 

@@ -1,14 +1,14 @@
 /** A publisher of many large repositories, all asked for at once: memory of all updates together has one bound. */
 import { expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
-import type { Gun } from '../../proxy/registry/reference.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
+import type { Gun } from '../../proxy/names/reference.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
 import type { TrustSource } from '../../proxy/trust-client/types.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { SimulatedSource } from '../simulators/simulated-source.ts';
 import { digestIn, digestOf, FIRST_USE, GUN, NOW, refusal } from '../trust-client/kit.ts';
 
 const MIB = 1024 * 1024;

@@ -6,9 +6,9 @@ import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from '@jest/globals';
-import { BodyRoom } from '../../proxy/registry/body-room.ts';
-import type { HttpClient } from '../../proxy/registry/http-client.ts';
 import { fetchTags } from '../../proxy/registry/tags.ts';
+import { BodyRoom } from '../../proxy/upstream/body-room.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
 import { eventually } from '../listen/kit.ts';
 
 const MIB = 1024 * 1024;

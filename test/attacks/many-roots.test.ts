@@ -1,6 +1,6 @@
 /** Many roots, and roots that cost much to look at (notary-semantics.md §13; limits.ts). */
 import { expect, test } from '@jest/globals';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { currentRootSteps, parseRootFile } from '../../proxy/trust-client/root-trust.ts';
 import { createWorld, fileOf, GUN, NOW, refusal } from '../trust-client/kit.ts';

@@ -1,6 +1,6 @@
 /** notation-go GHSA-qjh3-4j3h-vmwp: an error while writing the cache crashed the verifier. Here it is a refusal. */
 import { expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
 import { createWorld, FIRST_USE, GUN, refusal } from '../trust-client/kit.ts';

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../proxy/config/load-config.ts';
 import { startDemoWorld } from '../../proxy/demo/world.ts';
-import { startRuntime } from '../../proxy/runtime.ts';
+import { startRuntime } from '../../proxy/runtime/start.ts';
 import { createFolder, removeFolders, write } from '../config/scratch.ts';
 
 const running: { close(): unknown }[] = [];

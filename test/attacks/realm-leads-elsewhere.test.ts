@@ -5,14 +5,10 @@
 import dns from 'node:dns';
 import { isIP } from 'node:net';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { readBody } from '../../proxy/registry/body.ts';
-import {
-  type ClientAuth,
-  createHttpClient,
-  type HttpClient,
-  type HttpClientOptions,
-} from '../../proxy/registry/http-client.ts';
-import { type Handler, type ScriptedUpstream, startUpstream } from '../registry/upstream.ts';
+import { readBody } from '../../proxy/upstream/body.ts';
+import { createHttpClient, type HttpClientOptions } from '../../proxy/upstream/http-client.ts';
+import type { ClientAuth, HttpClient } from '../../proxy/upstream/types.ts';
+import { type Handler, type ScriptedUpstream, startUpstream } from '../upstream/upstream.ts';
 
 const SCOPE = 'repository:team/app:pull';
 const ACCOUNT: ClientAuth = { kind: 'basic', username: 'robot', password: () => 's3cret' };

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import type { PullDeps } from '../../proxy/pull/types.ts';
 import type { VerifiedTrust } from '../../proxy/trust-client/types.ts';
 import { ask, errorOf, manifest, type RunningProxy, startProxy, verified } from '../pull/harness.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 
 const TAGS = Array.from({ length: 20_000 }, (_, at) => `v${String(at).padStart(5, '0')}`);
 /** Enough to see pieces. */

@@ -3,7 +3,7 @@
  * as nothing was published, which is verified; then the server shows the one it kept.
  */
 import { expect, test } from '@jest/globals';
-import { decodeStoredTrust, encodeStoredTrust } from '../../proxy/cache/stored-trust-codec.ts';
+import { decodeStoredTrust, encodeStoredTrust } from '../../proxy/cache/state/stored-trust-codec.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { createWorld, digestIn, digestOf, fileOf, GUN, refusal, type World } from '../trust-client/kit.ts';
 

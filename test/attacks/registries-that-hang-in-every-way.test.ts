@@ -7,13 +7,14 @@ import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createAccessCache } from '../../proxy/cache/access-cache.ts';
 import { createManifestCache } from '../../proxy/cache/manifest-cache.ts';
-import { BodyRoom } from '../../proxy/registry/body-room.ts';
-import type { Confirmed } from '../../proxy/registry/confirmed.ts';
-import { readSmallBody } from '../../proxy/registry/held-body.ts';
-import { createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
+import type { Confirmed } from '../../proxy/content/confirmed.ts';
 import { createImageConfigs } from '../../proxy/registry/image-configs.ts';
 import { createSignedManifests } from '../../proxy/registry/signed-manifests.ts';
 import { fetchTags } from '../../proxy/registry/tags.ts';
+import { BodyRoom } from '../../proxy/upstream/body-room.ts';
+import { readSmallBody } from '../../proxy/upstream/held-body.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
 import { eventually } from '../listen/kit.ts';
 import { MANIFEST_TYPE, sha256 } from '../pull/harness.ts';
 

@@ -3,7 +3,7 @@
  * stays had signed long ago: it is older than what was verified under a key that never lost the role.
  */
 import { expect, test } from '@jest/globals';
-import { decodeStoredTrust, encodeStoredTrust } from '../../proxy/cache/stored-trust-codec.ts';
+import { decodeStoredTrust, encodeStoredTrust } from '../../proxy/cache/state/stored-trust-codec.ts';
 import { createWorld, digestIn, digestOf, GUN, refusal, type World } from '../trust-client/kit.ts';
 
 const ROLE = 'targets/releases';

@@ -1,7 +1,7 @@
 /** Keys whose replacement was seen are never believed again, and lag of an honest server takes nothing away. */
 import { expect, test } from '@jest/globals';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
-import { unreachable } from '../../proxy/demo/simulated-source.ts';
+import { unreachable } from '../simulators/simulated-source.ts';
 import { createWorld, digestOf, FIRST_USE, fileOf, GUN, record, type World } from '../trust-client/kit.ts';
 
 function cacheOf(world: World): TrustCache {

@@ -4,8 +4,8 @@
  */
 import { expect, test } from '@jest/globals';
 import { createTrustCache } from '../../proxy/cache/trust-cache.ts';
-import { wireName } from '../../proxy/demo/simulated-source.ts';
 import type { MetadataFile, TrustSource } from '../../proxy/trust-client/types.ts';
+import { wireName } from '../simulators/simulated-source.ts';
 import { createWorld, digestOf, FIRST_USE, GUN, type World } from '../trust-client/kit.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,8 +1,8 @@
 /** Two honest replicas of which one is behind answer in turns: nothing verified is refused, nothing older is served. */
 import { expect, test } from '@jest/globals';
 import { createTrustCache } from '../../proxy/cache/trust-cache.ts';
-import { wireName } from '../../proxy/demo/simulated-source.ts';
 import type { TrustSource } from '../../proxy/trust-client/types.ts';
+import { wireName } from '../simulators/simulated-source.ts';
 import { createWorld, digestOf, FIRST_USE, GUN } from '../trust-client/kit.ts';
 
 const SECOND_MS = 1_000;

@@ -1,6 +1,6 @@
 /** The holder of the repository key declares `targets/qa` with a key of his own: a name says nothing of who holds it. */
 import { expect, test } from '@jest/globals';
-import { createKeyPair, createSigningKey, type SigningKey } from '../../proxy/demo/signing-key.ts';
+import { createKeyPair, createSigningKey, type SigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import { meets, signedByOtherKeys } from '../../proxy/policy/signers.ts';
 import { createWorld, digestOf, type World } from '../trust-client/kit.ts';
 

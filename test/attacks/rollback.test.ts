@@ -1,6 +1,6 @@
 /** Rollback: an attacker offers older files, each validly signed in its time (notary-semantics.md §7.5, §13). */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { unreachable } from '../../proxy/demo/simulated-source.ts';
+import { unreachable } from '../simulators/simulated-source.ts';
 import {
   createWorld,
   DAY_MS,

@@ -6,7 +6,7 @@ import {
   createSigningKey,
   recertify,
   type SigningKey,
-} from '../../proxy/demo/signing-key.ts';
+} from '../../proxy/demo/notary/signing-key.ts';
 import { createWorld, fileOf, GUN, NOW, refusal, type World } from '../trust-client/kit.ts';
 
 function createRootKey(): SigningKey {

@@ -6,7 +6,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ask, MANIFEST_TYPE, manifest, type RunningProxy, sha256, startProxy } from '../pull/harness.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 
 const V1 = 'application/vnd.docker.distribution.manifest.v1+json';
 const V1_SIGNED = 'application/vnd.docker.distribution.manifest.v1+prettyjws';

@@ -7,10 +7,10 @@ import { once } from 'node:events';
 import { createServer as createNetServer, connect as netConnect, type Socket } from 'node:net';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import { readServerAnswer } from '../../proxy/listen/server-hello.ts';
 import { connectSetup, eventually, sendConnect, startTls } from '../listen/kit.ts';
 import { startProxy } from '../pull/harness.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 
 const STORE = 'localhost';
 const REGISTRY = 'registry-1.docker.io';

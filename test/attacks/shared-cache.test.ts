@@ -7,7 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createTrustFileCache } from '../../proxy/cache/trust-files.ts';
 import type { TrustFile } from '../../proxy/pull/types.ts';
-import { type ClientAuth, createHttpClient } from '../../proxy/registry/http-client.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import type { ClientAuth } from '../../proxy/upstream/types.ts';
 import {
   ask,
   BASIC,
@@ -19,7 +20,7 @@ import {
   sha256,
   startProxy,
 } from '../pull/harness.ts';
-import { startUpstream } from '../registry/upstream.ts';
+import { startUpstream } from '../upstream/upstream.ts';
 
 const PUBLIC = {
   'cache-control': 'public, max-age=2592000, s-maxage=2592000',

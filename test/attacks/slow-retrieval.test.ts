@@ -1,7 +1,7 @@
 /** Slow retrieval: a server that answers too late, or never (notary-semantics.md §13). */
 import { describe, expect, test } from '@jest/globals';
-import type { SourceFault } from '../../proxy/demo/simulated-source.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
+import type { SourceFault } from '../simulators/simulated-source.ts';
 import { createWorld, digestOf, FIRST_USE, refusal, type World } from '../trust-client/kit.ts';
 
 const NEVER: SourceFault = { delay: new Promise(() => undefined) };

@@ -3,7 +3,7 @@
  * may publish. Counted in files, turns and signatures, not in time.
  */
 import { describe, expect, test } from '@jest/globals';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import type { CheckAnswer } from '../../proxy/threads/check-job.ts';
 import { createCheckPool } from '../../proxy/threads/check-pool.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';

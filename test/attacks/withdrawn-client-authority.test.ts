@@ -5,13 +5,13 @@ import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../proxy/config/load-config.ts';
-import { createKeyPair } from '../../proxy/demo/signing-key.ts';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
+import { createKeyPair } from '../../proxy/demo/notary/signing-key.ts';
+import { createCertificate } from '../../proxy/demo/notary/x509-writer.ts';
 import { startDemoWorld } from '../../proxy/demo/world.ts';
-import { createCertificate } from '../../proxy/demo/x509-writer.ts';
-import { startRuntime } from '../../proxy/runtime.ts';
+import { startRuntime } from '../../proxy/runtime/start.ts';
 import { createFolder, removeFolders, write } from '../config/scratch.ts';
 import { clientIdentity, eventually, startEcho, startTls } from '../listen/kit.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 
 const running: { close(): unknown }[] = [];
 afterEach(async () => {

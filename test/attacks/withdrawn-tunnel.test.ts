@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../proxy/config/load-config.ts';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import { type DemoWorld, startDemoWorld } from '../../proxy/demo/world.ts';
-import { startRuntime } from '../../proxy/runtime.ts';
+import { startRuntime } from '../../proxy/runtime/start.ts';
 import { createFolder, removeFolders, write } from '../config/scratch.ts';
 import {
   clientHello,
@@ -16,6 +15,7 @@ import {
   startTls,
   tlsRecords,
 } from '../listen/kit.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 
 const running: { close(): unknown }[] = [];
 afterEach(async () => {

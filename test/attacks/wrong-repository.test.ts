@@ -1,7 +1,7 @@
 /** Wrong GUN: the whole, validly signed metadata of one repository shown as another's (notary-semantics.md §4.4, §13). */
 import { describe, expect, test } from '@jest/globals';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import type { Gun } from '../../proxy/registry/reference.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
+import type { Gun } from '../../proxy/names/reference.ts';
 import { createWorld, digestIn, digestOf, GUN, NOW, refusal } from '../trust-client/kit.ts';
 
 const SCOPED = 'docker.io/library/*';

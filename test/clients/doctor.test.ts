@@ -1,6 +1,6 @@
 /** Every planted hole is found, by file and line, and nothing else is; the generated files have none. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { examineNode, formatHole } from '../../proxy/clients/doctor/examine.ts';
+import { examineNode, formatHole } from '../../proxy/clients/examine.ts';
 import { createLock, createLockWithoutConfig } from '../../proxy/clients/lock.ts';
 import { CLIENTS, FORMS } from '../../proxy/clients/render.ts';
 import type { Lock } from '../../proxy/clients/types.ts';

@@ -1,7 +1,7 @@
 /** What the tests of the client files share: one configuration, and a node in memory. */
 
-import type { NodeFiles } from '../../proxy/clients/doctor/types.ts';
 import { createLock } from '../../proxy/clients/lock.ts';
+import type { NodeFiles } from '../../proxy/clients/node/types.ts';
 import { type ClientName, renderKit } from '../../proxy/clients/render.ts';
 import type { ClientKit, Lock } from '../../proxy/clients/types.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';

@@ -1,6 +1,6 @@
 /** What is known of the proxy before anything is rendered. */
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { canaryReference, hostReference } from '../../proxy/clients/canary.ts';
+import { canaryReference, hostReference } from '../../proxy/clients/canary/reference.ts';
 import { createLock, createLockWithoutConfig } from '../../proxy/clients/lock.ts';
 import { renderKit } from '../../proxy/clients/render.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';

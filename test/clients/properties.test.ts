@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parse as parseToml } from 'smol-toml';
 import { parse as parseYaml } from 'yaml';
+import { examineNode, formatHole } from '../../proxy/clients/examine.ts';
+import { createLock } from '../../proxy/clients/lock.ts';
 import {
   parseJson,
   parseToml as parseTomlSafely,
   parseYaml as parseYamlSafely,
-} from '../../proxy/clients/doctor/data.ts';
-import { examineNode, formatHole } from '../../proxy/clients/doctor/examine.ts';
-import { createLock } from '../../proxy/clients/lock.ts';
+} from '../../proxy/clients/node/data.ts';
 import { CLIENTS, FORMS } from '../../proxy/clients/render.ts';
 import type { Config } from '../../proxy/config/types.ts';
 import { removeFolders } from '../config/scratch.ts';

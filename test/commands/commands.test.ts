@@ -8,7 +8,7 @@ import { CommandError } from '../../proxy/commands/io.ts';
 import { runPin } from '../../proxy/commands/pin.ts';
 import { runTrustReset } from '../../proxy/commands/trust-reset.ts';
 import { loadConfig } from '../../proxy/config/load-config.ts';
-import { startRuntime } from '../../proxy/runtime.ts';
+import { startRuntime } from '../../proxy/runtime/start.ts';
 import { type CommandWorld, IMAGE, startCommandWorld } from './kit.ts';
 
 let world: CommandWorld;

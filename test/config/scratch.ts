@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 
 const folders: string[] = [];
 

@@ -2,9 +2,10 @@
  * A registry as docker-registry 2.8 is, of which the OCI suite's read-only run says three things (registry-clients.md §7,
  * "Baseline"): no referrers route, `last` is ignored in tag lists, and an invalid digest is answered with 500.
  */
-import { status } from '../../proxy/demo/faults.ts';
+
 import { type PushedImage, RegistryServer } from '../../proxy/demo/registry.ts';
 import { jsonAnswer } from '../../proxy/demo/simulated-server.ts';
+import { status } from '../simulators/faults.ts';
 
 export const REPOSITORY = 'conformance/app';
 export const TAGS = ['test0', 'test1', 'test2', 'test3'] as const;

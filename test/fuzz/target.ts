@@ -4,22 +4,22 @@
  * The oracle is differential: whatever is accepted must be the honest result. Where the input was signed by a key
  * that may change tags, only the tags that key has no say in are compared.
  */
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import {
   encodeEnvelope,
   encodeFileText,
   type Plain,
   signedBytes,
   signWith,
-} from '../../proxy/demo/metadata-writer.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
-import type { Digest, Gun } from '../../proxy/registry/reference.ts';
+} from '../../proxy/demo/notary/metadata-writer.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
+import type { Digest, Gun } from '../../proxy/names/reference.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { restoreTrust, updateTrust } from '../../proxy/trust-client/update.ts';
+import { SimulatedSource } from '../simulators/simulated-source.ts';
 import type { Json } from './mutate-json.ts';
 
 export const ROLES = ['root', 'timestamp', 'snapshot', 'targets', 'targets/releases'] as const;

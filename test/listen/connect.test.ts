@@ -1,9 +1,9 @@
 /** The proxy as HTTPS_PROXY: which tunnels end here, which are refused, and that nothing gets past the pipeline. */
 import { connect as netConnect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import type { ConnectOptions } from '../../proxy/listen/connect.ts';
 import { manifest, type ProxyOptions, type RunningProxy, sendRaw, startProxy } from '../pull/harness.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 import {
   askOn,
   clientIdentity,

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createServer, connect as netConnect, type Socket } from 'node:net';
 import { Duplex, PassThrough } from 'node:stream';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { createKeyPair } from '../../proxy/demo/signing-key.ts';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
-import { createCertificate } from '../../proxy/demo/x509-writer.ts';
+import { createKeyPair } from '../../proxy/demo/notary/signing-key.ts';
+import { createCertificate } from '../../proxy/demo/notary/x509-writer.ts';
 import type { ConnectEvent, ConnectOptions } from '../../proxy/listen/connect.ts';
-import { registryAt } from '../../proxy/registry/registry-table.ts';
+import { registryAt } from '../../proxy/names/registry-table.ts';
 import type { ServerOptions } from '../../proxy/server.ts';
 import { TABLE } from '../pull/harness.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 
 /** Names of docker.io in the harness's table. */
 export const HUB_HOSTS = ['registry-1.docker.io', 'index.docker.io'];

@@ -1,8 +1,8 @@
 /** What a tunnel's client sends behind its first ClientHello, in every way it can be cut, until the server took one. */
 import { hash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { MAX_HELLO_BYTES } from '../../proxy/limits.ts';
 import { createLaterHellos, type LaterHellos } from '../../proxy/listen/later-hellos.ts';
-import { MAX_HELLO_BYTES } from '../../proxy/listen/limits.ts';
 import { readServerAnswer } from '../../proxy/listen/server-hello.ts';
 import { clientHello, tlsRecords } from './kit.ts';
 

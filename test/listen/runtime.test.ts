@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../proxy/config/load-config.ts';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import { type DemoWorld, startDemoWorld } from '../../proxy/demo/world.ts';
-import { type Runtime, startRuntime } from '../../proxy/runtime.ts';
+import { type Runtime, startRuntime } from '../../proxy/runtime/start.ts';
 import { createFolder, removeFolders, write } from '../config/scratch.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 import { askOn, clientIdentity, sendConnect, startTls } from './kit.ts';
 
 const running: { close(): Promise<void> }[] = [];

@@ -2,8 +2,8 @@
 import { connect as netConnect } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
 import { manifest, type ProxyOptions, rule, startProxy } from '../pull/harness.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
 import { askOn, clientIdentity, eventually, readHead, startTls, tlsOf } from './kit.ts';
 
 const running: { close(): Promise<void> }[] = [];

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type LookupFunction, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { Limits } from '../../proxy/limits.ts';
 import type { ConnectOptions } from '../../proxy/listen/connect.ts';
-import type { Limits } from '../../proxy/listen/limits.ts';
 import { type RunningProxy, sendRaw, startProxy } from '../pull/harness.ts';
 import {
   clientHello,

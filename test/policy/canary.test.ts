@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { isRepository, isTag } from '../../proxy/names/reference.ts';
 import { CANARY_WORDS, chooseCanary, formatCanary, HUB_CANARY, isCanary } from '../../proxy/policy/canary.ts';
 import { refusedCanary } from '../../proxy/policy/refusal.ts';
-import { isRepository, isTag } from '../../proxy/registry/reference.ts';
 import { DIGEST } from './kit.ts';
 
 const CANARY = { registry: 'r.example', repository: 'team/canary', tag: 'never' };

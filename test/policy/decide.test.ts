@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import type { ImageReference } from '../../proxy/names/reference.ts';
 import { decide } from '../../proxy/policy/decide.ts';
 import { needsTrust, selectRule } from '../../proxy/policy/rule.ts';
 import { meets, missingSigners } from '../../proxy/policy/signers.ts';
 import type { RuleMode, TrustOutcome } from '../../proxy/policy/types.ts';
 import { TRUST_REASONS } from '../../proxy/reason.ts';
-import type { ImageReference } from '../../proxy/registry/reference.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { CANARY, DIGEST, input, NOW, rule, target, trust, verified } from './kit.ts';
 

@@ -1,7 +1,7 @@
 /** A manifest by digest leaves only as what the digest names; and what was seen once is remembered for who may read it. */
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
   BASIC,

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { CANARY_WORDS } from '../../proxy/policy/canary.ts';
 import type { Canary } from '../../proxy/policy/types.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
   CANARY,

@@ -1,6 +1,6 @@
 /** A record says of what went out whether its bytes were compared; with flaw 1 an unsigned image was recorded as allowed. */
 import { afterEach, expect, test } from '@jest/globals';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import { ask, MANIFEST_TYPE, manifest, type RunningProxy, rule, startProxy } from './harness.ts';
 
 const ONE = manifest('one');

@@ -1,7 +1,7 @@
 /** A mirror's refusal in the form that stops the client, on the wire; and never another decision because of it. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
   BASIC,

@@ -2,11 +2,11 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { BodyRoom } from '../../proxy/registry/body-room.ts';
-import { keep } from '../../proxy/registry/passthrough-bodies.ts';
-import { Room } from '../../proxy/registry/room.ts';
+import { keep } from '../../proxy/forward/bodies.ts';
+import { Room } from '../../proxy/forward/room.ts';
+import { BodyRoom } from '../../proxy/upstream/body-room.ts';
 import { eventually } from '../listen/kit.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
   errorOf,

@@ -1,6 +1,6 @@
 /** Referrers: the answer the specification asks for, also where the registry knows no such route. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import { ask, BASIC, manifest, type ProxyOptions, type RunningProxy, rule, startProxy } from './harness.ts';
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';

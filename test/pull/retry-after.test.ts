@@ -1,8 +1,7 @@
 /** When a registry, its token server or a trust server says when to ask again, the client is told, within bounds. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createHttpClient } from '../../proxy/registry/http-client.ts';
-import type { Handler } from '../registry/upstream.ts';
-import { startUpstream } from '../registry/upstream.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import { type Handler, startUpstream } from '../upstream/upstream.ts';
 import {
   ask,
   BASIC,

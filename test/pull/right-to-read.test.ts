@@ -1,6 +1,6 @@
 /** A registry's "yes" is believed for 60 s from the question on: not longer for being used, nor for being late. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import { ask, MANIFEST_TYPE, manifest, type RunningProxy, startProxy } from './harness.ts';
 
 const ONE = manifest('one');

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { TrustReason } from '../../proxy/reason.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
   BASIC,

@@ -1,7 +1,7 @@
 /** `tags/list` shows what a pull would get. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
   BASIC,

@@ -2,8 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createTrustFileCache } from '../../proxy/cache/trust-files.ts';
 import type { TrustFile } from '../../proxy/pull/types.ts';
-import { createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
-import { type ScriptedUpstream, startUpstream } from '../registry/upstream.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
+import { type ScriptedUpstream, startUpstream } from '../upstream/upstream.ts';
 import { ask, BASIC, type RunningProxy, sha256, startProxy } from './harness.ts';
 
 const BASE = '/v2/docker.io/library/app/_trust/tuf';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { bearerAccess } from '../../proxy/demo/access.ts';
 import { RegistryServer } from '../../proxy/demo/registry.ts';
-import { TokenServer } from '../../proxy/demo/token-server.ts';
+import { TokenServer } from '../simulators/token-server.ts';
 import { type Caller, createCallers } from './authorization/callers.ts';
 import { credentialsIn, startRecording } from './authorization/recording.ts';
 import type { Account } from './authorization/token-server.ts';

@@ -5,7 +5,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { loadConfig } from '../../proxy/config/load-config.ts';
-import { type Runtime, type RuntimeOptions, startRuntime } from '../../proxy/runtime.ts';
+import { type Runtime, type RuntimeOptions, startRuntime } from '../../proxy/runtime/start.ts';
 import { makeTempDir, onCleanUp } from './process.ts';
 
 export interface InProcessProxy {

@@ -1,9 +1,9 @@
 /**
  * A refusal sticks: the real clients, with every way out but the proxy leading to a recorder. After a refusal nobody
- * asked for the public registry. The forms are proxy/registry/refusal-forms.ts.
+ * asked for the public registry. The forms are proxy/wire/refusal-forms.ts.
  */
 import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { reset, stall, status } from '../../proxy/demo/faults.ts';
+import { reset, stall, status } from '../simulators/faults.ts';
 import { type Containerd, startContainerd, writeHostsDir } from './containerd.ts';
 import { DockerClient } from './docker.ts';
 import { startDockerd } from './dockerd.ts';

@@ -1,13 +1,13 @@
 /** Configurations of images: which manifests have one, when it can be had, and what is kept of it. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
 import {
   createImageConfigs,
   type HeldConfig,
   type ImageConfigs,
 } from '../../proxy/registry/image-configs.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
 import { sha256 } from '../pull/harness.ts';
-import { type Scripted, type ScriptedClient, scriptedClient } from './scripted-client.ts';
+import { type Scripted, type ScriptedClient, scriptedClient } from '../upstream/scripted-client.ts';
 
 const CONFIG = Buffer.from('{"os":"linux"}');
 const DIGEST = sha256(CONFIG);

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { fetchSignedManifest, MAX_MANIFEST_BYTES } from '../../proxy/registry/manifest.ts';
 import { fetchTags } from '../../proxy/registry/tags.ts';
 import { MANIFEST_TYPE, sha256 } from '../pull/harness.ts';
-import { type Scripted, scriptedClient } from './scripted-client.ts';
+import { type Scripted, scriptedClient } from '../upstream/scripted-client.ts';
 
 test('a signed manifest of 4 MiB is served, and not one byte more is read', async () => {
   const head = '{"schemaVersion":2,"config":{},"layers":[],"x":"';

@@ -1,15 +1,15 @@
 /** What of a registry's answers about a manifest goes on, and what a caller is told in place of the rest. */
 import { describe, expect, test } from '@jest/globals';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
+import { MANIFEST_ACCEPT } from '../../proxy/content/media-type.ts';
 import {
   fetchManifest,
   fetchSignedManifest,
   fetchTag,
   MAX_MANIFEST_BYTES,
 } from '../../proxy/registry/manifest.ts';
-import { MANIFEST_ACCEPT } from '../../proxy/registry/media-type.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
 import { MANIFEST_TYPE, manifest, sha256 } from '../pull/harness.ts';
-import { type Scripted, type ScriptedClient, scriptedClient } from './scripted-client.ts';
+import { type Scripted, type ScriptedClient, scriptedClient } from '../upstream/scripted-client.ts';
 
 const ONE = manifest('one');
 const SCHEMA_1 = 'application/vnd.docker.distribution.manifest.v1+json';

@@ -1,8 +1,7 @@
 /** Referrers where the registry has no such route: who gets the index that stands in for it, and what is in it. */
 import { describe, expect, test } from '@jest/globals';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
-import { MANIFEST_ACCEPT, OCI_INDEX } from '../../proxy/registry/media-type.ts';
-import type { Digest } from '../../proxy/registry/reference.ts';
+import { MANIFEST_ACCEPT, OCI_INDEX } from '../../proxy/content/media-type.ts';
+import type { Digest } from '../../proxy/names/reference.ts';
 import {
   fetchTaggedReferrers,
   isRouteUnknown,
@@ -12,9 +11,10 @@ import {
   toReferrersIndex,
   toReferrersLink,
 } from '../../proxy/registry/referrers.ts';
-import type { Response } from '../../proxy/registry/types.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
+import type { Response } from '../../proxy/wire/types.ts';
 import { MANIFEST_TYPE, manifest, sha256 } from '../pull/harness.ts';
-import { type Scripted, scriptedClient } from './scripted-client.ts';
+import { type Scripted, scriptedClient } from '../upstream/scripted-client.ts';
 
 const ONE = manifest('one');
 const SUBJECT = { repository: 'team/app', digest: ONE.digest };

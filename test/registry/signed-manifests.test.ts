@@ -2,17 +2,22 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createAccessCache } from '../../proxy/cache/access-cache.ts';
 import { createManifestCache } from '../../proxy/cache/manifest-cache.ts';
-import type { Confirmed } from '../../proxy/registry/confirmed.ts';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
-import { MANIFEST_ACCEPT } from '../../proxy/registry/media-type.ts';
+import type { Confirmed } from '../../proxy/content/confirmed.ts';
+import { MANIFEST_ACCEPT } from '../../proxy/content/media-type.ts';
 import {
   type Asking,
   createSignedManifests,
   type ManifestStore,
   type SignedManifests,
 } from '../../proxy/registry/signed-manifests.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
 import { MANIFEST_TYPE, manifest } from '../pull/harness.ts';
-import { type Asked, type Scripted, type ScriptedClient, scriptedClient } from './scripted-client.ts';
+import {
+  type Asked,
+  type Scripted,
+  type ScriptedClient,
+  scriptedClient,
+} from '../upstream/scripted-client.ts';
 
 const ONE = manifest('one');
 const TARGET = { digest: ONE.digest, length: ONE.length };

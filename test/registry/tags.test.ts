@@ -1,8 +1,8 @@
 /** A registry's tag list, page by page: where a walk ends, and what is no list. */
 import { describe, expect, test } from '@jest/globals';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
 import { fetchTags, type TagsWanted, toLink, toTagList } from '../../proxy/registry/tags.ts';
-import { type Scripted, type ScriptedClient, scriptedClient } from './scripted-client.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
+import { type Scripted, type ScriptedClient, scriptedClient } from '../upstream/scripted-client.ts';
 
 const PATH = '/v2/team/app/tags/list';
 const WHO = { authorization: 'Bearer a' };

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach } from '@jest/globals';
-import type { Limits } from '../../proxy/listen/limits.ts';
+import type { Limits } from '../../proxy/limits.ts';
 import { type ProxyOptions, type RunningProxy, startProxy } from '../pull/harness.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 
 export const BLOB = `/v2/library/app/blobs/sha256:${'b'.repeat(64)}`;
 export const MEBIBYTE = 1024 * 1024;

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { createHttpClient } from '../../proxy/registry/http-client.ts';
-import { createForwarder } from '../../proxy/registry/passthrough.ts';
+import { createForwarder } from '../../proxy/forward/forwarder.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
 import { eventually } from '../listen/kit.ts';
 import { ask, BASIC, errorOf, manifest, type ProxyOptions } from '../pull/harness.ts';
-import type { Handler } from '../registry/upstream.ts';
+import type { Handler } from '../upstream/upstream.ts';
 import { BLOB, closeLater, readAll, sendRequest, start } from './kit.ts';
 
 const SIGNED = manifest('signed');

@@ -1,5 +1,5 @@
 /** The time of a sequence: it passes when a step says so, and never because the machine is slow. */
-import type { After } from '../../proxy/registry/deadline.ts';
+import type { After } from '../../proxy/upstream/deadline.ts';
 import { START } from './keys.ts';
 
 type Timer = { readonly at: number; readonly then: () => void };

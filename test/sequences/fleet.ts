@@ -1,8 +1,8 @@
 /** The proxy's processes over one state: what each remembers in memory, and what is stored. */
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createFileState, stateFileOf } from '../../proxy/cache/file-state.ts';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createFileState, stateFileOf } from '../../proxy/cache/state/file-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import { createTrustCache, type TrustCache } from '../../proxy/cache/trust-cache.ts';
 import type { TrustState } from '../../proxy/trust-client/types.ts';
 import type { Activity } from './activity.ts';

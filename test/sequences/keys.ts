@@ -5,7 +5,7 @@ import {
   createSigningKey,
   recertify,
   type SigningKey,
-} from '../../proxy/demo/signing-key.ts';
+} from '../../proxy/demo/notary/signing-key.ts';
 
 export const GUN = 'docker.io/library/app';
 export const START = new Date('2026-11-01T00:00:00Z');

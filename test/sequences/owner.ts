@@ -8,10 +8,10 @@ import {
   signedBytes,
   signWith,
   writeFile,
-} from '../../proxy/demo/metadata-writer.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import type { SigningKey } from '../../proxy/demo/signing-key.ts';
-import type { Digest } from '../../proxy/registry/reference.ts';
+} from '../../proxy/demo/notary/metadata-writer.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import type { SigningKey } from '../../proxy/demo/notary/signing-key.ts';
+import type { Digest } from '../../proxy/names/reference.ts';
 import { GUN, pooledKey, rewrapped } from './keys.ts';
 
 export type RoleKey = 'root' | 'timestamp' | 'snapshot' | 'targets' | 'releases' | 'qa';

@@ -1,7 +1,8 @@
 /** The trust server as the proxy meets it: current, behind, absent, slow, or in an attacker's hands. */
-import { wireName } from '../../proxy/demo/simulated-source.ts';
+
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { FetchLimits, MetadataFile, TrustSource } from '../../proxy/trust-client/types.ts';
+import { wireName } from '../simulators/simulated-source.ts';
 import type { Activity } from './activity.ts';
 import type { Files, Owner } from './owner.ts';
 

@@ -1,7 +1,7 @@
 /** An outage is told when it begins, when its cause changes, and when it is over; a storm of failures is one line. */
 import { expect, test } from '@jest/globals';
-import type { UpstreamKind, UpstreamOutcome } from '../../proxy/registry/outcome.ts';
 import { createUpstreamLog } from '../../proxy/telemetry/upstream-log.ts';
+import type { UpstreamKind, UpstreamOutcome } from '../../proxy/upstream/outcome.ts';
 
 function start() {
   const lines: (object & { readonly message: string })[] = [];

@@ -1,12 +1,12 @@
 /** Each question that is asked of a certificate, by itself and at its bounds (notary-semantics.md §4.4, §4.5, §6.2). */
 import { describe, expect, test } from '@jest/globals';
-import { createKeyPair, type KeyPair, sharedKeyPair } from '../../proxy/demo/signing-key.ts';
+import { createKeyPair, type KeyPair, sharedKeyPair } from '../../proxy/demo/notary/signing-key.ts';
 import {
   type CertificateOptions,
   createCertificate,
   createCertificateDer,
   toPem,
-} from '../../proxy/demo/x509-writer.ts';
+} from '../../proxy/demo/notary/x509-writer.ts';
 import {
   type Certificate,
   chainsTo,

@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createKeyPair } from '../../proxy/demo/signing-key.ts';
-import { createCertificate, createCertificateDer, toPem } from '../../proxy/demo/x509-writer.ts';
+import { createKeyPair } from '../../proxy/demo/notary/signing-key.ts';
+import { createCertificate, createCertificateDer, toPem } from '../../proxy/demo/notary/x509-writer.ts';
 import { commonNameCovers, isStrongCertificate, parseBundle } from '../../proxy/trust-client/certificates.ts';
 import { readCertificateFacts } from '../../proxy/trust-client/der.ts';
 import { toPublicKey } from '../../proxy/trust-client/keys.ts';

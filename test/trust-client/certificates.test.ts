@@ -6,13 +6,13 @@ import {
   createSigningKey,
   type KeyPair,
   sharedKeyPair,
-} from '../../proxy/demo/signing-key.ts';
+} from '../../proxy/demo/notary/signing-key.ts';
 import {
   type CertificateOptions,
   createCertificate,
   createCertificateDer,
   toPem,
-} from '../../proxy/demo/x509-writer.ts';
+} from '../../proxy/demo/notary/x509-writer.ts';
 import { type Certificate, parseBundle } from '../../proxy/trust-client/certificates.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { parseRootFile, usableRootKeys } from '../../proxy/trust-client/root-trust.ts';

@@ -1,9 +1,9 @@
 /** The unsigned feed of changes: believed only as a hint, and only in the form it should have (§1.1). */
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
-import type { HttpClient } from '../../proxy/registry/http-client.ts';
 import { fetchChanges } from '../../proxy/trust-client/changefeed.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
 
 type Asked = { readonly path: string; readonly options: object };
 const asked: Asked[] = [];

@@ -1,7 +1,7 @@
 /** One file by itself: who may check it in which thread, and what it proves (check-file.ts). */
 import { describe, expect, test } from '@jest/globals';
-import { createKeyPair } from '../../proxy/demo/signing-key.ts';
-import { createCertificateDer, toPem } from '../../proxy/demo/x509-writer.ts';
+import { createKeyPair } from '../../proxy/demo/notary/signing-key.ts';
+import { createCertificateDer, toPem } from '../../proxy/demo/notary/x509-writer.ts';
 import {
   checkAtOnce,
   checkFile,

@@ -2,8 +2,9 @@
  * What a correct reader finds in each corrupted file, by rule: written from notary-semantics.md, never from what our
  * code answers. corrupter-rules.ts turns it into the outcome for each attacker and state.
  */
-import type { CorruptibleRole } from '../../proxy/demo/corruptions/types.ts';
+
 import type { TrustCause } from '../../proxy/trust-client/errors.ts';
+import type { CorruptibleRole } from '../simulators/corruptions/types.ts';
 
 export type Finding = {
   /** Found before any signature is looked at: the order is size, hash, form, signatures, version, expiry (§14). */

@@ -2,14 +2,15 @@
  * The outcome of one row of the corrupter's table, by rule. A small model of the reader in notary-semantics.md §6, §7
  * and §14 that knows files only by what is wrong with them.
  */
+
+import type { TrustCause, TrustError } from '../../proxy/trust-client/errors.ts';
+import type { RoleName } from '../../proxy/trust-client/types.ts';
 import {
   type Attacker,
   type CorruptibleRole,
   type Corruption,
   fileAltered,
-} from '../../proxy/demo/corruptions/types.ts';
-import type { TrustCause, TrustError } from '../../proxy/trust-client/errors.ts';
-import type { RoleName } from '../../proxy/trust-client/types.ts';
+} from '../simulators/corruptions/types.ts';
 import { type Finding, findingOf } from './corrupter-findings.ts';
 
 /** Versions that the server offers, and those that are remembered in each state. */

@@ -5,12 +5,12 @@
  * into an outcome is corrupter-rules.ts.
  */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { CORRUPTIONS, corrupt } from '../../proxy/demo/corrupter.ts';
-import { attackersOf, rolesOf } from '../../proxy/demo/corruptions/types.ts';
-import type { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
+import type { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
+import { CORRUPTIONS, corrupt } from '../simulators/corrupter.ts';
+import { attackersOf, rolesOf } from '../simulators/corruptions/types.ts';
 import { NAMED_FINDINGS } from './corrupter-findings.ts';
 import {
   NEWER_VERSION,

@@ -1,7 +1,7 @@
 /** The certificate reader on bytes that are no certificate, and on lawful ones that are unusual (RFC 5280 §4.1). */
 import { describe, expect, test } from '@jest/globals';
-import * as der from '../../proxy/demo/der.ts';
-import { createKeyPair } from '../../proxy/demo/signing-key.ts';
+import * as der from '../../proxy/demo/notary/der.ts';
+import { createKeyPair } from '../../proxy/demo/notary/signing-key.ts';
 import { readCertificateFacts } from '../../proxy/trust-client/der.ts';
 
 const SPKI = createKeyPair().publicKey.export({ type: 'spki', format: 'der' });

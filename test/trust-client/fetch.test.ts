@@ -1,9 +1,9 @@
 /** What one update may ask for: bytes, files at a time, and how each file is asked for (limits.ts). */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { unreachable, wireName } from '../../proxy/demo/simulated-source.ts';
 import { createRepositoryFiles, type RepositoryFiles } from '../../proxy/trust-client/fetch.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import type { TrustSource } from '../../proxy/trust-client/types.ts';
+import { unreachable, wireName } from '../simulators/simulated-source.ts';
 import { GUN, refusal } from './kit.ts';
 
 const SHA256 = 'a'.repeat(64);

@@ -6,7 +6,7 @@ import {
   createNotaryCertificate,
   type KeyPair,
   sharedKeyPair,
-} from '../../proxy/demo/signing-key.ts';
+} from '../../proxy/demo/notary/signing-key.ts';
 import { encodeBase64 } from '../../proxy/trust-client/encoding.ts';
 import {
   isSameKey,

@@ -1,15 +1,15 @@
 /** What the trust-client tests share: one simulated repository, resolved the way the proxy does. */
 import { expect } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import type { RepositoryOptions } from '../../proxy/demo/repository-roles.ts';
-import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
-import type { Gun } from '../../proxy/registry/reference.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import type { RepositoryOptions } from '../../proxy/demo/notary/repository-roles.ts';
+import type { Gun } from '../../proxy/names/reference.ts';
 import { type TrustCause, TrustError } from '../../proxy/trust-client/errors.ts';
 import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import type { TrustState } from '../../proxy/trust-client/types.ts';
 import { restoreTrust, updateTrust } from '../../proxy/trust-client/update.ts';
+import { SimulatedSource } from '../simulators/simulated-source.ts';
 
 export const GUN: Gun = 'docker.io/library/alpine';
 export const NOW = new Date('2026-11-21T10:00:00Z');

@@ -1,6 +1,6 @@
 /** Keys that are not read again: the same for the same text, few enough, and none that is large. */
 import { describe, expect, test } from '@jest/globals';
-import { sharedKeyPair } from '../../proxy/demo/signing-key.ts';
+import { sharedKeyPair } from '../../proxy/demo/notary/signing-key.ts';
 import { toPublicKey } from '../../proxy/trust-client/keys.ts';
 import { createKnownKeys } from '../../proxy/trust-client/known-keys.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';

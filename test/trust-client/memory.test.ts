@@ -1,6 +1,6 @@
 /** What of a proven update replaces what was loaded, and which floors are forgotten (memory.ts). */
 import { expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import { identityOf, type PublicKey } from '../../proxy/trust-client/keys.ts';
 import { LostRace, type Proven, recall } from '../../proxy/trust-client/memory.ts';
 import type { RoleRecord, TrustState } from '../../proxy/trust-client/types.ts';

@@ -1,6 +1,6 @@
 /** The forms of metadata files that nothing else tests: notary-semantics.md §3. */
 import { describe, expect, test } from '@jest/globals';
-import { createKeyPair, createSigningKey, sharedKeyPair } from '../../proxy/demo/signing-key.ts';
+import { createKeyPair, createSigningKey, sharedKeyPair } from '../../proxy/demo/notary/signing-key.ts';
 import { parseRfc3339 } from '../../proxy/trust-client/encoding.ts';
 import { toPublicKey } from '../../proxy/trust-client/keys.ts';
 import { countSigners } from '../../proxy/trust-client/signatures.ts';

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { UpstreamError } from '../../proxy/registry/errors.ts';
-import type { HttpClient } from '../../proxy/registry/http-client.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
 import type { FetchLimits, MetadataFile } from '../../proxy/trust-client/types.ts';
+import { UpstreamError } from '../../proxy/upstream/errors.ts';
+import type { HttpClient } from '../../proxy/upstream/types.ts';
 import { GUN, refusal } from './kit.ts';
 
 type Asked = { readonly path: string; readonly scope: string; readonly headers: object };

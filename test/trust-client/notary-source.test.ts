@@ -1,17 +1,18 @@
 /** Metadata over HTTP: what each answer of a Notary server means (notary-semantics.md §1.1, §1.3, §1.4). */
 import { getEventListeners, getMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import { basicAccess, bearerAccess } from '../../proxy/demo/access.ts';
-import * as faults from '../../proxy/demo/faults.ts';
-import { NotaryServer, type NotaryServerOptions } from '../../proxy/demo/notary-server.ts';
+import { NotaryServer, type NotaryServerOptions } from '../../proxy/demo/notary/notary-server.ts';
 import type { Fault } from '../../proxy/demo/simulated-server.ts';
-import { createTlsIdentity } from '../../proxy/demo/tls-identity.ts';
-import { TokenServer } from '../../proxy/demo/token-server.ts';
-import { type ClientAuth, createHttpClient, type HttpClient } from '../../proxy/registry/http-client.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { createNotarySource } from '../../proxy/trust-client/notary-source.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { createHttpClient } from '../../proxy/upstream/http-client.ts';
+import type { ClientAuth, HttpClient } from '../../proxy/upstream/types.ts';
+import * as faults from '../simulators/faults.ts';
+import { createTlsIdentity } from '../simulators/tls-identity.ts';
+import { TokenServer } from '../simulators/token-server.ts';
 import { createWorld, digestIn, digestOf, FIRST_USE, GUN, refusal, type World } from './kit.ts';
 
 const MIB = 1024 * 1024;

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import { decodeBase64, encodeBase64, parseRfc3339 } from '../../proxy/trust-client/encoding.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
 import { parsePublicKey, toKeyId, toPublicKey } from '../../proxy/trust-client/keys.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import type { DelegatedRole } from '../../proxy/trust-client/metadata.ts';
 import { permittedBy, RELEASES, readReplaced } from '../../proxy/trust-client/replaced.ts';
-import type { CheckFile, VerifiedDelegation } from '../../proxy/trust-client/trusted-metadata.ts';
+import type { CheckFile, VerifiedDelegation } from '../../proxy/trust-client/verified.ts';
 
 const declared = (name: string, paths = ['']): DelegatedRole => ({ name, keys: [], threshold: 2, paths });
 

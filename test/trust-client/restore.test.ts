@@ -1,6 +1,6 @@
 /** What is remembered, without a server: complete and unexpired, or nothing (notary-semantics.md §7.4). */
 import { describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { createWorld, digestIn, digestOf, GUN, refusal, type World } from './kit.ts';
 

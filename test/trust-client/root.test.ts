@@ -1,10 +1,10 @@
 /** Pins, first use and rotation of the root: notary-semantics.md §4.4, §6 and TUF client workflow 5.3. */
 import { describe, expect, test } from '@jest/globals';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import type { RootPin } from '../../proxy/trust-client/root-trust.ts';
 import {
   parseRootFile,
+  type RootPin,
   usableRootKeys,
   verifyFirstRoot,
   verifyRootIsCurrent,

@@ -1,8 +1,8 @@
 /** What an update leaves behind for the next one: all it proved, nothing else, and nothing when nothing is new. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import { unreachable } from '../../proxy/demo/simulated-source.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
+import { unreachable } from '../simulators/simulated-source.ts';
 import { createWorld, digestIn, digestOf, fileOf, GUN, record, refusal, type World } from './kit.ts';
 
 let world: World;

@@ -1,7 +1,7 @@
 /** Whose valid signatures a delegation carries, for rules that name keys (signing-keys.ts). */
 import { expect, test } from '@jest/globals';
 import { signingKeysOf } from '../../proxy/trust-client/signing-keys.ts';
-import type { VerifiedDelegation } from '../../proxy/trust-client/trusted-metadata.ts';
+import type { VerifiedDelegation } from '../../proxy/trust-client/verified.ts';
 
 const key = (id: string, pair = id, canonicalId = `canonical ${id}`) => ({ id, canonicalId, pair });
 const file = (role: string, signers: string[], ...keys: object[]) =>

@@ -1,10 +1,11 @@
 /** The state machine by itself: what is offered in the wrong order, or by somebody who did not ask the snapshot. */
 import { describe, expect, test } from '@jest/globals';
-import type { PlainMeta } from '../../proxy/demo/metadata-writer.ts';
-import { createSigningKey, keyId } from '../../proxy/demo/signing-key.ts';
+import type { PlainMeta } from '../../proxy/demo/notary/metadata-writer.ts';
+import { createSigningKey, keyId } from '../../proxy/demo/notary/signing-key.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { parseRootFile } from '../../proxy/trust-client/root-trust.ts';
-import { type DeclaredDelegation, TrustedMetadata } from '../../proxy/trust-client/trusted-metadata.ts';
+import { TrustedMetadata } from '../../proxy/trust-client/trusted-metadata.ts';
+import type { DeclaredDelegation } from '../../proxy/trust-client/verified.ts';
 import { createWorld, digestOf, fileOf, GUN, NOW, refusal, type World } from './kit.ts';
 
 const world = createWorld();

@@ -2,12 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import { wireName } from '../../proxy/demo/simulated-source.ts';
-import type { Gun } from '../../proxy/registry/reference.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
+import type { Gun } from '../../proxy/names/reference.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import type { TrustSource, VerifiedTrust } from '../../proxy/trust-client/types.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { wireName } from '../simulators/simulated-source.ts';
 import { FIRST_USE, refusal } from './kit.ts';
 
 const FOLDER = join(import.meta.dirname, '../vectors/notary');

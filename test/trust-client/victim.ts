@@ -1,11 +1,11 @@
 /** A repository with tags in targets and in a delegation, made again and again with the same keys and bytes. */
-import { createMemoryState } from '../../proxy/cache/memory-state.ts';
-import { SimulatedRepository } from '../../proxy/demo/notary-repository.ts';
-import { createSigningKey } from '../../proxy/demo/signing-key.ts';
-import { SimulatedSource } from '../../proxy/demo/simulated-source.ts';
+import { createMemoryState } from '../../proxy/cache/state/memory-state.ts';
+import { SimulatedRepository } from '../../proxy/demo/notary/notary-repository.ts';
+import { createSigningKey } from '../../proxy/demo/notary/signing-key.ts';
 import type { VerifiedRepository } from '../../proxy/trust-client/targets.ts';
 import type { StoredTrust } from '../../proxy/trust-client/types.ts';
 import { updateTrust } from '../../proxy/trust-client/update.ts';
+import { SimulatedSource } from '../simulators/simulated-source.ts';
 import { digestOf, FIRST_USE, GUN, NOW } from './kit.ts';
 
 const KEYS = {

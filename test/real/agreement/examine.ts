@@ -1,6 +1,6 @@
 /** One repository from first contact to the next change: resolved by us and by the real clients, and compared. */
-import { createMemoryState } from '../../../proxy/cache/memory-state.ts';
-import type { Gun } from '../../../proxy/registry/reference.ts';
+import { createMemoryState } from '../../../proxy/cache/state/memory-state.ts';
+import type { Gun } from '../../../proxy/names/reference.ts';
 import { RELEASES } from '../../../proxy/trust-client/replaced.ts';
 import type { RootPin } from '../../../proxy/trust-client/root-trust.ts';
 import type { TrustSource, TrustState } from '../../../proxy/trust-client/types.ts';

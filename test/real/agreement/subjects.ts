@@ -1,8 +1,9 @@
 /** Repositories to compare, and the servers and clients they are compared with. */
 import { readFile } from 'node:fs/promises';
-import { createHttpClient, type HttpClient } from '../../../proxy/registry/http-client.ts';
-import type { Gun } from '../../../proxy/registry/reference.ts';
+import type { Gun } from '../../../proxy/names/reference.ts';
 import { createNotarySource } from '../../../proxy/trust-client/notary-source.ts';
+import { createHttpClient } from '../../../proxy/upstream/http-client.ts';
+import type { HttpClient } from '../../../proxy/upstream/types.ts';
 import { DockerClient } from '../docker.ts';
 import type { NotaryServer, NotaryServerOptions } from '../notary-server.ts';
 import { onCleanUp } from '../process.ts';

@@ -1,5 +1,5 @@
 /** What each program says about one repository, in a form that can be compared. */
-import type { Gun } from '../../../proxy/registry/reference.ts';
+import type { Gun } from '../../../proxy/names/reference.ts';
 import { TrustError } from '../../../proxy/trust-client/errors.ts';
 import type { VerifiedRepository } from '../../../proxy/trust-client/targets.ts';
 import type { TrustedTarget } from '../../../proxy/trust-client/types.ts';

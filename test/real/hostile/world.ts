@@ -1,6 +1,6 @@
 /** Docker Hub as a hostile registry, a real proxy as often as wanted before it, and signed tags to pull. */
-import { SimulatedRepository } from '../../../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
+import { SimulatedRepository } from '../../../proxy/demo/notary/notary-repository.ts';
+import { NotaryServer } from '../../../proxy/demo/notary/notary-server.ts';
 import { onCleanUp } from '../process.ts';
 import { type RunningProxy, startProxy } from '../proxy.ts';
 import { HostileRegistry, LIES } from './registry.ts';

@@ -4,19 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import {
-  cutInBody,
-  headers,
-  inOrder,
-  otherBody,
-  reset,
-  tooManyRequests,
-} from '../../../proxy/demo/faults.ts';
-import { SimulatedRepository } from '../../../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
+import { SimulatedRepository } from '../../../proxy/demo/notary/notary-repository.ts';
+import { NotaryServer } from '../../../proxy/demo/notary/notary-server.ts';
 import { type PushedImage, RegistryServer } from '../../../proxy/demo/registry.ts';
 import type { Fault } from '../../../proxy/demo/simulated-server.ts';
 import { createTar } from '../../../proxy/demo/tar.ts';
+import { cutInBody, headers, inOrder, otherBody, reset, tooManyRequests } from '../../simulators/faults.ts';
 import { createAuthority } from '../certificates.ts';
 import { startInProcess } from '../in-process.ts';
 import { makeTempDir, onCleanUp } from '../process.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SimulatedRepository } from '../../../proxy/demo/notary-repository.ts';
-import { NotaryServer } from '../../../proxy/demo/notary-server.ts';
+import { SimulatedRepository } from '../../../proxy/demo/notary/notary-repository.ts';
+import { NotaryServer } from '../../../proxy/demo/notary/notary-server.ts';
 import { type PushedImage, RegistryServer } from '../../../proxy/demo/registry.ts';
 import { startInProcess } from '../in-process.ts';
 import { onCleanUp } from '../process.ts';

@@ -1,0 +1,19 @@
+/** The conditions of being ready, each asked when somebody wants to know. */
+import type { ReadyCheck } from './types.ts';
+
+export async function checkState(state: { probe(): Promise<void> }): Promise<ReadyCheck> {
+  try {
+    await state.probe();
+    return { name: 'trust state can be written', ok: true };
+  } catch (error) {
+    return { name: 'trust state can be written', ok: false, detail: String(error) };
+  }
+}
+
+/** The last good configuration goes on serving, so this is for people to see, not a reason to take no pulls. */
+export function checkReload(reloadError: string | undefined): ReadyCheck {
+  const name = 'last configuration is in force';
+  return reloadError === undefined
+    ? { name, ok: true }
+    : { name, ok: false, detail: reloadError, advisory: true };
+}

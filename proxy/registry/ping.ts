@@ -1,0 +1,54 @@
+/** `/v2/`: where dockerd and containers/image learn which credentials are wanted (registry-clients.md §3). */
+
+import { isHtml } from '../content/media-type.ts';
+import { withDeadline } from '../upstream/deadline.ts';
+import { toFailure, UpstreamError } from '../upstream/errors.ts';
+import { headerOf } from '../upstream/headers.ts';
+import { toRelayed } from '../upstream/relay.ts';
+import { retryAfterOf } from '../upstream/retry-after.ts';
+import type { HttpClient, UpstreamResponse } from '../upstream/types.ts';
+import { OPEN_BASE } from '../wire/answers.ts';
+import type { Refusal, Response } from '../wire/types.ts';
+
+export type BaseAnswer =
+  | { readonly kind: 'respond'; readonly response: Response }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+type Caller = { readonly authorization: string | undefined; readonly signal: AbortSignal };
+
+/** dockerd gives a ping 15 s (§1.2), clients that read signatures themselves 5 s (§3). */
+const PING_DEADLINE_MS = 4_000;
+
+/** @param client undefined: no registry is meant, and there is nothing to log in to. */
+export async function answerBase(client: HttpClient | undefined, caller: Caller): Promise<BaseAnswer> {
+  if (client === undefined || client.auth !== 'passthrough') return OPEN;
+  try {
+    return await withDeadline(PING_DEADLINE_MS, caller.signal, async (signal) => {
+      const { authorization } = caller;
+      return await toAnswer(client, await client.get('/v2/', { authorization, signal }));
+    });
+  } catch (error) {
+    if (!(error instanceof UpstreamError)) throw error;
+    if (error.kind !== 'no_room') return unreachable(client, `did not give an answer (${error.kind})`);
+    const { reason, what } = toFailure(error, '');
+    return { kind: 'refused', refusal: { reason, message: `${what}; try again` } };
+  }
+}
+
+async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise<BaseAnswer> {
+  const { status } = response;
+  if (status === 401 || status === 429)
+    return { kind: 'respond', response: await toRelayed(client, response) };
+  response.body.destroy();
+  // Any page answers 200; only a registry's own word opens the door.
+  if (isHtml(headerOf(response.headers, 'content-type'))) return unreachable(client, 'sent a page of HTML');
+  if (status === 200) return OPEN;
+  return unreachable(client, `answered ${status}`, retryAfterOf(response.headers));
+}
+
+function unreachable({ upstream }: HttpClient, what: string, retryAfter?: string): BaseAnswer {
+  const message = `${upstream} ${what}; try again later or ask this proxy's operator to check the registry`;
+  return { kind: 'refused', refusal: { reason: 'registry_unreachable', message, retryAfter } };
+}
+
+const OPEN: BaseAnswer = { kind: 'respond', response: OPEN_BASE };

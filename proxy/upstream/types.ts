@@ -1,0 +1,55 @@
+/** What others see of one upstream: what it is asked, and what it answers. */
+import type { Readable } from 'node:stream';
+import type { BodyRoom } from './body-room.ts';
+import type { UpstreamError } from './errors.ts';
+import type { UpstreamHeaders } from './headers.ts';
+
+/** An account at an upstream; the password is read each time it is shown. */
+export type Credentials = { readonly username: string; readonly password: () => string };
+
+/** Whose credentials an upstream sees: nobody's, the proxy's own account, or the caller's. */
+export type ClientAuth =
+  | { readonly kind: 'anonymous' }
+  | ({ readonly kind: 'basic' } & Credentials)
+  | { readonly kind: 'passthrough' };
+
+export type UpstreamAnswer = { readonly status: number; readonly headers: UpstreamHeaders };
+/** The body must be read (`withBody`) or destroyed. */
+export type UpstreamResponse = UpstreamAnswer & { readonly body: Readable };
+
+export type RequestOptions = {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** `repository:<name>:pull`; absent: a request no token scope belongs to, such as `/v2/`. */
+  readonly scope?: string;
+  readonly signal?: AbortSignal;
+  /** The caller's Authorization; used only by a passthrough client. */
+  readonly authorization?: string | undefined;
+};
+
+export type HttpClient = {
+  readonly upstream: string;
+  readonly auth: ClientAuth['kind'];
+  readonly baseUrl: URL;
+  readonly ca: string | Buffer | undefined;
+  /** For answers that are read as a whole. */
+  readonly bodies: BodyRoom;
+  /** The address it was last reached at. */
+  peer(): string | undefined;
+  /** Tells of a request that went to this upstream over another connection: its status, or what went wrong. */
+  observe(answer: number | UpstreamError, seconds: number): void;
+  /** @param path raw, starts with `/`, sent as it is behind the base URL's path. @throws UpstreamError */
+  get(path: string, options?: RequestOptions): Promise<UpstreamResponse>;
+  /** The same without a body. @throws UpstreamError */
+  head(path: string, options?: RequestOptions): Promise<UpstreamAnswer>;
+  /**
+   * The Authorization another connection should use for the same scope, asking `path` with HEAD when it is not known
+   * yet. undefined: the upstream wants none. @throws UpstreamError `denied` when our account does not open it.
+   */
+  authorize(path: string, options: RequestOptions): Promise<string | undefined>;
+  /** Forgets the token of a scope after the upstream refused it. */
+  forget(scope: string): void;
+  /** Has other connections to the same upstream ended together with these. */
+  onClose(listener: () => void): void;
+  /** Lets requests under way finish. */
+  close(): Promise<void>;
+};
