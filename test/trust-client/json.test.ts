@@ -51,13 +51,13 @@ describe('what a strict reader refuses', () => {
     expect(() => parse(text)).toThrow(TrustError);
   });
 
-  test('nothing of 20,000 values, which are written in pieces', () => {
-    const text = `[${'1,'.repeat(20_000)}1]`;
+  test('nothing of 9,000 values, which are written in pieces', () => {
+    const text = `[${'1,'.repeat(9_000)}1]`;
     expect(Buffer.from(encodeCanonical(parse(text))).toString()).toBe(text);
   });
 
-  test('nothing of 20,000 escapes, which are read in pieces', () => {
-    expect(parse(`"${'a\\n'.repeat(20_000)}"`)).toBe('a\n'.repeat(20_000));
+  test('nothing of 9,000 escapes, which are read in pieces', () => {
+    expect(parse(`"${'a\\n'.repeat(9_000)}"`)).toBe('a\n'.repeat(9_000));
   });
 
   test('a byte order mark', () => {

@@ -37,6 +37,18 @@ test('a root alone is vouched for by its pin, and counts until it or its certifi
 });
 
 describe('the first root', () => {
+  test('with several keys is refused without a pin with all of them named', async () => {
+    const world = createWorld();
+    const [first] = world.repository.keys('root');
+    const second = createSigningKey('ecdsa-x509', { commonName: GUN, now: NOW });
+    if (first === undefined) throw new Error('the root has a key');
+    world.repository.setThreshold('root', 1, [first, second]);
+    world.repository.publish();
+    world.pin = pinTo('0'.repeat(64));
+    const error = await refusal(world.resolve(), 'key_not_pinned', 'key_mismatch');
+    expect(error.message).toContain(`${first.canonicalId}, ${second.canonicalId}`);
+  });
+
   test('is refused without a pin, and the refusal says which key was seen', async () => {
     const world = createWorld();
     world.pin = { kind: 'refuse' };

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { checkAtOnce, type FileChecker } from '../../proxy/trust-client/check-file.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
+import { createRoom, type Room } from '../../proxy/trust-client/held-bytes.ts';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { restoreTrust, updateTrust } from '../../proxy/trust-client/update.ts';
 import { createWorld, DAY_MS, digestOf, GUN, refusal, type World } from './kit.ts';
@@ -114,6 +115,39 @@ describe('what is asked of the server', () => {
   });
 });
 
+test('without a timestamp, a name that was known may still have a newer root', async () => {
+  await world.resolve();
+  world.source.takeRequests();
+  world.source.fault('timestamp', { missing: true });
+  await refusal(world.resolve(), 'no_trust_data', 'absent');
+  expect(world.source.takeRequests()).toContain('2.root');
+});
+
+test('what an update held in memory is given back, however it ends', async () => {
+  const { source, state, now, pin } = world;
+  let [entered, left] = [0, 0];
+  const room: Room = {
+    ...createRoom(),
+    enter: () => {
+      entered += 1;
+      const holding = createRoom().enter();
+      return {
+        ...holding,
+        leave: () => {
+          left += 1;
+        },
+      };
+    },
+  };
+  const request = { gun: GUN, pin, now, signal: new AbortController().signal };
+  await updateTrust({ source, state, room }, request);
+  await restoreTrust(state, GUN, pin, now, { room });
+  source.fault('timestamp', { error: outage() });
+  await refusal(updateTrust({ source, state, room }, request), 'trust_unreachable');
+  await refusal(restoreTrust(state, 'docker.io/library/unknown', pin, now, { room }), 'no_trust_data');
+  expect([entered, left]).toEqual([4, 4]);
+});
+
 test('files are checked where the caller says', async () => {
   const { source, state, now, pin } = world;
   const checked: string[] = [];
@@ -140,6 +174,8 @@ describe('an update that another one is faster than', () => {
     const error = await refusal(world.resolve(), 'trust_unreachable', 'state');
     expect(error.message).toContain('was changed by others 4 times');
     expect(saves).toBe(4);
+    // What the first attempt was shown is not judged again.
+    expect(world.source.takeRequests().filter((name) => name === 'timestamp')).toHaveLength(4);
   });
 
   test('takes what the other saved, although the timestamp is the one that was verified', async () => {
