@@ -9,6 +9,7 @@ import type { ImageReference } from './names/reference.ts';
 import { isCanary } from './policy/canary.ts';
 import { type DecideInput, decide } from './policy/decide.ts';
 import { needsTrust, selectRule } from './policy/rule.ts';
+import { signedNear } from './policy/suggest.ts';
 import { type Decision, NO_RULE, type TrustOutcome } from './policy/types.ts';
 import { type Exchange, elapsed, record, refuse, type Subject } from './pull/exchange.ts';
 import { inForm } from './pull/form.ts';
@@ -25,6 +26,7 @@ import type { SignedResult } from './registry/signed-manifests.ts';
 import type { HttpClient } from './upstream/types.ts';
 import { parseRoute } from './wire/route.ts';
 import type { Response, Route, RouteResult, SignedManifest } from './wire/types.ts';
+import { SENTENCES, sayDenied } from './words.ts';
 
 export type Pull = {
   /** Never rejects: what should not happen is answered 500, with nothing of it in the answer. */
@@ -43,21 +45,18 @@ export function createPull(deps: PullDeps): Pull {
         return inForm(request, routed, await answer(exchange, routed));
       } catch (error) {
         deps.onInternalError(error, request.requestId);
-        const message = `the proxy failed on this request; ask its operator to look for request ${request.requestId} in the log`;
+        const message = SENTENCES.failedHere(request.requestId);
         return inForm(request, routed, respond(refuse(exchange, { reason: 'internal', message })));
       }
     },
   };
 }
 
-const TOO_MANY =
-  'this proxy has no room for more connections from this address; close some or try again later';
-
 /** Where each kind of route goes. */
 async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> {
   const { request } = exchange;
   if (request.isToldOff === true)
-    return respond(refuse(exchange, { reason: 'deadline_exceeded', message: TOO_MANY }));
+    return respond(refuse(exchange, { reason: 'deadline_exceeded', message: SENTENCES.tooManyConnections }));
   if (routed.kind === 'refused') return refuseRoute(exchange, routed);
   const { route } = routed;
   if (route.kind === 'base') {
@@ -73,7 +72,7 @@ async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> 
 
 /** Steps 2 to 9 for a manifest, a blob or a digest's referrers. */
 async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute): Promise<Answer> {
-  const { deps, config, request } = exchange;
+  const { deps, config } = exchange;
   const { registry, gun } = route;
   const reference = toImageReference(route);
   const rule = selectRule(config.policy, gun);
@@ -81,16 +80,14 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
   // No trust data counts for the canary, so its refusal waits for no trust server.
   const isAsked = needsTrust(rule, reference) && !isCanary(canary, registry, reference);
   const outcome = isAsked ? await askTrust(exchange, route) : undefined;
-  const asked = { rule, unmatched, canary, registry, reference, outcome, now: deps.now() };
-  const plain = decideSafely(exchange, { ...asked, suggest: false });
-  // Names of other tags are for those who may read the repository (registry-clients.md §4.3).
-  const isTold =
-    plain.kind === 'deny' &&
-    (client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization: request.authorization }));
-  const decision = isTold ? decideSafely(exchange, { ...asked, suggest: true }, plain) : plain;
+  const now = deps.now();
+  const asked = { rule, unmatched, canary, registry, reference, outcome, now };
+  const decision = decideSafely(exchange, asked);
   switch (decision.kind) {
-    case 'deny':
-      return deny(exchange, route, decision, outcome);
+    case 'deny': {
+      const others = othersToName(exchange, client, route, { decision, outcome, now });
+      return deny(exchange, route, decision, outcome, others);
+    }
     case 'pass': {
       const passing = { ...decision, reason: decision.why, outcome };
       if (route.kind === 'manifest') return passManifest(exchange, client, route, passing);
@@ -114,17 +111,13 @@ async function askTrust(
   }
 }
 
-/**
- * Trust data that cannot even be looked at decides as if there were none.
- *
- * @param otherwise what is decided already, without what may be missing.
- */
-function decideSafely({ deps, request }: Exchange, input: DecideInput, otherwise?: Decision): Decision {
+/** Trust data that cannot even be looked at decides as if there were none. */
+function decideSafely({ deps, request }: Exchange, input: DecideInput): Decision {
   try {
     return decide(input);
   } catch (error) {
     deps.onInternalError(error, request.requestId);
-    return otherwise ?? decide({ ...input, outcome: undefined });
+    return decide({ ...input, outcome: undefined });
   }
 }
 
@@ -136,9 +129,39 @@ function deny(
   route: JudgedRoute,
   decision: Denied,
   outcome: TrustOutcome | undefined,
+  others: readonly string[],
 ): Answer {
-  record(exchange, toSubject(route), { ...decision, outcome, durationMs: elapsed(exchange) });
-  return respond(refuse(exchange, decision, { rule: decision.rule, gun: route.gun }));
+  const { rule, mode, reason } = decision;
+  record(exchange, toSubject(route), { rule, mode, reason, outcome, durationMs: elapsed(exchange) });
+  const message = sayDenied(decision, { image: toImage(route), gun: route.gun }, others);
+  return respond(refuse(exchange, { reason, message }, { rule, gun: route.gun }));
+}
+
+type Refused = {
+  readonly decision: Denied;
+  readonly outcome: TrustOutcome | undefined;
+  readonly now: Date;
+};
+
+/** Signed tags in place of one that is not: for those who may read the repository (registry-clients.md §4.3). */
+function othersToName(
+  { deps, request }: Exchange,
+  client: HttpClient,
+  route: JudgedRoute,
+  { decision, outcome, now }: Refused,
+): readonly string[] {
+  const reference = referenceOf(route);
+  if (decision.reason !== 'unsigned_tag' || outcome?.kind !== 'verified' || reference?.kind !== 'tag')
+    return [];
+  const isReader =
+    client.auth !== 'passthrough' || deps.isGranted({ ...route, authorization: request.authorization });
+  if (!isReader) return [];
+  try {
+    return signedNear(outcome.trust, reference.tag, now);
+  } catch (error) {
+    deps.onInternalError(error, request.requestId);
+    return [];
+  }
 }
 
 /** Steps 7 to 9 for a signed tag: by digest, compared with what was signed before the first byte leaves. */
@@ -190,7 +213,7 @@ function notAcceptable(
   { mediaType }: SignedManifest,
   rule: string,
 ): Response {
-  const message = `${toImage(route)} is signed as ${mediaType}, which this client does not accept; use a newer client`;
+  const message = SENTENCES.notAccepted(toImage(route), mediaType);
   return refuse(exchange, { reason: 'signed_digest_missing', message }, { rule, gun: route.gun });
 }
 

@@ -1,4 +1,5 @@
 /** The listening socket of the pull port: parser, timeouts, what is no HTTP at all, and a clean end. */
+
 import {
   createServer as createHttpServer,
   type RequestListener,
@@ -14,6 +15,7 @@ import { type Connect, type ConnectOptions, createConnect, type Withdrawn } from
 import { isInside, rememberToldOff } from './listen/peer.ts';
 import { createPlaces, type Place, type Places } from './listen/places.ts';
 import { endWith } from './listen/raw-answer.ts';
+import { FAULTS, SENTENCES } from './words.ts';
 
 export type ServerOptions = {
   readonly tls?: TlsOptions;
@@ -119,8 +121,7 @@ function addConnect(
     place?.begin();
     if (place?.admission !== 'told') return connect.handle(req, socket, head);
     socket.on('error', () => socket.destroy());
-    const message = 'this proxy has no room for more connections from this address; try again later';
-    endWith(socket, { reason: 'deadline_exceeded', message }, newRequestId());
+    endWith(socket, { reason: 'deadline_exceeded', message: SENTENCES.tooManyConnections }, newRequestId());
   });
   return connect;
 }
@@ -205,10 +206,7 @@ function rejectMalformed(
     return;
   }
   const status = PARSER_STATUS.get(code);
-  const message =
-    status === 408
-      ? 'the request did not come in time; send it in one piece'
-      : 'the request is not valid HTTP/1.1; nothing in it is corrected';
+  const message = status === 408 ? FAULTS.requestLate : FAULTS.notHttp;
   endWith(socket, { reason: 'bad_request', message }, requestId, status);
 }
 

@@ -2,9 +2,11 @@
  * A manifest that may leave: its bytes were compared with a digest. No other file makes one
  * (test/architecture.test.ts), and a manifest's answer is built from nothing else (pull/manifest-answer.ts).
  */
+
 import { hash } from 'node:crypto';
 import { hasDigest } from '../names/digest.ts';
 import type { Digest } from '../names/reference.ts';
+import { CAUSES } from '../words.ts';
 import { hasTooManyValues, MAX_TOKENS } from './json-members.ts';
 import { isImageType, ownMediaType, toMediaType } from './media-type.ts';
 import { isSchema1, schema1Payload, toSchema1Type } from './schema1.ts';
@@ -36,28 +38,22 @@ export function confirmSigned(
   { digest, length }: { readonly digest: Digest; readonly length: number },
 ): Confirmed | Unconfirmed {
   const { bytes, contentType, announced } = answer;
-  if (bytes.length !== length)
-    return unconfirmed(`the registry sent ${bytes.length} bytes where ${length} were signed`);
-  if (!hasDigest(bytes, digest)) return unconfirmed('the registry sent other bytes than were signed');
-  if (announced !== undefined && announced !== digest) return unconfirmed(ANNOUNCED_ANOTHER);
+  if (bytes.length !== length) return unconfirmed(CAUSES.otherLength(bytes.length, length));
+  if (!hasDigest(bytes, digest)) return unconfirmed(CAUSES.otherThanSigned);
+  if (announced !== undefined && announced !== digest) return unconfirmed(CAUSES.otherDigest);
   const mediaType = toMediaType(bytes, contentType);
-  if (mediaType === undefined)
-    return unconfirmed(
-      noType(bytes, 'the registry sent the signed bytes under a media type they do not have'),
-    );
+  if (mediaType === undefined) return unconfirmed(noType(bytes, CAUSES.signedUnderOtherType));
   return { digest, mediaType, bytes } as Confirmed;
 }
 
 /** Compares with the digest that was asked for; schema 1, whose signatures stand inside, by what they are over. */
 export function confirmDigest(answer: WholeAnswer, digest: Digest): Confirmed | Unconfirmed {
   const { bytes, contentType, announced } = answer;
-  if (announced !== undefined && announced !== digest) return unconfirmed(ANNOUNCED_ANOTHER);
+  if (announced !== undefined && announced !== digest) return unconfirmed(CAUSES.otherDigest);
   const payload = isSchema1(contentType) ? schema1Payload(bytes) : bytes;
-  if (payload === undefined || !hasDigest(payload, digest))
-    return unconfirmed('the registry sent other bytes than the digest names');
+  if (payload === undefined || !hasDigest(payload, digest)) return unconfirmed(CAUSES.otherThanNamed);
   const mediaType = typeOf(bytes, contentType);
-  if (mediaType === undefined)
-    return unconfirmed(noType(bytes, 'the registry sent the bytes under a media type they do not have'));
+  if (mediaType === undefined) return unconfirmed(noType(bytes, CAUSES.underOtherType));
   return { digest, mediaType, bytes } as Confirmed;
 }
 
@@ -67,8 +63,7 @@ export function confirmAnnounced(
   isDigest: (text: string) => text is Digest,
 ): Confirmed | Unconfirmed {
   const { announced } = answer;
-  if (announced !== undefined && !isDigest(announced))
-    return unconfirmed('the registry announced something that is not a digest');
+  if (announced !== undefined && !isDigest(announced)) return unconfirmed(CAUSES.noDigest);
   return confirmDigest(answer, announced ?? digestOf(answer));
 }
 
@@ -95,10 +90,8 @@ function typeOf(bytes: Uint8Array, contentType: string | undefined): string | un
 /** Why there is no media type that bytes may go out under. */
 function noType(bytes: Uint8Array, otherwise: string): string {
   if (!hasTooManyValues(bytes)) return otherwise;
-  return `the manifest has more JSON values and member names than the ${MAX_TOKENS} that are read`;
+  return CAUSES.tooManyValues(MAX_TOKENS);
 }
-
-const ANNOUNCED_ANOTHER = 'the registry announced another digest than was asked for';
 
 function unconfirmed(what: string): Unconfirmed {
   return { kind: 'unconfirmed', what };

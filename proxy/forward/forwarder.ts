@@ -10,9 +10,10 @@ import httpProxy from 'http-proxy';
 import { toFailure, toUpstreamError, UpstreamError } from '../upstream/errors.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import { sendResponse } from '../wire/send-response.ts';
+import { CAUSES } from '../words.ts';
 import { keep, toRefusal } from './bodies.ts';
 import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './headers.ts';
-import { admit, NO_ROOM, sendHeld } from './held-answers.ts';
+import { admit, sendHeld } from './held-answers.ts';
 import { type Lease, Room } from './room.ts';
 import { transfer } from './transfer.ts';
 import type { Forward, Forwarder, ForwardFailure } from './types.ts';
@@ -58,7 +59,8 @@ export function createForwarder(options: ForwarderOptions = {}): Forwarder {
     async forward(req, res, asked) {
       const lease = await admit(room, req, res);
       if (res.destroyed) return;
-      if (lease === undefined) return sendResponse(res, asked.onFailed('deadline_exceeded', NO_ROOM));
+      if (lease === undefined)
+        return sendResponse(res, asked.onFailed('deadline_exceeded', CAUSES.noRoomForAnswers));
       const forward = { ...asked, lease };
       const answer = await obtain(ask, req, res, forward);
       if (answer instanceof Failure)
@@ -122,10 +124,10 @@ async function obtain(
   } catch (error) {
     if (gone.signal.aborted) return undefined;
     if (error instanceof UpstreamError) {
-      const why = toFailure(error, `the upstream did not let us in (${error.kind})`);
+      const why = toFailure(error, CAUSES.didNotLetUsIn(error.kind));
       return new Failure(why.reason, why.what, false, why.retryAfter);
     }
-    return new Failure('registry_unreachable', 'the upstream could not be asked');
+    return new Failure('registry_unreachable', CAUSES.cannotBeAsked);
   } finally {
     res.off('close', abort);
   }
@@ -168,7 +170,7 @@ function createAsk({ agentFor, observe, idleTimeoutMs }: AskOptions): Ask {
         const fault = toUpstreamError(error ?? { code: 'ECONNRESET' }, forward.client.upstream);
         const isTimeout = fault.kind === 'timeout';
         observe(forward.client, fault, seconds());
-        const what = isTimeout ? 'the upstream did not answer in time' : 'the upstream cannot be reached';
+        const what = isTimeout ? CAUSES.upstreamIsLate : CAUSES.cannotBeReached;
         const isStaleSocket = !isTimeout && isReset(error) && request?.reusedSocket === true;
         resolve(new Failure('registry_unreachable', what, isStaleSocket));
       };
@@ -241,7 +243,9 @@ async function relay(
     forward.lease.waits(refusal.body?.length ?? 0);
     const response = await forward.onRefused(refusal);
     forward.lease.waits(0);
-    return sendHeld(room, res, response, () => forward.onFailed('deadline_exceeded', NO_ROOM));
+    return sendHeld(room, res, response, () =>
+      forward.onFailed('deadline_exceeded', CAUSES.noRoomForAnswers),
+    );
   }
   forward.onServed(status);
   writeHeaders(answer, res, forward);

@@ -1,4 +1,5 @@
 /** Which headers pass in either direction, and which answers do (registry-clients.md §3, §4.4). */
+
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { isHtml } from '../content/media-type.ts';
 import { type Digest, isDigest } from '../names/reference.ts';
@@ -6,6 +7,7 @@ import { isPlaceForBlobs, isRedirect } from '../upstream/redirect.ts';
 import { retryAfterOf } from '../upstream/retry-after.ts';
 import { isAskedPart, isOneRange, namesDigest } from '../wire/asked.ts';
 import { NOBODYS } from '../wire/caching.ts';
+import { CAUSES } from '../words.ts';
 import type { Forward, ForwardFailure, ForwardKind } from './types.ts';
 
 export type Verdict =
@@ -71,21 +73,20 @@ export function verdictOn(answer: IncomingMessage, forward: Forward, asked: Aske
   const { kind, client, digest } = forward;
   const status = answer.statusCode ?? 0;
   const isOurs = client.auth !== 'passthrough';
-  if (isOurs && (status === 401 || status === 403)) return bad(`refused our account (${status})`);
-  if (status >= 500) return bad(`answered ${status}`, retryAfterIn(answer));
+  if (isOurs && (status === 401 || status === 403)) return bad(CAUSES.refusedOurAccount(status));
+  if (status >= 500) return bad(CAUSES.upstreamAnswered(status), retryAfterIn(answer));
   const encoding = answer.headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return bad('sent a compressed answer');
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return bad(CAUSES.isCompressed);
   if (status >= 400) return PASSES;
   const isRight = status === 200 || (kind === 'blob' && isBlobAnswer(status, answer, forward, asked));
-  if (!isRight) return bad(`answered ${status}${status >= 300 && status < 400 ? ', a redirect' : ''}`);
-  if (isHtml(answer.headers['content-type']) && kind !== 'blob') return bad('sent a page of HTML');
+  if (!isRight) return bad(CAUSES.upstreamAnswered(status));
+  if (isHtml(answer.headers['content-type']) && kind !== 'blob') return bad(CAUSES.isHtml);
   if (digest === undefined || !isOther(announcedBy(answer), digest)) return PASSES;
-  const what = 'the registry announced another digest than was asked for';
-  return { kind: 'failed', reason: 'digest_mismatch', what };
+  return { kind: 'failed', reason: 'digest_mismatch', what: CAUSES.otherDigest };
 }
 
 function bad(what: string, retryAfter?: string): Verdict {
-  return { kind: 'failed', reason: 'registry_unreachable', what: `the upstream ${what}`, retryAfter };
+  return { kind: 'failed', reason: 'registry_unreachable', what, retryAfter };
 }
 
 /**

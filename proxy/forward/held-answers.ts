@@ -6,8 +6,6 @@ import { sendResponse } from '../wire/send-response.ts';
 import type { Response } from '../wire/types.ts';
 import type { Lease, Room } from './room.ts';
 
-export const NO_ROOM = 'this proxy has no room for more answers before other clients read theirs';
-
 /** A longer answer is sent only where it could wait, in bytes; a shorter one costs no more than a refusal. */
 const LARGE_BYTES = 64 * 1024;
 

@@ -5,6 +5,7 @@
  * what comes out of it goes back into the same server as one more connection, so it has the same limits and walks the
  * same pipeline. Every other host is refused, or tunnelled where the operator listed it.
  */
+
 import type { IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,6 +13,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Limits } from '../limits.ts';
 import { toAuthority } from '../names/registry-table.ts';
 import type { Refusal } from '../wire/types.ts';
+import { FAULTS, SENTENCES } from '../words.ts';
 import { type HostCertificate, MIN_TLS } from './certificates.ts';
 import { isInside, peerOf, rememberInside } from './peer.ts';
 import { endWith } from './raw-answer.ts';
@@ -118,9 +120,9 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
       if (!(socket instanceof Socket)) return void socket.destroy();
       const asked: Asked = { target: (req.url ?? '').slice(0, 300), socket, requestId: deps.newRequestId() };
       const target = parseTarget(req.url ?? '');
-      const fault = target === undefined ? NO_TARGET : faultOf(req, socket, head, target);
+      const fault = target === undefined ? FAULTS.connectTarget : faultOf(req, socket, head, target);
       if (target === undefined || fault !== undefined)
-        return refuse(asked, { reason: 'bad_request', message: fault ?? NO_TARGET });
+        return refuse(asked, { reason: 'bad_request', message: fault ?? FAULTS.connectTarget });
       const verdict = judgeTarget(target, inForce);
       if (verdict.kind === 'terminate') return terminate(asked, verdict.authority);
       if (verdict.kind === 'tunnel') return void tunnel(asked, verdict);
@@ -148,36 +150,26 @@ export function createConnect(options: ConnectOptions, deps: ConnectDeps): Conne
   };
 }
 
-const NO_TARGET = 'the target of CONNECT must be a host name and a port; nothing in it is corrected';
-
 /** What makes a CONNECT ambiguous or early, if anything. */
 function faultOf(req: IncomingMessage, socket: Socket, head: Buffer, target: Target): string | undefined {
-  if (isInside(socket)) return 'a tunnel inside a tunnel is not opened; connect to the proxy itself';
+  if (isInside(socket)) return FAULTS.connectInside;
   const hosts = req.headersDistinct['host'] ?? [];
   const isSame = hosts.every((host) => toAuthority(host) === authorityOf(target));
-  if (hosts.length > 1 || !isSame) return 'the Host header of CONNECT must name its target, once';
+  if (hosts.length > 1 || !isSame) return FAULTS.connectHost;
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers;
   // What comes before the answer could be meant for us or for the target (§6.2).
-  if (head.length > 0 || length !== undefined || coding !== undefined) return EARLY;
+  if (head.length > 0 || length !== undefined || coding !== undefined) return FAULTS.connectEarly;
   return undefined;
 }
-
-const EARLY = 'nothing may be sent behind CONNECT before it is answered; wait for the 200';
 
 function toTunnelRefusal(result: Exclude<TunnelResult, 'open'>, target: string): Refusal {
   switch (result) {
     case 'early':
-      return { reason: 'bad_request', message: EARLY };
+      return { reason: 'bad_request', message: FAULTS.connectEarly };
     case 'full':
-      return {
-        reason: 'registry_unreachable',
-        message: `there is no room for another tunnel to ${target}; try again later`,
-      };
+      return { reason: 'registry_unreachable', message: SENTENCES.noRoomForTunnel(target) };
     case 'unreachable':
-      return {
-        reason: 'registry_unreachable',
-        message: `${target} cannot be reached from this proxy; try again later or ask its operator`,
-      };
+      return { reason: 'registry_unreachable', message: SENTENCES.targetUnreachable(target) };
   }
 }
 

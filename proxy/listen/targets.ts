@@ -1,6 +1,8 @@
 /** What a CONNECT may name, and which of it may be tunnelled. Pure. */
+
 import { isIP } from 'node:net';
 import { toAuthority } from '../names/registry-table.ts';
+import { SENTENCES } from '../words.ts';
 
 /** A CONNECT's request-target, in lower case (RFC 9112 §3.2.3). */
 export type Target = {
@@ -72,14 +74,12 @@ export function judgeTarget(target: Target, { certified, tunnel, registryAt }: A
   const registry = registryAt(authority);
   if (registry !== undefined) {
     if (certified.has(authority)) return { kind: 'terminate', authority };
-    const next = 'ask its operator to add one under listen.connect.certificates';
-    return { kind: 'refuse', message: `this proxy has no certificate for ${authority}; ${next}` };
+    return { kind: 'refuse', message: SENTENCES.noCertificate(authority) };
   }
   const matching = tunnel.filter((pattern) => covers(pattern, target));
   if (matching.length > 0)
     return { kind: 'tunnel', target, anywhere: matching.some((pattern) => !isWildcard(pattern)) };
-  const next = 'ask its operator to configure it or pull from another one';
-  return { kind: 'refuse', message: `${authority} is not a registry this proxy serves; ${next}` };
+  return { kind: 'refuse', message: SENTENCES.unknownRegistry(authority) };
 }
 
 /** Whether an open tunnel would be opened again now, and led to the same addresses. */

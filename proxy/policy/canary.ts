@@ -5,12 +5,6 @@
 import { DOCKER_HUB, type ImageReference } from '../names/reference.ts';
 import type { Canary } from './types.ts';
 
-/**
- * What every refusal of a canary says first, and nothing else says: `pullwarden canary` looks for it in what a client
- * shows. First, because the image's name may be so long that a status line ends before it does.
- */
-export const CANARY_WORDS = 'the canary of this proxy';
-
 /** An official image that exists, so that a client that is not held gets it. */
 export const HUB_CANARY: Canary = { registry: DOCKER_HUB, repository: 'library/hello-world', tag: 'linux' };
 

@@ -7,10 +7,9 @@
 import type { ImageReference } from '../names/reference.ts';
 import type { DenyReason } from '../reason.ts';
 import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
+import type { Denied } from '../words.ts';
 import { isCanary } from './canary.ts';
-import { type Asked, REFUSALS, refusedCanary, unsignedTag } from './refusal.ts';
 import { meets, missingSigners, signedByOtherKeys } from './signers.ts';
-import { NEARBY, suggestTags } from './suggest.ts';
 import { CANARY_RULE, type Decision, NO_RULE, type Policy, type Rule, type TrustOutcome } from './types.ts';
 
 export type DecideInput = {
@@ -24,47 +23,25 @@ export type DecideInput = {
   /** Needed when `needsTrust` says so. A missing one refuses. */
   readonly outcome: TrustOutcome | undefined;
   readonly now: Date;
-  /** Name signed tags in the refusal: only for a caller whose right to read the repository was checked. */
-  readonly suggest: boolean;
 };
 
 type TagReference = Extract<ImageReference, { kind: 'tag' }>;
 
 /** What enforcement says of a tag. */
-type Verdict =
-  | { readonly kind: 'signed'; readonly target: TrustedTarget }
-  | { readonly kind: 'refused'; readonly reason: DenyReason; readonly say: Say };
+type Verdict = { readonly kind: 'signed'; readonly target: TrustedTarget } | Refused;
+type Refused = { readonly kind: 'refused'; readonly denied: Facts };
+type Facts = Omit<Denied, 'rule'>;
 
-/** Builds a refusal's sentence: only for the one that leaves, not for each tag of a list. */
-type Say = (image: Asked) => string;
-
-/** A decision whose sentence is not built yet. */
-type Settled =
-  | Exclude<Decision, { kind: 'deny' }>
-  | (Omit<Extract<Decision, { kind: 'deny' }>, 'message'> & { readonly say: Say });
-
-/** Judges one request. Every refusal's message is one ASCII sentence: what was expected, and what to do next. */
+/** Judges one request. A refusal is facts alone: words.ts says them. */
 export function decide(input: DecideInput): Decision {
-  const settled = settle(input);
-  if (settled.kind !== 'deny') return settled;
-  const { say, ...denied } = settled;
-  return { ...denied, message: say(asked(input)) };
-}
-
-/** Whether `decide` pins the tag, at the price of looking it up: a list asks this of each of its tags. */
-export function isPinned(input: DecideInput): boolean {
-  return settle(input).kind === 'pin';
-}
-
-function settle(input: DecideInput): Settled {
   const { rule, reference } = input;
   if (isCanary(input.canary, input.registry, reference)) {
-    return deny({ name: CANARY_RULE, mode: 'deny' }, refuse('denied_by_rule', refusedCanary));
+    return deny({ name: CANARY_RULE, mode: 'deny' }, { reason: 'denied_by_rule', isCanary: true });
   }
   if (rule === undefined) return decideUnmatched(input);
   switch (rule.mode) {
     case 'deny':
-      return deny(rule, refuse('denied_by_rule', REFUSALS.denied_by_rule));
+      return deny(rule, { reason: 'denied_by_rule' });
     case 'off':
       return pass(rule, reference.kind === 'digest' ? 'digest' : 'mode_off');
     case 'audit':
@@ -73,48 +50,41 @@ function settle(input: DecideInput): Settled {
     case 'enforce': {
       if (reference.kind === 'digest') return pass(rule, 'digest');
       const verdict = judge(rule, reference, input);
-      if (verdict.kind === 'refused') return deny(rule, verdict);
+      if (verdict.kind === 'refused') return deny(rule, verdict.denied);
       return { kind: 'pin', rule: rule.name, mode: rule.mode, target: verdict.target };
     }
   }
 }
 
-function decideUnmatched(input: DecideInput): Settled {
+function decideUnmatched(input: DecideInput): Decision {
   switch (input.unmatched) {
     case 'pass':
       return pass({ name: NO_RULE, mode: 'off' }, 'unmatched');
     case 'deny':
-      return deny({ name: NO_RULE, mode: 'deny' }, refuse('no_rule', REFUSALS.no_rule));
+      return deny({ name: NO_RULE, mode: 'deny' }, { reason: 'no_rule' });
   }
 }
 
 function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict {
   const { outcome } = input;
-  if (outcome === undefined) return refuse('internal', REFUSALS.internal);
+  if (outcome === undefined) return refuse({ reason: 'internal' });
   if (outcome.kind === 'failed') {
-    const { code, role } = outcome.error;
-    return refuse(code, (image) => REFUSALS[code]({ ...image, role }));
+    const { code: reason, role } = outcome.error;
+    return refuse({ reason, role });
   }
   const verdict = judgeTrust(rule, reference, input, outcome.trust);
   // In an outage a "no" is old: it may have been signed since the trust server was last reached.
   const isOld = verdict.kind === 'refused' && outcome.path === 'stale';
-  return isOld ? refuse('trust_unreachable', REFUSALS.trust_unreachable) : verdict;
+  return isOld ? refuse({ reason: 'trust_unreachable' }) : verdict;
 }
 
 function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, trust: VerifiedTrust): Verdict {
   const { now } = input;
-  if (hasExpired(trust.expires, now)) {
-    const role = trust.firstToExpire;
-    return refuse('metadata_expired', (image) => REFUSALS.metadata_expired({ ...image, role }));
-  }
+  if (hasExpired(trust.expires, now))
+    return refuse({ reason: 'metadata_expired', role: trust.firstToExpire });
   const target = trust.target(reference.tag, now);
-  if (target === undefined) {
-    return refuse('unsigned_tag', (image) => {
-      const near = input.suggest ? trust.tagsNear(reference.tag, now, NEARBY) : [];
-      return unsignedTag(image, suggestTags(near, reference.tag));
-    });
-  }
-  if (hasExpired(target.expires, now)) return refuse('metadata_expired', REFUSALS.metadata_expired);
+  if (target === undefined) return refuse({ reason: 'unsigned_tag' });
+  if (hasExpired(target.expires, now)) return refuse({ reason: 'metadata_expired' });
   return judgeSigners(rule, target, trust.signingKeys);
 }
 
@@ -124,26 +94,20 @@ function judgeSigners(rule: Rule, target: TrustedTarget, known: VerifiedTrust['s
   const missing = missingSigners(signers, target.signers, known);
   const otherKeys = signedByOtherKeys(signers, target.signers, known);
   const reason = signers.count === signers.names.length ? 'signer_missing' : 'threshold_not_met';
-  return refuse(reason, (image) => REFUSALS[reason]({ ...image, missing, signers, otherKeys }));
+  return refuse({ reason, signers, missing, otherKeys });
 }
 
-/** An unreadable date has expired. */
+/** An invalid date counts as expired. */
 function hasExpired(expires: Date, now: Date): boolean {
   return !(expires.getTime() > now.getTime());
 }
 
-function asked({ rule, registry, reference }: DecideInput): Asked {
-  const gun = `${registry}/${reference.repository}` as const;
-  const image = reference.kind === 'tag' ? `${gun}:${reference.tag}` : `${gun}@${reference.digest}`;
-  return { image, gun, rule: rule?.name ?? NO_RULE };
-}
-
-function refuse(reason: DenyReason, say: Say): Extract<Verdict, { kind: 'refused' }> {
-  return { kind: 'refused', reason, say };
+function refuse(denied: Facts): Refused {
+  return { kind: 'refused', denied };
 }
 
 function wouldBe(verdict: Verdict): 'signed' | DenyReason {
-  return verdict.kind === 'signed' ? 'signed' : verdict.reason;
+  return verdict.kind === 'signed' ? 'signed' : verdict.denied.reason;
 }
 
 type Named = Pick<Rule, 'name' | 'mode'>;
@@ -153,9 +117,6 @@ function pass(rule: Named, why: Pass['why']): Pass {
   return { kind: 'pass', rule: rule.name, mode: rule.mode, why };
 }
 
-function deny(
-  rule: Named,
-  { reason, say }: { readonly reason: DenyReason; readonly say: Say },
-): Extract<Settled, { kind: 'deny' }> {
-  return { kind: 'deny', rule: rule.name, mode: rule.mode, reason, say };
+function deny({ name, mode }: Named, denied: Facts): Extract<Decision, { kind: 'deny' }> {
+  return { kind: 'deny', mode, rule: name, ...denied };
 }

@@ -1,12 +1,18 @@
 /** Which signed tags a refusal may name instead of the one that was asked for. */
 import { isTag } from '../names/reference.ts';
+import type { VerifiedTrust } from '../trust-client/types.ts';
 
 /** Suggestions in one refusal. */
 const MAX_SUGGESTIONS = 5;
 /** Of them, how many may be newer than the tag that was asked for. */
 const NEWER = 2;
 /** Names looked at on each side of the asked tag in the sorted list: bounds the work of one refusal. */
-export const NEARBY = 100;
+const NEARBY = 100;
+
+/** Signed tags of a verified repository to name in place of one that is not signed. */
+export function signedNear(trust: VerifiedTrust, tag: string, now: Date): readonly string[] {
+  return suggestTags(trust.tagsNear(tag, now, NEARBY), tag);
+}
 
 /**
  * The signed tags nearest to one that is not signed, the newest first: at most five, two of them newer where older

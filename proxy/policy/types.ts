@@ -2,6 +2,7 @@
 import type { AllowReason, DenyReason } from '../reason.ts';
 import type { TrustError } from '../trust-client/errors.ts';
 import type { TrustedTarget, VerifiedTrust } from '../trust-client/types.ts';
+import type { Denied } from '../words.ts';
 
 /**
  * `enforce` pins signed tags and refuses the rest; `audit` judges, records and lets through; `off` lets through
@@ -59,14 +60,8 @@ export type Decision =
     }
   /** Proved: exactly this digest and length. */
   | { readonly kind: 'pin'; readonly rule: string; readonly mode: RuleMode; readonly target: TrustedTarget }
-  /** Refused; `message` is one sentence for the person who pulls: what was expected and what to do next. */
-  | {
-      readonly kind: 'deny';
-      readonly rule: string;
-      readonly mode: RuleMode;
-      readonly reason: DenyReason;
-      readonly message: string;
-    };
+  /** Refused, with the facts words.ts makes a sentence of. */
+  | (Denied & { readonly kind: 'deny'; readonly mode: RuleMode });
 
 /** The rule name recorded where no rule matched. */
 export const NO_RULE = '(none)';

@@ -5,8 +5,8 @@
 
 import { toGun } from '../names/reference.ts';
 import { NO_RULE, type Rule, type RuleMode, type TrustOutcome } from '../policy/types.ts';
-import type { DenyReason, Reason } from '../reason.ts';
-import { type DecisionRecord, resultOf } from '../telemetry/decisions.ts';
+import { type DenyReason, type Reason, resultOf } from '../reason.ts';
+import type { DecisionRecord } from '../telemetry/decisions.ts';
 import type { RoleStatus, TrustedTarget } from '../trust-client/types.ts';
 import type { Response, Route, TagOrDigest } from '../wire/types.ts';
 import { toErrorResponse } from '../wire/wire-errors.ts';

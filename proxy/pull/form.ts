@@ -1,9 +1,10 @@
 /** The last thing that happens to an answer: a refusal gets the form its asker understands (refusal-forms.ts). */
-import { NO_ROOM } from '../forward/held-answers.ts';
+
 import { type Asker, formFor, toForm } from '../wire/refusal-forms.ts';
 import { toRouteLabel } from '../wire/route-label.ts';
 import type { Response, RouteResult } from '../wire/types.ts';
 import { toErrorResponse } from '../wire/wire-errors.ts';
+import { CAUSES } from '../words.ts';
 import { toImage } from './subject.ts';
 import type { Answer, FinalAnswer, PullRequest } from './types.ts';
 
@@ -15,7 +16,10 @@ export function inForm(request: PullRequest, routed: RouteResult | undefined, an
   const dress = (response: Response): Response => toForm(response, asker, image);
   const busy = (): Response =>
     dress(
-      toErrorResponse({ reason: 'deadline_exceeded', message: NO_ROOM }, { requestId: request.requestId }),
+      toErrorResponse(
+        { reason: 'deadline_exceeded', message: CAUSES.noRoomForAnswers },
+        { requestId: request.requestId },
+      ),
     );
   if (answer.kind === 'respond')
     return { kind: 'respond', namespace, busy, response: dress(answer.response) };

@@ -18,8 +18,8 @@ import { toFailure, UpstreamError } from '../upstream/errors.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import { parseNextQuery } from '../wire/link.ts';
 import type { Response } from '../wire/types.ts';
+import { CAUSES, sayFailed } from '../words.ts';
 import { type Exchange, elapsed, type Passing, type RepositoryRoute, record, refuse } from './exchange.ts';
-import { toSentence } from './sentences.ts';
 import { ANY_TAG, referenceOf, toImage } from './subject.ts';
 import type { Answer } from './types.ts';
 
@@ -45,7 +45,7 @@ export function toForward(
     onServed: () => undefined,
     onFailed: (reason: ForwardFailure, what, retryAfter) => {
       record(exchange, subject, { ...passing, reason, durationMs });
-      const message = toSentence(toImage(route), reason, what);
+      const message = sayFailed(toImage(route), reason, what);
       return refuse(exchange, { reason, message, retryAfter }, { rule: passing.rule, gun });
     },
   };
@@ -102,8 +102,8 @@ async function listReferrers(
     return await withDeadline(REFERRERS_DEADLINE_MS, request.signal, work);
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
-    const { reason, what } = toFailure(error, 'the registry did not give an answer');
-    const message = toSentence(toImage(route), reason, what);
+    const { reason, what } = toFailure(error, CAUSES.noAnswer(error.kind));
+    const message = sayFailed(toImage(route), reason, what);
     return refuse(exchange, { reason, message }, { rule: passing.rule, gun: route.gun });
   }
 }

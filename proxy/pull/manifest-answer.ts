@@ -10,6 +10,7 @@ import type { SignedResult } from '../registry/signed-manifests.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import { namesDigest } from '../wire/asked.ts';
 import type { Response, Route } from '../wire/types.ts';
+import { CAUSES } from '../words.ts';
 import { type Exchange, elapsed, type Passing, record, refuse } from './exchange.ts';
 import { goesElsewhere, holdConfig } from './image-config.ts';
 import { type Failed, toRefusal } from './sentences.ts';
@@ -100,7 +101,7 @@ async function give(
   manifest: Confirmed,
 ): Promise<Answer> {
   const failure = isUnreadable(exchange, route, manifest)
-    ? ({ kind: 'failed', reason: 'registry_unreachable', what: NO_MANIFEST } as const)
+    ? ({ kind: 'failed', reason: 'registry_unreachable', what: CAUSES.noImage } as const)
     : await holdConfig(exchange, client, route, manifest);
   if (failure?.kind === 'relayed') return respond(failure.response);
   if (failure !== undefined) return respond(refuseManifest(exchange, route, failure, passing));
@@ -108,8 +109,6 @@ async function give(
   record(exchange, route, { ...passing, compared, durationMs: elapsed(exchange) });
   return respond(toManifestResponse(manifest, exchange.request.ifNoneMatch));
 }
-
-const NO_MANIFEST = 'the registry sent something that is not an image';
 
 /** A daemon with a mirror asks the public registry when it cannot read what it got (registry-clients.md §1.4). */
 function isUnreadable(exchange: Exchange, route: ManifestRoute, { mediaType }: Confirmed): boolean {

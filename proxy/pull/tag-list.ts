@@ -1,6 +1,5 @@
 /** `tags/list`: what a pull would refuse is not in it (product.md: unsigned tags are invisible). */
-import { isPinned } from '../policy/decide.ts';
-import { REFUSALS } from '../policy/refusal.ts';
+import { decide } from '../policy/decide.ts';
 import { selectRule } from '../policy/rule.ts';
 import type { Rule, TrustOutcome } from '../policy/types.ts';
 import type { AllowReason } from '../reason.ts';
@@ -9,9 +8,9 @@ import type { VerifiedTrust } from '../trust-client/types.ts';
 import { createFlights, type Flights } from '../upstream/flights.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import type { Refusal } from '../wire/types.ts';
+import { CAUSES, type Denied, sayDenied, sayFailed } from '../words.ts';
 import { type Exchange, elapsed, record, refuse, toRuled } from './exchange.ts';
 import { toForward } from './forward.ts';
-import { toSentence } from './sentences.ts';
 import { ANY_TAG } from './subject.ts';
 import type { Answer, PullConfig } from './types.ts';
 
@@ -23,28 +22,19 @@ export async function listTags(exchange: Exchange, client: HttpClient, route: Ta
   const { registry, gun } = route;
   const rule = selectRule(config.policy, gun);
   const named = toRuled(rule, config.policy.unmatched);
-  const asked = { image: gun, gun, rule: named.rule };
-  if (named.mode === 'deny') {
-    const reason = rule === undefined ? 'no_rule' : 'denied_by_rule';
-    return refuseList(exchange, route, rule, { reason, message: REFUSALS[reason](asked) });
-  }
+  const deny = (denied: Omit<Denied, 'rule'>): Answer => {
+    const message = sayDenied({ ...denied, rule: named.rule }, { image: gun, gun });
+    return refuseList(exchange, route, rule, { reason: denied.reason, message });
+  };
+  if (named.mode === 'deny') return deny({ reason: rule === undefined ? 'no_rule' : 'denied_by_rule' });
   if (rule === undefined || rule.mode !== 'enforce' || rule.tagList === 'all') {
     return toForward(exchange, client, route, { ...named, reason: whyWhole(rule) });
   }
   const outcome = await deps.trustFor(registry, gun, exchange.request.client);
-  if (outcome.kind === 'failed') {
-    const reason = outcome.error.code;
-    return refuseList(exchange, route, rule, {
-      reason,
-      message: REFUSALS[reason]({ ...asked, role: outcome.error.role }),
-    });
-  }
-  if (!(outcome.trust.expires.getTime() > deps.now().getTime())) {
-    return refuseList(exchange, route, rule, {
-      reason: 'metadata_expired',
-      message: REFUSALS.metadata_expired({ ...asked, role: outcome.trust.firstToExpire }),
-    });
-  }
+  if (outcome.kind === 'failed') return deny({ reason: outcome.error.code, role: outcome.error.role });
+  const { expires, firstToExpire } = outcome.trust;
+  if (!(expires.getTime() > deps.now().getTime()))
+    return deny({ reason: 'metadata_expired', role: firstToExpire });
   return listSigned(exchange, client, route, rule, outcome);
 }
 
@@ -74,7 +64,7 @@ async function listSigned(
       return { kind: 'respond', response: listed.response };
     case 'failed': {
       const { reason, what, retryAfter } = listed;
-      const message = toSentence(`the tag list of ${gun}`, reason, what);
+      const message = sayFailed(`the tag list of ${gun}`, reason, what);
       return refuseList(exchange, route, rule, { reason, message, retryAfter });
     }
     case 'tags':
@@ -91,14 +81,14 @@ function toIsShown(
 ): (tag: string) => boolean {
   const now = deps.now();
   const { unmatched, canary } = config.policy;
-  const asked = { rule, unmatched, canary, registry, outcome, now, suggest: false };
-  return (tag) => isPinned({ ...asked, reference: { kind: 'tag', repository, tag } });
+  const asked = { rule, unmatched, canary, registry, outcome, now };
+  return (tag) => decide({ ...asked, reference: { kind: 'tag', repository, tag } }).kind === 'pin';
 }
 
 const LATE = {
   kind: 'failed',
   reason: 'registry_unreachable',
-  what: 'the registry did not give an answer in time',
+  what: CAUSES.noAnswerInTime,
 } as const satisfies TagsResult;
 
 /** Lists under way; those of other trust data or another configuration are other lists. */

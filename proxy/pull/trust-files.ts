@@ -9,8 +9,8 @@ import { pullScope } from '../registry/manifest.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import { IMMUTABLE } from '../wire/caching.ts';
 import type { Response, Route } from '../wire/types.ts';
+import { SENTENCES, sayFailed } from '../words.ts';
 import { type Exchange, refuse } from './exchange.ts';
-import { toSentence } from './sentences.ts';
 import type { Answer, TrustFile } from './types.ts';
 
 type TrustRoute = Extract<Route, { kind: 'trust' }>;
@@ -27,7 +27,7 @@ export function answerTrust(exchange: Exchange, registry: HttpClient | undefined
   const isOurs = server?.auth === 'basic' && registry?.auth === 'passthrough';
   const isOpen = !isOurs || deps.isGranted({ ...route, authorization: request.authorization });
   if (server === undefined || !isOpen) {
-    const message = `the trust data of ${route.gun} is not served here; pull through this proxy, which verifies it`;
+    const message = SENTENCES.trustIsPrivate(route.gun);
     return {
       kind: 'respond',
       response: refuse(exchange, { reason: 'no_trust_data', message }, { gun: route.gun }),
@@ -73,7 +73,7 @@ function toForward(exchange: Exchange, client: HttpClient, { gun, file }: TrustR
     },
     onServed: () => undefined,
     onFailed: (_reason, what, retryAfter) => {
-      const message = toSentence(`the trust data of ${gun}`, 'trust_unreachable', what);
+      const message = sayFailed(`the trust data of ${gun}`, 'trust_unreachable', what);
       return refuse(exchange, { reason: 'trust_unreachable', message, retryAfter }, { gun });
     },
   };

@@ -17,6 +17,7 @@ import { toRelayed } from '../upstream/relay.ts';
 import { retryAfterOf } from '../upstream/retry-after.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import type { SignedManifest } from '../wire/types.ts';
+import { CAUSES } from '../words.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
 
 export type HeldConfig = { readonly bytes: Uint8Array };
@@ -74,8 +75,7 @@ export function createImageConfigs(store: ConfigStore): ImageConfigs {
         return undefined;
       } catch (error) {
         if (!(error instanceof UpstreamError)) throw error;
-        const what = `its configuration cannot be had from the registry (${error.kind})`;
-        return { kind: 'failed', ...toFailure(error, what) };
+        return { kind: 'failed', ...toFailure(error, CAUSES.configFailed(error.kind)) };
       }
     },
     recall: (client, repository, digest) =>
@@ -98,9 +98,7 @@ async function fetchConfig(
   if (status === 200 && size <= MAX_CONFIG_BYTES) {
     const limits = { maxBytes: size + 1, signal: caller.signal, need: 'more' } as const;
     return await withBody(client, response, limits, (bytes) =>
-      hasDigest(bytes, digest)
-        ? bytes
-        : failed('digest_mismatch', 'the registry sent other bytes than its configuration'),
+      hasDigest(bytes, digest) ? bytes : failed('digest_mismatch', CAUSES.configIsOther),
     );
   }
   const isTheCallers = client.auth === 'passthrough' && (status === 401 || status === 403);
@@ -112,10 +110,11 @@ async function fetchConfig(
     isRedirect(status) && isPlaceForBlobs(headerOf(headers, 'location'), { baseUrl, peer: client.peer() });
   const isThere = status === 200 && !isHtml(headerOf(headers, 'content-type'));
   if (isThere || isElsewhere) return undefined;
-  if (status === 404)
-    return failed('signed_digest_missing', 'the registry does not have its configuration (any more)');
-  const what = `the registry answered ${status} for its configuration`;
-  return { ...failed('registry_unreachable', what), retryAfter: retryAfterOf(headers) };
+  if (status === 404) return failed('signed_digest_missing', CAUSES.configIsGone);
+  return {
+    ...failed('registry_unreachable', CAUSES.configAnswered(status)),
+    retryAfter: retryAfterOf(headers),
+  };
 }
 
 /** Of an image's manifest; an index has none, and what is neither is left to the client. */

@@ -25,6 +25,7 @@ import { toRelayed } from '../upstream/relay.ts';
 import { retryAfterOf } from '../upstream/retry-after.ts';
 import type { HttpClient, UpstreamAnswer, UpstreamResponse } from '../upstream/types.ts';
 import type { Response } from '../wire/types.ts';
+import { CAUSES } from '../words.ts';
 
 /** What the signers signed. */
 export type SignedTarget = { readonly digest: Digest; readonly length: number };
@@ -75,10 +76,9 @@ export async function fetchSignedManifest(
 ): Promise<ManifestResult> {
   const { digest, length } = target;
   if (length > MAX_MANIFEST_BYTES) {
-    const what = `the signed manifest is ${length} bytes long, more than ${MAX_MANIFEST_BYTES}`;
-    return failed('digest_mismatch', what);
+    return failed('digest_mismatch', CAUSES.signedIsTooLong(length, MAX_MANIFEST_BYTES));
   }
-  return guarded('the registry sent more bytes than were signed', async () => {
+  return guarded(CAUSES.moreThanSigned, async () => {
     const response = await get(client, repository, digest, { accept: MANIFEST_ACCEPT }, caller);
     if (response.status !== 200) return await toSignedRefusal(client, response);
     // One byte more than was signed is enough to know that it is something else.
@@ -158,7 +158,7 @@ export function pullScope(repository: string): string {
   return `repository:${repository}:pull`;
 }
 
-const TOO_LONG = `the registry sent more than ${MAX_MANIFEST_BYTES} bytes`;
+const TOO_LONG = CAUSES.moreThan(MAX_MANIFEST_BYTES);
 
 function get(
   client: HttpClient,
@@ -218,7 +218,7 @@ async function toSignedRefusal(client: HttpClient, response: UpstreamResponse): 
   if (!isTheCallers) return unreachable(response);
   if (status !== 404) return toRefusal(client, response);
   response.body.destroy();
-  return failed('signed_digest_missing', 'the registry does not have the signed manifest (any more)');
+  return failed('signed_digest_missing', CAUSES.signedIsGone);
 }
 
 /** The registry's no, to the caller whose credentials it judged; any answer that is neither yes nor no is none. */
@@ -233,8 +233,7 @@ async function toRefusal(client: HttpClient, response: UpstreamResponse): Promis
 /** A redirect is an answer like any other that is not the manifest (registry-clients.md §6.2). */
 function unreachable({ status, headers, body }: UpstreamResponse): ManifestResult {
   body.destroy();
-  const what = `the registry answered ${status}`;
-  return { ...failed('registry_unreachable', what), retryAfter: retryAfterOf(headers) };
+  return { ...failed('registry_unreachable', CAUSES.answered(status)), retryAfter: retryAfterOf(headers) };
 }
 
 /** Everything an upstream can throw, as a result. */
@@ -248,7 +247,7 @@ async function guarded<Extra = never>(
     if (!(error instanceof UpstreamError)) throw error;
     // Longer than it may be: an answer came, and it was not the one asked for.
     if (error.kind === 'too_large') return failed('digest_mismatch', tooLong);
-    return { kind: 'failed', ...toFailure(error, `the registry did not give an answer (${error.kind})`) };
+    return { kind: 'failed', ...toFailure(error, CAUSES.noAnswer(error.kind)) };
   }
 }
 

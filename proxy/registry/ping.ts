@@ -9,6 +9,7 @@ import { retryAfterOf } from '../upstream/retry-after.ts';
 import type { HttpClient, UpstreamResponse } from '../upstream/types.ts';
 import { OPEN_BASE } from '../wire/answers.ts';
 import type { Refusal, Response } from '../wire/types.ts';
+import { SENTENCES } from '../words.ts';
 
 export type BaseAnswer =
   | { readonly kind: 'respond'; readonly response: Response }
@@ -29,9 +30,9 @@ export async function answerBase(client: HttpClient | undefined, caller: Caller)
     });
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw error;
-    if (error.kind !== 'no_room') return unreachable(client, `did not give an answer (${error.kind})`);
+    if (error.kind !== 'no_room') return unreachable(client, SENTENCES.pingWithout(error.kind));
     const { reason, what } = toFailure(error, '');
-    return { kind: 'refused', refusal: { reason, message: `${what}; try again` } };
+    return { kind: 'refused', refusal: { reason, message: SENTENCES.tryAgain(what) } };
   }
 }
 
@@ -41,13 +42,13 @@ async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise
     return { kind: 'respond', response: await toRelayed(client, response) };
   response.body.destroy();
   // Any page answers 200; only a registry's own word opens the door.
-  if (isHtml(headerOf(response.headers, 'content-type'))) return unreachable(client, 'sent a page of HTML');
+  if (isHtml(headerOf(response.headers, 'content-type'))) return unreachable(client, SENTENCES.pingIsHtml);
   if (status === 200) return OPEN;
-  return unreachable(client, `answered ${status}`, retryAfterOf(response.headers));
+  return unreachable(client, SENTENCES.pingAnswered(status), retryAfterOf(response.headers));
 }
 
 function unreachable({ upstream }: HttpClient, what: string, retryAfter?: string): BaseAnswer {
-  const message = `${upstream} ${what}; try again later or ask this proxy's operator to check the registry`;
+  const message = SENTENCES.pingFailed(upstream, what);
   return { kind: 'refused', refusal: { reason: 'registry_unreachable', message, retryAfter } };
 }
 

@@ -2,12 +2,14 @@
  * Manifests from memory or from the registry, and never one to a caller whose right to read the repository was not
  * checked (registry-clients.md §4.3).
  */
+
 import type { Confirmed } from '../content/confirmed.ts';
 import { isHtml, MANIFEST_ACCEPT } from '../content/media-type.ts';
 import type { Digest } from '../names/reference.ts';
 import { isLate, withDeadline } from '../upstream/deadline.ts';
 import { createFlights } from '../upstream/flights.ts';
 import type { HttpClient } from '../upstream/types.ts';
+import { CAUSES } from '../words.ts';
 import {
   type Announced,
   type Caller,
@@ -87,7 +89,7 @@ const DEADLINE_MS = 15_000;
 const LATE = {
   kind: 'failed',
   reason: 'deadline_exceeded',
-  what: 'the registry did not answer in time',
+  what: CAUSES.isLate,
 } as const satisfies SignedResult;
 
 export function createSignedManifests(options: SignedManifestsOptions): SignedManifests {

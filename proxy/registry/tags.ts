@@ -9,7 +9,7 @@ import { GATHERED_BYTES } from '../limits.ts';
 import { toClientKey } from '../names/client-key.ts';
 import { isTag } from '../names/reference.ts';
 import { type BodyLease, BodyRoom } from '../upstream/body-room.ts';
-import { NO_ROOM, toFailure, UpstreamError, type UpstreamFailure } from '../upstream/errors.ts';
+import { toFailure, UpstreamError, type UpstreamFailure } from '../upstream/errors.ts';
 import { headerOf } from '../upstream/headers.ts';
 import { withBody } from '../upstream/held-body.ts';
 import { toRelayed } from '../upstream/relay.ts';
@@ -17,6 +17,7 @@ import { retryAfterOf } from '../upstream/retry-after.ts';
 import type { HttpClient, UpstreamResponse } from '../upstream/types.ts';
 import { parseNextQuery } from '../wire/link.ts';
 import type { Response, Route } from '../wire/types.ts';
+import { CAUSES } from '../words.ts';
 import { type Caller, pullScope } from './manifest.ts';
 import { type Collected, type Collection, createCollection } from './tag-collection.ts';
 
@@ -106,7 +107,7 @@ function createReader(client: HttpClient, repository: string, caller: Caller, ga
   const options = { headers: { accept: 'application/json' }, scope: pullScope(repository), ...caller };
 
   return async (query: string, into: Collection): Promise<Page> => {
-    if (seen.has(query) || seen.size >= MAX_PAGES || tagsLeft < 0) return failed('sent a list without end');
+    if (seen.has(query) || seen.size >= MAX_PAGES || tagsLeft < 0) return failed(CAUSES.endlessList);
     seen.add(query);
     try {
       const page = await client.get(`${path}?${query}`, options);
@@ -115,17 +116,16 @@ function createReader(client: HttpClient, repository: string, caller: Caller, ga
       return await withBody(client, page, limits, async (bytes) => {
         bytesLeft -= bytes.length;
         const names = parseNames(bytes);
-        if (names === undefined) return failed('sent something that is not a tag list');
+        if (names === undefined) return failed(CAUSES.noList);
         tagsLeft -= names.length;
         await into.add(names);
         const held = [...collections.add(into)].reduce((sum, each) => sum + each.bytes(), 0);
-        if (!gathered.tryGrow(held)) throw new UpstreamError('no_room', NO_ROOM);
+        if (!gathered.tryGrow(held)) throw new UpstreamError('no_room', CAUSES.noRoomForBodies);
         return { kind: 'page', next: parseNextQuery(headerOf(page.headers, 'link'), client.baseUrl, path) };
       });
     } catch (error) {
       if (error instanceof UpstreamError) {
-        const what = `the registry did not give an answer (${error.kind})`;
-        return { kind: 'failed', ...toFailure(error, what) };
+        return { kind: 'failed', ...toFailure(error, CAUSES.noAnswer(error.kind)) };
       }
       throw error;
     }
@@ -168,7 +168,7 @@ async function toRefusal(
     status === 404 || status === 429 || (client.auth === 'passthrough' && [401, 403].includes(status));
   if (isAnswer) return { kind: 'relayed', response: await toRelayed(client, page) };
   page.body.destroy();
-  return failed(`answered ${status}`, retryAfterOf(page.headers));
+  return failed(CAUSES.answered(status), retryAfterOf(page.headers));
 }
 
 /** @returns undefined when it is no tag list. */
@@ -187,5 +187,5 @@ function parseNames(bytes: Uint8Array): readonly string[] | undefined {
 }
 
 function failed(what: string, retryAfter?: string): Extract<Page, { kind: 'failed' }> {
-  return { kind: 'failed', reason: 'registry_unreachable', what: `the registry ${what}`, retryAfter };
+  return { kind: 'failed', reason: 'registry_unreachable', what, retryAfter };
 }

@@ -3,8 +3,7 @@
  * `rate()` and alerts then work from the first refusal on (peers.md §9.2).
  */
 import { CANARY_RULE, NO_RULE, type RuleMode } from '../policy/types.ts';
-import { type DenyReason, type Reason, TRUST_REASONS } from '../reason.ts';
-import { type DecisionResult, resultOf } from './decisions.ts';
+import { type DenyReason, type Reason, type Result, reasonsAbout, resultOf } from '../reason.ts';
 
 /** What metrics must know of a rule. */
 export type RuleLabels = { readonly name: string; readonly mode: RuleMode };
@@ -12,7 +11,7 @@ export type RuleLabels = { readonly name: string; readonly mode: RuleMode };
 export type DecisionLabels = {
   readonly rule: string;
   readonly mode: RuleMode;
-  readonly result: DecisionResult;
+  readonly result: Result;
   readonly reason: Reason;
   readonly ref: 'tag' | 'digest';
 };
@@ -20,18 +19,13 @@ export type DecisionLabels = {
 type ReasonsByReference = { readonly tag: readonly Reason[]; readonly digest: readonly Reason[] };
 
 /** What can go wrong with any request that is forwarded. */
-const FORWARDING = ['registry_unreachable', 'deadline_exceeded', 'internal'] as const;
-/** What a judged tag can be refused for. */
-const JUDGED = [
-  ...TRUST_REASONS,
-  'unsigned_tag',
-  'signer_missing',
-  'threshold_not_met',
+const FORWARDING = [
   'registry_unreachable',
-  'digest_mismatch',
-  'signed_digest_missing',
+  'deadline_exceeded',
   'internal',
 ] as const satisfies readonly DenyReason[];
+/** What a judged tag can be refused for. */
+const JUDGED = reasonsAbout('trust', 'signature', 'registry', 'proxy');
 
 const BY_MODE = {
   enforce: { tag: ['signed', ...JUDGED], digest: ['digest', ...FORWARDING] },

@@ -4,13 +4,10 @@
  * Recording is step 7 of the pipeline and cannot fail a pull: a sink that throws is skipped and counted.
  */
 import { CANARY_RULE, type RuleMode } from '../policy/types.ts';
-import type { DenyReason, Reason } from '../reason.ts';
+import type { DenyReason, Reason, Result } from '../reason.ts';
 import type { Log } from './log.ts';
 
-/** `error` is a refusal that says something about us or our dependencies, not about the image (peers.md §9.3). */
-export type DecisionResult = 'allow' | 'deny' | 'error';
-
-/** How the trust behind a decision was come by; `none` when the rule needed none. */
+/** Where the trust data of a decision came from; `none` when the rule needed none. */
 export type DecisionPath = 'cache' | 'stale' | 'cold' | 'none';
 
 export type RecordedReference = { readonly kind: 'tag' | 'digest'; readonly text: string };
@@ -27,7 +24,7 @@ export type DecisionRecord = {
   readonly digest?: string;
   readonly rule: string;
   readonly mode: RuleMode;
-  readonly result: DecisionResult;
+  readonly result: Result;
   readonly reason: Reason;
   /** In audit mode, what enforcement would have said. */
   readonly would?: 'signed' | DenyReason;
@@ -48,39 +45,6 @@ export type DecisionRecord = {
   /** When what vouches for the tag expires. */
   readonly expires?: Date;
 };
-
-const RESULTS = {
-  signed: 'allow',
-  digest: 'allow',
-  mode_off: 'allow',
-  audit: 'allow',
-  unmatched: 'allow',
-  no_trust_data: 'deny',
-  key_not_pinned: 'deny',
-  root_rotation_refused: 'deny',
-  metadata_expired: 'deny',
-  metadata_rollback: 'deny',
-  metadata_invalid: 'deny',
-  trust_unreachable: 'error',
-  deadline_exceeded: 'error',
-  unsigned_tag: 'deny',
-  signer_missing: 'deny',
-  threshold_not_met: 'deny',
-  denied_by_rule: 'deny',
-  no_rule: 'deny',
-  registry_unreachable: 'error',
-  digest_mismatch: 'deny',
-  signed_digest_missing: 'deny',
-  bad_request: 'deny',
-  method_not_allowed: 'deny',
-  namespace_unknown: 'deny',
-  internal: 'error',
-} as const satisfies Record<Reason, DecisionResult>;
-
-/** The one table that says which reasons count against the availability target (peers.md §9.3). */
-export function resultOf(reason: Reason): DecisionResult {
-  return RESULTS[reason];
-}
 
 export type RecordSink = 'metrics' | 'ring' | 'log';
 
@@ -130,10 +94,7 @@ export function createRecorder({ metrics, log, ringSize, policyHash }: RecorderO
   };
 }
 
-const LEVELS = { allow: 'info', deny: 'warn', error: 'error' } as const satisfies Record<
-  DecisionResult,
-  keyof Log
->;
+const LEVELS = { allow: 'info', deny: 'warn', error: 'error' } as const satisfies Record<Result, keyof Log>;
 
 function countDropped(metrics: DecisionMetrics, sink: RecordSink): void {
   try {

@@ -7,7 +7,8 @@
  * that nobody waits in with empty hands, so nobody waits for what is held by somebody who waits.
  */
 import { BODY_LIMITS } from '../limits.ts';
-import { NO_ROOM, UpstreamError } from './errors.ts';
+import { CAUSES } from '../words.ts';
+import { UpstreamError } from './errors.ts';
 
 /** A place that is counted until `end`. */
 export type BodyLease = {
@@ -203,7 +204,7 @@ export const BODY_ROOM = new BodyRoom();
 function tooLate(signal: AbortSignal | undefined): UpstreamError {
   return signal?.aborted === true
     ? new UpstreamError('timeout', 'waiting for room was given up', { cause: signal.reason })
-    : new UpstreamError('no_room', NO_ROOM);
+    : new UpstreamError('no_room', CAUSES.noRoomForBodies);
 }
 
 /** What is waited for, or the caller's own end. */

@@ -1,4 +1,5 @@
 /** What an upstream (registry, trust server or token server) did wrong. Nobody reads `message` to decide. */
+import { CAUSES } from '../words.ts';
 
 /**
  * `unreachable`: no connection, TLS refused, cut off · `timeout`: too slow, or the caller's signal ended it ·
@@ -78,11 +79,10 @@ export function isCertificateFault({ code }: UpstreamError): boolean {
   return code !== undefined && CERTIFICATE_FAULTS.has(code);
 }
 
-export const NO_ROOM = 'this proxy has no room for more answers of registries before others are read';
-
 /** Why a request fails that needed this answer. @param what the upstream did not do. */
 export function toFailure(error: UpstreamError, what: string): UpstreamFailure {
-  if (error.kind === 'no_room') return { reason: 'deadline_exceeded', what: NO_ROOM, retryAfter: undefined };
+  if (error.kind === 'no_room')
+    return { reason: 'deadline_exceeded', what: CAUSES.noRoomForBodies, retryAfter: undefined };
   return { reason: 'registry_unreachable', what, retryAfter: error.retryAfter };
 }
 

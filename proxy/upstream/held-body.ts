@@ -1,9 +1,10 @@
 /** Reading a whole body in the room there is for all of them (body-room.ts). */
 import type { Readable } from 'node:stream';
 import { BODY_LIMITS } from '../limits.ts';
+import { CAUSES } from '../words.ts';
 import { readBody } from './body.ts';
 import type { BodyLease, BodyRoom, Need } from './body-room.ts';
-import { NO_ROOM, UpstreamError } from './errors.ts';
+import { UpstreamError } from './errors.ts';
 import { headerOf, type UpstreamHeaders } from './headers.ts';
 
 /** Whose body it is, and the room it takes. */
@@ -61,7 +62,7 @@ export async function readSmallBody(
   body.on('error', ignore);
   try {
     if (!lease.tryGrow(Math.min(maxBytes, lengthOf(headers) ?? maxBytes)))
-      throw new UpstreamError('no_room', NO_ROOM);
+      throw new UpstreamError('no_room', CAUSES.noRoomForBodies);
     return await readBody(body, maxBytes, signal);
   } finally {
     body.destroy();

@@ -1,36 +1,20 @@
 /** What was wrong with a path the grammar refused, for the person who sent it. Decides nothing. */
 
 import { isRepository } from '../names/reference.ts';
-import { quote } from './query.ts';
-import type { OciCode } from './types.ts';
+import type { OciCode } from '../reason.ts';
+import { FAULTS, type Fault } from '../words.ts';
 
-export type PathProblem = { readonly code: OciCode; readonly message: string };
-
-export function explainPath(path: string): PathProblem {
-  const problem = (code: OciCode, message: string): PathProblem => ({ code, message });
-  if (/^https?:\/\//i.test(path)) {
-    const next = 'set this proxy as HTTPS_PROXY, and address the registry with https://';
-    return problem('NAME_INVALID', `requests in absolute form are not proxied; ${next}`);
-  }
-  if (!path.startsWith('/')) return problem('NAME_INVALID', 'the request-target must start with a slash');
+export function explainPath(path: string): Fault {
+  const problem = (code: OciCode, message: string): Fault => ({ code, message });
+  if (/^https?:\/\//i.test(path)) return problem('NAME_INVALID', FAULTS.absoluteForm);
+  if (!path.startsWith('/')) return problem('NAME_INVALID', FAULTS.noSlash);
   const parts = splitReference(path);
-  if (parts === undefined) {
-    return problem(
-      'NAME_INVALID',
-      `${quote(path)} is not a path this proxy answers; nothing in it is decoded or corrected`,
-    );
-  }
+  if (parts === undefined) return problem('NAME_INVALID', FAULTS.path(path));
   const { name, kind, reference } = parts;
-  if (!isRepository(name)) {
-    const rule = 'lower-case letters and digits, separated by ".", "_", "__", "-" or "/"';
-    return problem('NAME_INVALID', `${quote(name)} is not a repository name: ${rule}`);
-  }
-  if (kind !== 'manifests' || reference.includes(':')) {
-    const rule = 'sha256: with 64 or sha512: with 128 lower-case hex digits';
-    return problem('DIGEST_INVALID', `${quote(reference)} is not a digest: ${rule}`);
-  }
-  const rule = 'at most 128 letters, digits, "_", "." or "-", of which "." and "-" cannot come first';
-  return problem('TAG_INVALID', `${quote(reference)} is not a tag: ${rule}`);
+  if (!isRepository(name)) return problem('NAME_INVALID', FAULTS.repository(name));
+  if (kind !== 'manifests' || reference.includes(':'))
+    return problem('DIGEST_INVALID', FAULTS.digest(reference));
+  return problem('TAG_INVALID', FAULTS.tag(reference));
 }
 
 type Parts = { readonly name: string; readonly kind: string; readonly reference: string };

@@ -4,8 +4,9 @@
  */
 
 import { isRegistry, isTag } from '../names/reference.ts';
+import type { OciCode } from '../reason.ts';
+import { FAULTS, type Fault } from '../words.ts';
 import { parsePage } from './link.ts';
-import type { OciCode } from './types.ts';
 
 export type Query = {
   readonly ns: string | undefined;
@@ -16,10 +17,9 @@ export type Query = {
   readonly page: string | undefined;
 };
 
-export type QueryProblem = { readonly code: OciCode; readonly message: string };
 export type QueryResult =
   | { readonly kind: 'query'; readonly query: Query }
-  | { readonly kind: 'refused'; readonly problem: QueryProblem };
+  | { readonly kind: 'refused'; readonly problem: Fault };
 
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 const COUNT = /^[0-9]{1,9}$/;
@@ -30,9 +30,8 @@ export function parseQuery(text: string | undefined, allowed: ReadonlySet<string
   for (const pair of text === undefined ? [] : text.split('&')) {
     const equals = pair.indexOf('=');
     const key = equals < 0 ? pair : pair.slice(0, equals);
-    if (!allowed.has(key))
-      return refused('NAME_INVALID', `the query parameter ${quote(key)} is not accepted here`);
-    if (values.has(key)) return refused('NAME_INVALID', `the query parameter ${key} is there more than once`);
+    if (!allowed.has(key)) return refused('NAME_INVALID', FAULTS.parameter(key));
+    if (values.has(key)) return refused('NAME_INVALID', FAULTS.parameterTwice(key));
     values.set(key, equals < 0 ? '' : pair.slice(equals + 1));
   }
   return check({
@@ -49,16 +48,17 @@ type Raw = { readonly [Key in keyof Query]: string | undefined };
 
 function check({ ns, n, last, artifactType, page }: Raw): QueryResult {
   if (ns !== undefined && !isRegistry(ns))
-    return refused('NAME_INVALID', `ns=${quote(ns)} is not the name of a registry`);
+    return refused('NAME_INVALID', FAULTS.parameterValue('ns', ns, 'the name of a registry'));
   if (n !== undefined && !COUNT.test(n))
-    return refused('NAME_INVALID', `n=${quote(n)} is not a number of tags`);
-  if (last !== undefined && !isTag(last)) return refused('TAG_INVALID', `last=${quote(last)} is not a tag`);
+    return refused('NAME_INVALID', FAULTS.parameterValue('n', n, 'a number of tags'));
+  if (last !== undefined && !isTag(last))
+    return refused('TAG_INVALID', FAULTS.parameterValue('last', last, 'a tag'));
   if (artifactType !== undefined && !MEDIA_TYPE.test(artifactType)) {
-    return refused('NAME_INVALID', `artifactType=${quote(artifactType)} is not a media type`);
+    return refused('NAME_INVALID', FAULTS.parameterValue('artifactType', artifactType, 'a media type'));
   }
   const next = page === undefined ? undefined : parsePage(page);
   if (page !== undefined && next === undefined)
-    return refused('NAME_INVALID', `page=${quote(page)} is not a page this proxy linked to`);
+    return refused('NAME_INVALID', FAULTS.parameterValue('page', page, 'a page this proxy linked to'));
   const count = n === undefined ? undefined : Number(n);
   return { kind: 'query', query: { ns, n: count, last, artifactType, page: next } };
 }
@@ -81,9 +81,4 @@ function decode(text: string | undefined, escapes: ReadonlyMap<string, string>):
 
 function refused(code: OciCode, message: string): QueryResult {
   return { kind: 'refused', problem: { code, message } };
-}
-
-/** Text from outside in a message: printable ASCII, and not much of it. */
-export function quote(text: string): string {
-  return `"${text.replace(/[^\x20-\x7e]/g, '?').slice(0, 80)}"`;
 }

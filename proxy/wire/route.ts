@@ -7,6 +7,7 @@
 
 import { GRAMMAR, isDigest, isTag, MAX_NAME_LENGTH, toGun, toRepository } from '../names/reference.ts';
 import { type RegistryTable, registryAt, toAuthority } from '../names/registry-table.ts';
+import { FAULTS, SENTENCES } from '../words.ts';
 import { explainPath } from './explain-path.ts';
 import { parseQuery, type Query } from './query.ts';
 import type { Addressed, Route, RoutedBy, RouteResult, TagOrDigest } from './types.ts';
@@ -50,24 +51,21 @@ const HOST = /^(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?
 export function parseRoute(request: RawRequest, table: RegistryTable): RouteResult {
   const { method, target, httpVersion = '1.1' } = request;
   // Node's parser takes 0.9 and 2.0 in the same clothes; a hop in front of us might not.
-  if (httpVersion !== '1.1' && httpVersion !== '1.0')
-    return badName(`HTTP/${httpVersion} is not spoken here; use HTTP/1.1`);
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return badName(FAULTS.httpVersion(httpVersion));
   if (method !== 'GET' && method !== 'HEAD') {
-    const message = `${method.slice(0, 20)} is not accepted: this proxy only serves pulls; push to the registry itself`;
+    const message = SENTENCES.methodRefused(method);
     return { kind: 'refused', refusal: { reason: 'method_not_allowed', message } };
   }
-  if (target.length > MAX_TARGET_LENGTH)
-    return badName(`the request-target is longer than ${MAX_TARGET_LENGTH} bytes`);
+  if (target.length > MAX_TARGET_LENGTH) return badName(FAULTS.targetTooLong(MAX_TARGET_LENGTH));
   if (valuesOf(request.rawHeaders, 'transfer-encoding').some((coding) => coding !== 'chunked')) {
     // Node hands the request over before its parser refuses such a body (§6.2).
-    return badName('the only transfer encoding understood is "chunked"');
+    return badName(FAULTS.transferEncoding);
   }
   const host = parseHost(request.rawHeaders);
-  if (host === undefined)
-    return badName('the Host header must be there once and hold a host name with an optional port');
+  if (host === undefined) return badName(FAULTS.host);
   const { connectedTo } = request;
   if (connectedTo !== undefined && toAuthority(host) !== connectedTo)
-    return badName(`the Host header must name ${connectedTo}, which this connection was made for`);
+    return badName(FAULTS.otherHost(connectedTo));
   const [path, query] = splitQuery(target);
   // Whoever connected to a registry by its name talks to that one, which has no prefix.
   const [prefix, rest] = connectedTo === undefined ? splitPrefix(path, table) : ['', path];
@@ -102,12 +100,11 @@ function toRoute(matched: Matched): RouteResult {
     return { kind: 'route', route: { kind: 'base', registry, ...addressed } };
   if (registry === undefined) return unknownNamespace(chosen, reference, addressed);
   // A registry with a port is no part of a repository's name (§6.1).
-  if (match['ported'] !== undefined && by !== 'path')
-    return badName(`${match['ported']} is not part of a repository name`);
+  if (match['ported'] !== undefined && by !== 'path') return badName(FAULTS.portInName(match['ported']));
   // A GUN of the trust server is taken as it is: its signatures say which name they are for.
   const repository = match['trust'] === undefined ? toRepository(registry, chosen.name) : chosen.name;
   const gun = toGun(registry, repository);
-  if (gun.length > MAX_NAME_LENGTH) return badName(`the name is longer than ${MAX_NAME_LENGTH} characters`);
+  if (gun.length > MAX_NAME_LENGTH) return badName(FAULTS.nameTooLong(MAX_NAME_LENGTH));
   const named = { registry, ...addressed, repository, gun } as const;
   if (reference !== undefined) return { kind: 'route', route: { ...named, kind: 'manifest', reference } };
   return { kind: 'route', route: toOtherRoute(matched, named) };
@@ -173,12 +170,8 @@ function unknownNamespace(
   reference: TagOrDigest | undefined,
   addressed: Addressed,
 ): RouteResult {
-  if (by === 'path' && asked.includes(':'))
-    return badName(`${asked} is neither a configured registry nor a repository name`);
-  const message =
-    asked === ''
-      ? 'the request names no registry and this proxy has no default one; put the registry in front of the repository'
-      : `${asked} is not a registry this proxy serves; ask its operator to configure it or pull from another one`;
+  if (by === 'path' && asked.includes(':')) return badName(FAULTS.neitherRegistryNorName(asked));
+  const message = asked === '' ? SENTENCES.noDefaultRegistry : SENTENCES.unknownRegistry(asked);
   const unknown = { registry: asked, repository: name, reference };
   return { kind: 'refused', refusal: { reason: 'namespace_unknown', message }, unknown, addressed };
 }

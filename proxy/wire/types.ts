@@ -1,7 +1,7 @@
-/** What neighbours may see of registry/: a parsed request, and what goes back to the client. */
+/** What neighbours may see of wire/: a parsed request, and what goes back to the client. */
 
 import type { Digest, Gun } from '../names/reference.ts';
-import type { DenyReason } from '../reason.ts';
+import type { DenyReason, OciCode } from '../reason.ts';
 
 /**
  * How a request said which registry it means (product.md, "Routing"). `ns` and `prefix` only come from clients of a
@@ -57,20 +57,7 @@ export type TagOrDigest =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'digest'; readonly digest: Digest };
 
-/** Codes of the registry error envelope that we use (registry-clients.md §3). */
-export type OciCode =
-  | 'NAME_INVALID'
-  | 'TAG_INVALID'
-  | 'DIGEST_INVALID'
-  | 'DENIED'
-  | 'MANIFEST_UNKNOWN'
-  | 'NAME_UNKNOWN'
-  | 'UNAUTHORIZED'
-  | 'UNAVAILABLE'
-  | 'UNSUPPORTED'
-  | 'UNKNOWN';
-
-/** A refusal before it is put into words for the wire. */
+/** A refusal before it is put on the wire. */
 export type Refusal = {
   readonly reason: DenyReason;
   /** One sentence: what was expected, and what to do next. */

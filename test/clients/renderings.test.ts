@@ -109,7 +109,7 @@ describe('dockerd', () => {
     const own = { registry: 'docker.io', repository: 'team/canary', tag: 'never' };
     const ofHub = printKit(renderKit('dockerd', { ...lock, canary: own }, 'mirror'));
     expect(ofHub).toContain(
-      '$ docker pull docker.io/team/canary:never\n  fails and shows "the canary of this proxy"',
+      '$ docker pull docker.io/team/canary:never\n  fails and shows "this proxy\'s test image"',
     );
     expect(ofHub).not.toContain(step);
   });

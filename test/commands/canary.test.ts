@@ -8,7 +8,7 @@ import { createFolder, POLICY, REGISTRIES, removeFolders, write, writeConfig } f
 
 const HUB = 'docker.io/library/hello-world:linux';
 const NOW = new Date('2026-11-21T12:00:00Z');
-const REFUSES = `echo "Error: the canary of this proxy, x, is refused" >&2; exit 1`;
+const REFUSES = `echo "Error: this proxy's test image, x, is refused" >&2; exit 1`;
 
 let bin: string;
 let out: string[];
@@ -52,7 +52,7 @@ describe('the three results', () => {
     expect(await canary()).toBe(0);
     expect(out).toEqual([
       `$ docker pull ${HUB}`,
-      'docker shows: Error: the canary of this proxy, x, is refused',
+      "docker shows: Error: this proxy's test image, x, is refused",
       `held: ${HUB} by docker: the proxy refused it, and the client stopped there`,
     ]);
     expect(readFileSync(join(bin, 'seen'), 'utf8')).toBe(`pull ${HUB}\n`);
@@ -90,7 +90,7 @@ describe('the three results', () => {
     expect(JSON.parse(out.join('\n'))).toEqual({
       result: 'held',
       because: 'the proxy refused it, and the client stopped there',
-      says: 'Error: the canary of this proxy, x, is refused',
+      says: "Error: this proxy's test image, x, is refused",
       client: 'docker',
       image: HUB,
       command: `docker pull ${HUB}`,

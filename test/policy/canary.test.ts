@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { isRepository, isTag } from '../../proxy/names/reference.ts';
-import { CANARY_WORDS, chooseCanary, formatCanary, HUB_CANARY, isCanary } from '../../proxy/policy/canary.ts';
-import { refusedCanary } from '../../proxy/policy/refusal.ts';
+import { chooseCanary, formatCanary, HUB_CANARY, isCanary } from '../../proxy/policy/canary.ts';
+import { CANARY_WORDS, sayDenied } from '../../proxy/words.ts';
 import { DIGEST } from './kit.ts';
 
 const CANARY = { registry: 'r.example', repository: 'team/canary', tag: 'never' };
@@ -60,9 +60,12 @@ test('a canary is written as a client writes it', () => {
 
 test('its refusal begins with the words `pullwarden canary` looks for, and names the image', () => {
   const image = formatCanary(CANARY);
-  const sentence = refusedCanary({ image, gun: 'r.example/team/canary', rule: '(canary)' });
+  const sentence = sayDenied(
+    { reason: 'denied_by_rule', rule: '(canary)', isCanary: true },
+    { image, gun: 'r.example/team/canary' },
+  );
   expect(sentence).toBe(
-    'the canary of this proxy, r.example/team/canary:never, is refused, so this client is held; pull another image, this one is never served',
+    "this proxy's test image, r.example/team/canary:never, is always refused: this client goes through the proxy; pull another image",
   );
   expect(sentence.startsWith(CANARY_WORDS)).toBe(true);
 });

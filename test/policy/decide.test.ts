@@ -1,12 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ImageReference } from '../../proxy/names/reference.ts';
-import { decide } from '../../proxy/policy/decide.ts';
+import { type DecideInput, decide } from '../../proxy/policy/decide.ts';
 import { needsTrust, selectRule } from '../../proxy/policy/rule.ts';
 import { meets, missingSigners } from '../../proxy/policy/signers.ts';
+import { signedNear } from '../../proxy/policy/suggest.ts';
 import type { RuleMode, TrustOutcome } from '../../proxy/policy/types.ts';
 import { TRUST_REASONS } from '../../proxy/reason.ts';
 import { TrustError } from '../../proxy/trust-client/errors.ts';
-import { CANARY, DIGEST, input, NOW, rule, target, trust, verified } from './kit.ts';
+import { type Denied, sayDenied } from '../../proxy/words.ts';
+import { CANARY, DIGEST, input, NOW, rule, say, target, trust, verified } from './kit.ts';
 
 const BY_DIGEST: ImageReference = { kind: 'digest', repository: 'library/alpine', digest: DIGEST };
 const MODES: readonly RuleMode[] = ['enforce', 'audit', 'off', 'deny'];
@@ -19,9 +21,16 @@ function failed(code: (typeof TRUST_REASONS)[number]): TrustOutcome {
   };
 }
 
+const sayAsked = ({ reference, registry }: DecideInput, denied: Denied): string => {
+  const gun = `${registry}/${reference.repository}`;
+  const image = reference.kind === 'tag' ? `${gun}:${reference.tag}` : `${gun}@${reference.digest}`;
+  return sayDenied(denied, { image, gun });
+};
+
 const messageOf = (changes: Parameters<typeof input>[0]) => {
-  const decision = decide(input(changes));
-  return decision.kind === 'deny' ? `${decision.reason}: ${decision.message}` : decision.kind;
+  const asked = input(changes);
+  const decision = decide(asked);
+  return decision.kind === 'deny' ? `${decision.reason}: ${sayAsked(asked, decision)}` : decision.kind;
 };
 
 describe('a tag under enforce', () => {
@@ -37,9 +46,11 @@ describe('a tag under enforce', () => {
 
   test('not signed, asked by somebody who may read the repository: signed tags are named', () => {
     const outcome = verified([target({ name: '3.18' }), target({ name: '3.19' })]);
-    expect(messageOf({ outcome, suggest: true })).toMatch(/ or pull a signed tag: 3\.19, 3\.18$/);
-    expect(messageOf({ outcome, suggest: false })).toMatch(/ or pull a signed tag$/);
-    expect(messageOf({ outcome: verified([]), suggest: true })).toMatch(/ or pull a signed tag$/);
+    const decision = decide(input({ outcome }));
+    if (decision.kind !== 'deny' || outcome?.kind !== 'verified') throw new Error('3.20 is not signed');
+    const others = signedNear(outcome.trust, '3.20', NOW);
+    expect(say(decision, others)).toMatch(/ or pull a signed tag: 3\.19, 3\.18$/);
+    expect(say(decision)).toMatch(/ or pull a signed tag$/);
   });
 
   test('not in what was verified before an outage: nobody knows whether it was signed since', () => {
@@ -56,7 +67,7 @@ describe('a tag under enforce', () => {
     (code) => {
       const decision = decide(input({ outcome: failed(code) }));
       expect(decision).toMatchObject({ kind: 'deny', reason: code, rule: 'base', mode: 'enforce' });
-      const message = decision.kind === 'deny' ? decision.message : '';
+      const message = decision.kind === 'deny' ? say(decision) : '';
       expect(message).toMatch(/^docker\.io\/library\/alpine:3\.20 [\x20-\x7e]+; [\x20-\x7e]+$/);
       expect(message).not.toContain('attacker');
     },
@@ -64,7 +75,7 @@ describe('a tag under enforce', () => {
 
   test('no outcome at all refuses, and sends the person to the operator', () => {
     expect(messageOf({ outcome: undefined })).toBe(
-      "internal: docker.io/library/alpine:3.20 cannot be verified: the proxy has no trust data where it must have; ask this proxy's operator to read its log",
+      "internal: docker.io/library/alpine:3.20 cannot be verified: internal error, trust data was not loaded; ask this proxy's operator to read its log",
     );
   });
 
@@ -75,10 +86,13 @@ describe('a tag under enforce', () => {
   });
 
   test.each([
-    ['timestamp', "the timestamp of docker.io/library/alpine has expired; ask this proxy's operator"],
-    ['snapshot', "the snapshot of docker.io/library/alpine has expired; ask this proxy's operator"],
-    ['targets', 'the targets of docker.io/library/alpine has expired; ask its publisher'],
-    ['root', 'the root of docker.io/library/alpine has expired; ask its publisher'],
+    [
+      'timestamp',
+      "the timestamp metadata of docker.io/library/alpine has expired; ask this proxy's operator",
+    ],
+    ['snapshot', "the snapshot metadata of docker.io/library/alpine has expired; ask this proxy's operator"],
+    ['targets', 'the targets metadata of docker.io/library/alpine has expired; ask its publisher'],
+    ['root', 'the root metadata of docker.io/library/alpine has expired; ask its publisher'],
   ])('verified earlier, its %s expired since', (firstToExpire, expected) => {
     const outcome = verified([target()], { expires: NOW, firstToExpire });
     expect(messageOf({ outcome })).toContain(

@@ -2,6 +2,7 @@
 import type { DecideInput } from '../../proxy/policy/decide.ts';
 import type { Rule } from '../../proxy/policy/types.ts';
 import type { TrustedTarget, VerifiedTrust } from '../../proxy/trust-client/types.ts';
+import { type Denied, sayDenied } from '../../proxy/words.ts';
 
 export const NOW = new Date('2026-11-21T12:00:00Z');
 export const LATER = new Date('2026-12-01T00:00:00Z');
@@ -65,7 +66,12 @@ export function input(changes: Partial<DecideInput> = {}): DecideInput {
     reference: { kind: 'tag', repository: 'library/alpine', tag: '3.20' },
     outcome: verified([target()]),
     now: NOW,
-    suggest: false,
     ...changes,
   };
+}
+
+/** The sentence for a person who pulls what `input` asks for. */
+export function say(denied: Denied, others: readonly string[] = []): string {
+  const gun = 'docker.io/library/alpine';
+  return sayDenied(denied, { image: `${gun}:3.20`, gun }, others);
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { decide } from '../../proxy/policy/decide.ts';
 import { meets, missingSigners } from '../../proxy/policy/signers.ts';
 import type { SigningKeys } from '../../proxy/trust-client/types.ts';
-import { input, rule, target, verified } from './kit.ts';
+import { input, rule, say, target, verified } from './kit.ts';
 
 const known = (threshold: number, ...keys: string[][]) =>
   new Map<string, SigningKeys>([['qa', { threshold, keys }]]);
@@ -51,7 +51,7 @@ describe('the refusal names the delegation that another key signed', () => {
     const signers = { names: ['qa', 'ops'], count, pins: [{ name: 'qa', keys: ['a'] }] };
     const outcome = verified([target({ signers: ['qa'] })], { signingKeys: known(1, ['x']) });
     const decision = decide(input({ rule: rule({ signers }), outcome }));
-    return decision.kind === 'deny' ? `${decision.reason}: ${decision.message}` : decision.kind;
+    return decision.kind === 'deny' ? `${decision.reason}: ${say(decision)}` : decision.kind;
   };
 
   test('where all are asked for', () => {

@@ -1,7 +1,7 @@
 /** The canary is refused on every way to it, whatever rules and signatures say; and nothing but its tag is. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { CANARY_WORDS } from '../../proxy/policy/canary.ts';
 import type { Canary } from '../../proxy/policy/types.ts';
+import { CANARY_WORDS } from '../../proxy/words.ts';
 import type { Handler } from '../upstream/upstream.ts';
 import {
   ask,
@@ -18,7 +18,7 @@ import {
 const IMAGE = manifest('canary');
 const PATH = `/v2/${CANARY.repository}/manifests/${CANARY.tag}`;
 const SENTENCE =
-  'the canary of this proxy, docker.io/team/canary:never, is refused, so this client is held; pull another image, this one is never served';
+  "this proxy's test image, docker.io/team/canary:never, is always refused: this client goes through the proxy; pull another image";
 
 const running: RunningProxy[] = [];
 afterEach(async () => {
@@ -97,7 +97,7 @@ describe('the canary is refused', () => {
     const { port } = await start(OFF);
     const reply = await ask(port, path, { method: 'HEAD', headers: { 'user-agent': agent } });
     expect(`${reply.status} ${reply.phrase}`).toBe(
-      `${status} Denied by Pullwarden: the canary of this proxy, docker.io/team/canary:never, is refused, so this client is held${end}`,
+      `${status} Denied by Pullwarden: this proxy's test image, docker.io/team/canary:never, is always refused: this client goes through the proxy${end}`,
     );
   });
 

@@ -15,7 +15,7 @@ import { type Relay, startRelay } from './sticky/relay.ts';
 
 type Env = Readonly<Record<string, string>>;
 
-const SENTENCE = `the canary of this proxy, ${CANARY}, is refused, so this client is held`;
+const SENTENCE = `this proxy's test image, ${CANARY}, is always refused: this client goes through the proxy`;
 const HELD = { status: 0, result: 'held', says: expect.stringContaining(SENTENCE) };
 const NOTHING_ANSWERS = '127.0.0.1:1';
 

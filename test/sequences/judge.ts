@@ -129,7 +129,6 @@ export class Judge {
       reference: { kind: 'tag', repository: GUN.slice('docker.io/'.length), tag },
       outcome,
       now: this.#clock.now(),
-      suggest: false,
     });
     if (decision.kind !== 'pin' || outcome.kind !== 'verified') return undefined;
     const { digest, role } = decision.target;

@@ -1,10 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  createRecorder,
-  type DecisionMetrics,
-  resultOf,
-  toLogFields,
-} from '../../proxy/telemetry/decisions.ts';
+import { resultOf } from '../../proxy/reason.ts';
+import { createRecorder, type DecisionMetrics, toLogFields } from '../../proxy/telemetry/decisions.ts';
 import type { Log } from '../../proxy/telemetry/log.ts';
 import { AT, DIGEST, decisionRecord } from './fixtures.ts';
 

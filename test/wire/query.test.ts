@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { toPage } from '../../proxy/wire/link.ts';
-import { parseQuery, quote } from '../../proxy/wire/query.ts';
+import { parseQuery } from '../../proxy/wire/query.ts';
+import { quote } from '../../proxy/words.ts';
 
 const KEYS = new Set(['ns', 'n', 'last', 'artifactType', 'page']);
 const NOTHING = { ns: undefined, n: undefined, last: undefined, artifactType: undefined, page: undefined };

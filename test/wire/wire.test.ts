@@ -2,16 +2,16 @@
 import { describe, expect, test } from '@jest/globals';
 import { accepts, toMediaType } from '../../proxy/content/media-type.ts';
 import { hasDigest } from '../../proxy/names/digest.ts';
-import { DENY_REASONS } from '../../proxy/reason.ts';
+import { DENIALS, DENY_REASONS } from '../../proxy/reason.ts';
 import { toUpstreamError } from '../../proxy/upstream/errors.ts';
 import { parseChallenges } from '../../proxy/wire/challenge.ts';
-import { toErrorResponse, toReasonPhrase, WIRE_ERRORS } from '../../proxy/wire/wire-errors.ts';
+import { toErrorResponse, toReasonPhrase } from '../../proxy/wire/wire-errors.ts';
 import { growth } from '../growth.ts';
 
 describe('refusals on the wire', () => {
   test('every reason has a line, none of them is 401', () => {
-    expect(Object.keys(WIRE_ERRORS).sort()).toEqual([...DENY_REASONS].sort());
-    expect(Object.values(WIRE_ERRORS).map(({ status }): number => status)).not.toContain(401);
+    expect(Object.keys(DENIALS).sort()).toEqual([...DENY_REASONS].sort());
+    expect(Object.values(DENIALS).map(({ status }): number => status)).not.toContain(401);
   });
 
   test('every reason gives a complete answer', () => {

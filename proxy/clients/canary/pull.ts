@@ -1,5 +1,5 @@
 /** How each client pulls, and what the end of a pull of the canary says about the client. Pure. */
-import { CANARY_WORDS } from '../../policy/canary.ts';
+import { CANARY_WORDS } from '../../words.ts';
 import { CERTS_D } from '../containerd/render.ts';
 
 export const PULLING_CLIENTS = ['docker', 'ctr', 'crictl', 'nerdctl', 'podman', 'skopeo', 'buildah'] as const;

@@ -1,5 +1,6 @@
 /** The pull that proves the lock: the proxy always refuses the canary, so a client that gets it went around. */
-import { CANARY_WORDS, formatCanary, HUB_CANARY } from '../../policy/canary.ts';
+import { formatCanary, HUB_CANARY } from '../../policy/canary.ts';
+import { CANARY_WORDS } from '../../words.ts';
 import type { ClientTest, Lock } from '../types.ts';
 
 /** `registry/repository:tag`, as clients that are locked by their configuration write it. */

@@ -8,7 +8,7 @@ import {
 } from '../../../proxy/clients/canary/pull.ts';
 
 const IMAGE = 'docker.io/library/hello-world:linux';
-const SENTENCE = `the canary of this proxy, ${IMAGE}, is refused, so this client is held`;
+const SENTENCE = `this proxy's test image, ${IMAGE}, is always refused: this client goes through the proxy`;
 const LONG = `denied: ${SENTENCE}; pull another image, this one is never served`;
 const BLOCKED = `${IMAGE}: registry docker.io is blocked in /etc/containers/registries.conf`;
 const mirrors = (first: string, last: string) =>
