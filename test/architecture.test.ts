@@ -114,7 +114,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'app.ts',
       'cache/',
       'config/types.ts',
-      'forward/forwarder.ts',
+      'forward/',
       'listen/',
       'names/',
       'policy/',

@@ -1,6 +1,11 @@
 /** The conditions of being ready, each asked when somebody wants to know. */
 import type { ReadyCheck } from './types.ts';
 
+/** Not while the last requests are waited for. */
+export function checkAccepting({ isClosing }: { readonly isClosing: boolean }): ReadyCheck {
+  return { name: 'accepting pulls', ok: !isClosing, ...(isClosing ? { detail: 'shutting down' } : {}) };
+}
+
 export async function checkState(state: { probe(): Promise<void> }): Promise<ReadyCheck> {
   try {
     await state.probe();

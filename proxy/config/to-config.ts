@@ -1,13 +1,14 @@
 /** A file that holds → what the other folders are given: defaults in place, units and paths resolved, frozen. */
-import { createHash } from 'node:crypto';
+
 import { dirname, resolve } from 'node:path';
-import { chooseCanary, formatCanary } from '../policy/canary.ts';
+import { chooseCanary } from '../policy/canary.ts';
 import type { Canary, Policy, Rule, SignerPin, SignerRequirement } from '../policy/types.ts';
 import { trimSlash } from './address.ts';
 import type { RawConfig } from './config-schema.ts';
 import { parseDuration } from './duration.ts';
 import type { NamedFiles } from './named-files.ts';
 import { parseTaggedImage } from './names.ts';
+import { policyHash } from './policy-hash.ts';
 import type {
   Account,
   CertificateFile,
@@ -37,12 +38,7 @@ export function toConfig(
   { certificates }: Pick<NamedFiles, 'certificates'>,
 ): Config {
   const context = { folder: dirname(file), certificates };
-  const policy = toPolicy(raw.policy, toCanary(raw));
-  return deepFreeze({
-    file,
-    hash: policyHash(policy),
-    listen: toListen(raw.listen, context),
-    admin: raw.admin,
+  const deciding = {
     defaultRegistry: raw.defaultRegistry,
     registries: raw.registries.map((registry) => toRegistry(registry, context)),
     trust: {
@@ -52,7 +48,14 @@ export function toConfig(
       firstUse: raw.trust.firstUse,
       pins: raw.trust.pins.map((pin) => toPin(pin, context)),
     },
-    policy,
+    policy: toPolicy(raw.policy, toCanary(raw)),
+  };
+  return deepFreeze({
+    file,
+    hash: policyHash(deciding),
+    listen: toListen(raw.listen, context),
+    admin: raw.admin,
+    ...deciding,
     log: raw.log,
   });
 }
@@ -158,29 +161,6 @@ function toMilliseconds(text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds === undefined) throw new Error('a length of time passed the checks unparsed');
   return milliseconds;
-}
-
-/** The same for two policies that decide alike: defaults are filled in, and the order of rules does not count. */
-function policyHash({ unmatched, rules, canary }: Policy): string {
-  const canonical = rules
-    .map(({ name, match, mode, signers, tagList }) => {
-      const names = signers === undefined ? [] : [...signers.names].sort();
-      const pins = (signers?.pins ?? [])
-        .map((pin) => JSON.stringify([pin.name, [...new Set(pin.keys)].sort()]))
-        .sort();
-      return JSON.stringify([
-        match,
-        name,
-        mode,
-        tagList,
-        signers?.count ?? 0,
-        names,
-        ...(pins.length === 0 ? [] : [pins]),
-      ]);
-    })
-    .sort();
-  const text = JSON.stringify([unmatched, canonical, formatCanary(canary)]);
-  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
 function deepFreeze<T>(value: T): T {

@@ -104,7 +104,7 @@ export type LogConfig = {
 export type Config = {
   /** Absolute path of the file it was read from. */
   readonly file: string;
-  /** First 12 hex digits of the SHA-256 of the effective policy, for `pullwarden_policy_info{hash}`. */
+  /** Of all that decides (policy-hash.ts), for `pullwarden_policy_info{hash}`. */
   readonly hash: string;
   readonly listen: ListenConfig;
   readonly admin: AdminConfig;

@@ -3,8 +3,9 @@ import { createAccessCache } from '../cache/access-cache.ts';
 import { createManifestCache } from '../cache/manifest-cache.ts';
 import { createTrustFileCache } from '../cache/trust-files.ts';
 import { createForwarder } from '../forward/forwarder.ts';
+import type { Forwarder } from '../forward/types.ts';
 import type { TrustFile } from '../pull/types.ts';
-import { createPull } from '../pull.ts';
+import { createPull, type Pull } from '../pull.ts';
 import { createImageConfigs, type HeldConfig } from '../registry/image-configs.ts';
 import { createSignedManifests } from '../registry/signed-manifests.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -23,11 +24,13 @@ type PullSideOptions = {
   readonly monotonic: () => number;
 };
 
+export type PullSide = { readonly pull: Pull; readonly forwarder: Forwarder };
+
 /** The pipeline and the caches it shares across reloads. */
 export function createPullSide(
   parts: () => Parts,
   { metrics, log, now, record, monotonic }: PullSideOptions,
-) {
+): PullSide {
   const access = createAccessCache({
     onShared: () => metrics.singleFlightShared('access'),
     now: monotonic,

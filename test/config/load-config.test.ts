@@ -213,6 +213,19 @@ describe('policy hash', () => {
     ).toBe(expected);
   });
 
+  test('does not depend on the order of pins and keys, nor on where the state lies', async () => {
+    const [d, f] = ['d'.repeat(64), 'f'.repeat(64)];
+    const pins = (...items: readonly string[]) => `trust: { pins: [${items.join(', ')}] }\n${rules(one)}`;
+    const [a, b] = [
+      `{ match: docker.io/a/*, rootKeys: [${d}, ${f}] }`,
+      `{ match: docker.io/b/*, rootKeys: [${d}] }`,
+    ];
+    const expected = await hash(pins(a, b));
+    expect(await hash(pins(b, a))).toBe(expected);
+    expect(await hash(pins(a.replace(`${d}, ${f}`, `${f}, ${d}`), b))).toBe(expected);
+    expect(await hash(pins(a, b).replace('trust: {', 'trust: { state: { kind: memory },'))).toBe(expected);
+  });
+
   test('changes with each thing that counts', async () => {
     const variants = [
       rules(one, two),
@@ -227,6 +240,13 @@ describe('policy hash', () => {
       rules(one.replace('qa, ops', `qa, { name: ops, keys: [${'d'.repeat(64)}] }`), two),
       rules(one, two).replace('policy:', 'policy:\n  unmatched: pass'),
       `canary: { image: "docker.io/team/canary:never" }\n${rules(one, two)}`,
+      `trust: { firstUse: accept }\n${rules(one, two)}`,
+      `trust: { refresh: 7m }\n${rules(one, two)}`,
+      `trust: { pins: [{ match: docker.io/a/*, rootKeys: [${'d'.repeat(64)}] }] }\n${rules(one, two)}`,
+      `trust: { pins: [{ match: docker.io/a/*, rootKeys: [${'f'.repeat(64)}] }] }\n${rules(one, two)}`,
+      rules(one, two).replace('[index.docker.io]', '[other.example]'),
+      rules(one, two).replace('https://notary.example.com', 'https://other.example.com'),
+      rules(one, two).replace('https://registry-1.docker.io', 'https://other.example.com'),
     ];
     expect(new Set(await Promise.all(variants.map(hash))).size).toBe(variants.length);
   });
