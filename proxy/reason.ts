@@ -2,7 +2,7 @@
  * The closed set of words that say why a request was answered as it was.
  *
  * The metrics label, the log field, the `detail.reason` of an error body and `explain` use the same words
- * (product.md, "Refusing"), so a word that is not here cannot reach any of them.
+ * (proxy/README.md, "6. Decide"), so a word that is not here cannot reach any of them.
  */
 
 /** Why a request was let through. `signed` is the only one that proves anything about the content. */

@@ -1,6 +1,6 @@
 /**
  * What a person is told when policy refuses: one sentence that says what was expected and what to do next
- * (product.md, "Refusing"). containerd shows nothing but the start of it, so the cause comes first.
+ * (proxy/README.md, "6. Decide"). containerd shows nothing but the start of it, so the cause comes first.
  *
  * Only names from the grammar and from the checked configuration go in, and dates: all of it is ASCII, and none of
  * it is free text of a client, a registry or a trust server.
