@@ -52,7 +52,10 @@ function identify({ newRequestId }: AppDeps): Middleware {
   };
 }
 
-/** A body has no meaning on a pull and is not read: nothing inside it or behind it is another request (§6.2). */
+/**
+ * A body has no meaning on a pull and is not read: nothing inside it or behind it is another request
+ * (registry-clients.md §6.2).
+ */
 function endAtBody(): Middleware {
   const ended = new WeakSet<object>();
   return (ctx, next) => {

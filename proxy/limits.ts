@@ -1,4 +1,7 @@
-/** Every bound of the pull port, in milliseconds, bytes and counts. A transfer as a whole has none (§0.10). */
+/**
+ * Every bound of the pull port, in milliseconds, bytes and counts. A transfer as a whole has none
+ * (registry-clients.md §0.10).
+ */
 export type Limits = {
   /** For a request's headers, from the first byte of the connection or of the request. */
   readonly headersTimeout: number;

@@ -1,5 +1,5 @@
 /**
- * The pipeline (house.md, "One pipeline"): one request in, one answer out. HEAD walks the same nine steps as GET.
+ * The pipeline (proxy/README.md, "Where a request goes"): one request in, one answer out. HEAD walks the same steps as GET.
  *
  * Every effect is a parameter, and nothing here knows how an answer is written to a socket.
  */
@@ -206,7 +206,7 @@ async function fetchWhole(
   return (await holdConfig(exchange, client, route, fetched.manifest)) ?? fetched;
 }
 
-/** Converting a manifest would change its digest, so a client that cannot take it gets none (§5). */
+/** Converting a manifest would change its digest, so a client that cannot take it gets none (registry-clients.md §5). */
 function notAcceptable(
   exchange: Exchange,
   route: JudgedRoute,

@@ -2,8 +2,8 @@
  * The closed set of words that say why a request was answered as it was, and in one table all that hangs on each. What a
  * person reads stands in words.ts; a new reason is a line here and one there.
  *
- * The metrics label, the log field, the `detail.reason` of an error body and `explain` use the same words, so a word that
- * is not here cannot reach any of them.
+ * The metrics label, the log field, the `detail.reason` of an error body and `explain` use the same words
+ * (proxy/README.md, "6. Decide"), so a word that is not here cannot reach any of them.
  */
 
 /** Codes of the registry error envelope that we use (registry-clients.md §3). */

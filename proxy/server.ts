@@ -59,7 +59,8 @@ export function createServer(listener: RequestListener, options: ServerOptions):
   server.timeout = limits.idleTimeout;
   server.maxConnections = limits.maxConnections;
   server.on('clientError', (error, socket) => rejectMalformed(error, socket, running, newRequestId()));
-  // No listener for `upgrade`, and for `connect` only on request: with one, a request leaves the pipeline (§4.4).
+  // No listener for `upgrade`, and for `connect` only on request: with one, a request leaves the pipeline
+  // (registry-clients.md §4.4).
   const connect = options.connect && addConnect(server, options.connect, { ...options, limits }, seats);
   return {
     server,
@@ -93,7 +94,7 @@ function createBareServer(
     maxHeaderSize: limits.maxHeaderSize,
     // Transfers count what waits themselves (forward/room.ts); this is for all else, such as bodies nobody reads.
     highWaterMark: limits.streamBufferBytes,
-    // Never lenient: what two parsers read in two ways is how requests are smuggled (§6.2).
+    // Never lenient: what two parsers read in two ways is how requests are smuggled (registry-clients.md §6.2).
     insecureHTTPParser: false,
     requireHostHeader: true,
   };

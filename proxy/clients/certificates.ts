@@ -9,7 +9,9 @@ export function clientCertificateSteps({ wantsClientCertificate }: ProxyEndpoint
   return [`Put this node's certificate into ${cert} and its key into ${key}: the proxy asks for it.`];
 }
 
-/** dockerd, podman, skopeo, buildah and CRI-O find certificates by folder, not by configuration (§1.3). */
+/**
+ * dockerd, podman, skopeo, buildah and CRI-O find certificates by folder, not by configuration (registry-clients.md §1.3).
+ */
 export function certsFolderSteps(folder: string, proxy: ProxyEndpoint): readonly string[] {
   const place = `${folder}/${proxy.authority}`;
   const { cert, key } = CLIENT_CERTIFICATE;

@@ -126,7 +126,7 @@ function toLocked({ name, aliases }: RegistryConfig, config: Config, ownsHost: b
   return { name, aliases: all, path: ownsHost ? '' : pathTo(name, config.defaultRegistry) };
 }
 
-/** product.md, "Routing": the first path segment names the registry. One with a port is no segment of a reference. */
+/** proxy/README.md, "1. Route": the first path segment names the registry. One with a port is no segment of a reference. */
 function pathTo(name: string, defaultRegistry: string | undefined): string | undefined {
   if (!name.includes(':')) return `/${name}`;
   return name === defaultRegistry ? '' : undefined;

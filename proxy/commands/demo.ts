@@ -14,7 +14,7 @@ import { type Signals, untilStopped } from './signals.ts';
 type DemoOptions = { readonly once: boolean };
 type Ports = { readonly pull: number; readonly admin: number };
 
-/** The ports of product.md; where another program has them, any free ones. */
+/** The ports of config/pullwarden.example.yaml; where another program has them, any free ones. */
 const USUAL_PORTS: Ports = { pull: 5050, admin: 9150 };
 const FREE_PORTS: Ports = { pull: 0, admin: 0 };
 

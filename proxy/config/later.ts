@@ -1,6 +1,6 @@
 /**
- * What the contract (product.md) has and this version does not know yet. Each is refused by name: a setting that
- * were silently left out would be a protection somebody believes in.
+ * What is planned and this version does not know yet. Each is refused by name: a setting that were silently left out
+ * would be a protection somebody believes in.
  */
 import { type Finding, formatPath, type Path } from './errors.ts';
 

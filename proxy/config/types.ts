@@ -1,6 +1,6 @@
 /**
  * The validated configuration: what every other folder is given. All of it is plain frozen data; durations are
- * milliseconds and paths absolute. product.md, "Configuration", is the contract.
+ * milliseconds and paths absolute. What operators write, with every key, is config/pullwarden.example.yaml.
  */
 import type { Policy } from '../policy/types.ts';
 

@@ -19,7 +19,7 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map([
   [OCI_INDEX, 'index'],
 ]);
 
-/** Our own Accept list: asked for by digest, a registry has nothing to convert (§3, "Accept / conversion trap"). */
+/** Our own Accept list: asked for by digest, a registry has nothing to convert (registry-clients.md §3). */
 export const MANIFEST_ACCEPT = [MANIFEST_V2, MANIFEST_LIST, OCI_MANIFEST, OCI_INDEX].join(', ');
 
 /**

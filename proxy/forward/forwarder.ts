@@ -2,7 +2,7 @@
  * What streams by, through http-proxy: blobs, referrers, whole tag lists and trust files. No manifest does (manifest.ts).
  *
  * The path upstream is built from parsed parts. Of the client's headers only an allow-list goes on, and so it is the
- * other way (registry-clients.md §4.4). There is no limit on a whole transfer, only on silence (§0.10).
+ * other way (registry-clients.md §4.4). There is no limit on a whole transfer, only on silence (registry-clients.md §0.10).
  */
 import type { ClientRequest, Agent as HttpAgent, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
@@ -109,7 +109,7 @@ async function obtain(
   forward: Admitted,
 ): Promise<IncomingMessage | Failure | undefined> {
   const { client, path, scope } = forward;
-  // A client with its own account never hands on the caller's credentials (§4.1).
+  // A client with its own account never hands on the caller's credentials (registry-clients.md §4.1).
   if (client.auth === 'passthrough') return ask(req, res, forward, req.headers.authorization);
   const gone = new AbortController();
   const abort = (): void => gone.abort();
@@ -210,12 +210,12 @@ function toProxyOptions({ client, path }: Forward, agent: HttpAgent): httpProxy.
       port: port === '' ? null : port,
       path: pathname.replace(/\/+$/, '') + path,
     },
-    // Neither the client's path nor its query reaches the upstream: `path` above is all of it (§6.2).
+    // Neither the client's path nor its query reaches the upstream: `path` above is all of it (registry-clients.md §6.2).
     ignorePath: true,
     toProxy: true,
     agent,
     selfHandleResponse: true,
-    // An empty body in place of the client's: GET bodies are never handed on (§6.2).
+    // An empty body in place of the client's: GET bodies are never handed on (registry-clients.md §6.2).
     buffer: Readable.from([]),
   };
 }
@@ -250,7 +250,7 @@ async function relay(
   forward.onServed(status);
   writeHeaders(answer, res, forward);
   res.statusCode = status;
-  // At once, before the first byte of the body (§8.10).
+  // At once, before the first byte of the body (registry-clients.md §0.10).
   res.flushHeaders();
   if (status === 200 && forward.keep !== undefined && res.req.method === 'GET')
     keep(answer, forward.client.upstream, forward.keep);

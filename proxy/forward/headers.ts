@@ -91,8 +91,8 @@ function bad(what: string, retryAfter?: string): Verdict {
 
 /**
  * The part that was asked for, "not modified" to a client that has this very digest, or another place: blobs may live
- * elsewhere, and the client goes there without our credentials and checks the digest (§3). Nothing else may redirect,
- * because we would be sending clients past the proxy.
+ * elsewhere, and the client goes there without our credentials and checks the digest (registry-clients.md §3). Nothing else
+ * may redirect, because we would be sending clients past the proxy.
  */
 function isBlobAnswer(
   status: number,
@@ -140,7 +140,7 @@ export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forwa
   if (isRedirect(status) && location !== undefined) res.setHeader('location', location);
   const ownLink = typeof link === 'string' ? forward.toLink?.(link) : undefined;
   if (ownLink !== undefined) res.setHeader('link', ownLink);
-  // Line by line and unchanged: clients compute their token request from it (§4.2).
+  // Line by line and unchanged: clients compute their token request from it (registry-clients.md §4.2).
   const challenges = answer.headersDistinct['www-authenticate'];
   if (status === 401 && challenges !== undefined) res.setHeader('www-authenticate', challenges);
 }

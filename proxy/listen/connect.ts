@@ -157,7 +157,7 @@ function faultOf(req: IncomingMessage, socket: Socket, head: Buffer, target: Tar
   const isSame = hosts.every((host) => toAuthority(host) === authorityOf(target));
   if (hosts.length > 1 || !isSame) return FAULTS.connectHost;
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers;
-  // What comes before the answer could be meant for us or for the target (§6.2).
+  // What comes before the answer could be meant for us or for the target (registry-clients.md §6.2).
   if (head.length > 0 || length !== undefined || coding !== undefined) return FAULTS.connectEarly;
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** Digests of bytes. Bulk hashing is Node's own (product.md, "Dependencies"). */
+/** Digests of bytes, by Node's own hashing (README.md, "Working on it"). */
 import { hash as hashOnce } from 'node:crypto';
 import type { Digest } from './reference.ts';
 

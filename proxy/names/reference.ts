@@ -1,7 +1,7 @@
 /**
  * Image references, parsed once at the edge into types that cannot be wrong.
  *
- * Grammar: facts/registry-clients.md §6.1 (OCI distribution-spec names and tags; sha256 and sha512 digests in
+ * Grammar: registry-clients.md §6.1 (OCI distribution-spec names and tags; sha256 and sha512 digests in
  * lower-case hex only). Every expression here is anchored and linear: no nested quantifier can match the same
  * text in two ways.
  */
@@ -20,7 +20,7 @@ export type ImageReference =
 /** Docker Hub's canonical name. */
 export const DOCKER_HUB = 'docker.io';
 
-/** Longest repository name including its registry, in characters (§6.1). */
+/** Longest repository name including its registry, in characters (registry-clients.md §6.1). */
 export const MAX_NAME_LENGTH = 255;
 
 const SEGMENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';

@@ -162,7 +162,7 @@ function matchesSegment(literals: Literals, text: string): boolean {
 }
 
 /**
- * Orders patterns from the most to the least specific (product.md, "Configuration"): segment by segment from the
+ * Orders patterns from the most to the least specific (proxy/README.md, "2. Match"): segment by segment from the
  * left a literal comes before a segment with `*` in it, of two such the one with more literal characters comes
  * first, and `**` comes last. Where all that is equal the longer pattern comes first, then the one whose text is
  * smaller by character code, so two different patterns never tie and the order in the file never matters.

@@ -57,7 +57,7 @@ export function elapsed({ started }: Exchange): number {
   return performance.now() - started;
 }
 
-/** Step 7. It cannot fail the pull (house.md, "One pipeline"). */
+/** Step 7. It cannot fail the pull (proxy/README.md, "7. Record"). */
 export function record(exchange: Exchange, subject: Subject, verdict: Verdict): void {
   const { deps, request } = exchange;
   // A request given up by its client fails because of that, which is nobody's error.

@@ -120,7 +120,7 @@ export function toManifestResponse(
   { digest, mediaType, bytes }: Confirmed,
   ifNoneMatch: string | undefined,
 ): Response {
-  // Compared with the digest served, never with what the registry has under the tag (§6.2).
+  // Compared with the digest served, never with what the registry has under the tag (registry-clients.md §6.2).
   if (namesDigest(ifNoneMatch, digest)) return notModified(digest);
   const headers = headersOf(digest);
   headers.set('Content-Type', mediaType);

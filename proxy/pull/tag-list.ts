@@ -1,4 +1,4 @@
-/** `tags/list`: what a pull would refuse is not in it (product.md: unsigned tags are invisible). */
+/** `tags/list`: what a pull would refuse is not in it (docs/decisions/tag-lists-are-the-registrys-filtered.md). */
 import { decide } from '../policy/decide.ts';
 import { selectRule } from '../policy/rule.ts';
 import type { Rule, TrustOutcome } from '../policy/types.ts';

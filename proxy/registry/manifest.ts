@@ -1,7 +1,7 @@
 /**
- * Manifests, fetched as a whole and compared before a byte of them goes anywhere (product.md, "Serving a signed tag";
- * house.md, steps 8 and 9). Of a registry's answers there are three: 200 with the bytes asked for, a refusal of 400 and
- * above, and everything else, which is no answer.
+ * Manifests, fetched as a whole and compared before a byte of them goes anywhere (proxy/README.md, "8. Fetch or forward"
+ * and "9. Confirm"). Of a registry's answers there are three: 200 with the bytes asked for, a refusal of 400 and above, and
+ * everything else, which is no answer.
  */
 
 import {

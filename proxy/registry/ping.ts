@@ -17,7 +17,10 @@ export type BaseAnswer =
 
 type Caller = { readonly authorization: string | undefined; readonly signal: AbortSignal };
 
-/** dockerd gives a ping 15 s (§1.2), clients that read signatures themselves 5 s (§3). */
+/**
+ * dockerd gives a ping 15 s (registry-clients.md §1.2), clients that read signatures themselves 5 s
+ * (registry-clients.md §3).
+ */
 const PING_DEADLINE_MS = 4_000;
 
 /** @param client undefined: no registry is meant, and there is nothing to log in to. */

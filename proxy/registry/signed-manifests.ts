@@ -84,7 +84,10 @@ export interface SignedManifests {
 
 export type SignedResult = ManifestResult;
 
-/** Below the 30 s after which containerd gives up without headers (§0.10), beside the trust resolution before it. */
+/**
+ * Below the 30 s after which containerd gives up without headers (registry-clients.md §0.10), beside the trust resolution
+ * before it.
+ */
 const DEADLINE_MS = 15_000;
 const LATE = {
   kind: 'failed',

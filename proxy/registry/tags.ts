@@ -149,7 +149,7 @@ export function toTagList({ tags, isCut }: Collected, route: TagListRoute): Resp
   return { status: 200, reasonPhrase: undefined, headers, body };
 }
 
-/** Relative, back to where the client asked, never to the upstream (§4.4). */
+/** Relative, back to where the client asked, never to the upstream (registry-clients.md §4.4). */
 export function toLink({ path, ns }: TagListRoute, last: string, n: number | undefined): string {
   const query = new URLSearchParams({
     last,

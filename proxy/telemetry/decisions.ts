@@ -105,7 +105,8 @@ function countDropped(metrics: DecisionMetrics, sink: RecordSink): void {
 }
 
 /**
- * The line's fields, under the names of peers.md §9.5 plus `gun`, `would` and `identity`. A field without a value is left out.
+ * The line's fields, under the names of peers.md §9.5 plus `gun`, `ref_kind`, `would`, `compared` and `identity`. A field
+ * without a value is left out.
  */
 export function toLogFields(record: DecisionRecord, policyHash?: string): Record<string, unknown> {
   const { versions } = record;

@@ -10,7 +10,7 @@ import { sortNames } from './target-table.ts';
 
 const ENCODER = new TextEncoder();
 const MAX_PIECES = 8192;
-/** Go prints numbers as 64-bit integers; beyond them its behaviour depends on the machine (§5.1). */
+/** Go prints numbers as 64-bit integers; beyond them its behaviour depends on the machine (notary-semantics.md §5.1). */
 const INT64_LIMIT = 2 ** 63;
 
 /**

@@ -15,7 +15,7 @@ export type Certificate = CertificateFacts & {
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----\r?\n([^-]*)-----END \1-----/g;
 const PEM_HEADER = /^[^:\n]+:.*/m;
-/** SHA-1 with RSA (both identifiers), ECDSA and DSA: refused (§4.4; the list is §14's). */
+/** SHA-1 with RSA (both identifiers), ECDSA and DSA: refused (notary-semantics.md §4.4, §14). */
 const SHA1_ALGORITHMS = new Set([
   '1.2.840.113549.1.1.5',
   '1.3.14.3.2.29',
@@ -32,7 +32,7 @@ const MAX_CHAIN = 8;
 /**
  * Every certificate of a PEM text, in order.
  *
- * @returns undefined when a block is no certificate, cannot be parsed, or there is none (§4.4 step 1).
+ * @returns undefined when a block is no certificate, cannot be parsed, or there is none (notary-semantics.md §4.4 step 1).
  */
 export function parseBundle(pem: string): readonly Certificate[] | undefined {
   const blocks = [...pem.matchAll(PEM_BLOCK)];
@@ -69,7 +69,7 @@ function parseOne(pemBody: string): Certificate | undefined {
   }
 }
 
-/** 64-column PEM with a final newline: the form root key IDs are computed over (§4.4 step 6). */
+/** 64-column PEM with a final newline: the form root key IDs are computed over (notary-semantics.md §4.4 step 6). */
 export function encodePem(certificates: readonly Certificate[]): string {
   return certificates
     .map(({ x509 }) => {
@@ -79,7 +79,7 @@ export function encodePem(certificates: readonly Certificate[]): string {
     .join('');
 }
 
-/** Algorithms and sizes that are never acceptable; expiry is asked separately (§4.4 step 4, §4.5). */
+/** Algorithms and sizes that are never acceptable; expiry is asked separately (notary-semantics.md §4.4 step 4, §4.5). */
 export function isStrongCertificate(certificate: Certificate): boolean {
   const { publicKey } = certificate;
   const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
@@ -89,7 +89,7 @@ export function isStrongCertificate(certificate: Certificate): boolean {
   return !SHA1_ALGORITHMS.has(certificate.signatureAlgorithm);
 }
 
-/** One day of grace for a clock that runs ahead, as Notary gives (§4.4 step 4). */
+/** One day of grace for a clock that runs ahead, as Notary gives (notary-semantics.md §4.4 step 4). */
 export function isWithinValidity(certificate: Certificate, now: Date): boolean {
   return (
     certificate.notBefore.getTime() <= now.getTime() + ONE_DAY_MS &&
@@ -98,7 +98,8 @@ export function isWithinValidity(certificate: Certificate, now: Date): boolean {
 }
 
 /**
- * A trailing `*` makes a plain prefix of the rest, not aware of path segments; elsewhere `*` is literal (§4.4).
+ * A trailing `*` makes a plain prefix of the rest, not aware of path segments; elsewhere `*` is literal
+ * (notary-semantics.md §4.4).
  */
 export function commonNameCovers(commonName: string | undefined, gun: string): boolean {
   if (commonName === undefined) return false;
@@ -107,8 +108,8 @@ export function commonNameCovers(commonName: string | undefined, gun: string): b
 
 /**
  * Whether `leaf` chains to one of `anchors` through `intermediates`, each link's signature checked. As Go's default
- * verification demands, every certificate below the anchor must allow serverAuth (§6.2 step 3); so Notary's own
- * codeSigning certificates never pass.
+ * verification demands, every certificate below the anchor must allow serverAuth (notary-semantics.md §6.2 step 3); so
+ * Notary's own codeSigning certificates never pass.
  *
  * @param now undefined: validity was checked when the chain was first accepted, and is not asked again.
  */

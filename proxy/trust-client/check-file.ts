@@ -130,7 +130,10 @@ const PARSERS: { readonly [K in FileKind]: (envelope: Envelope, role: RoleName) 
   remembered: parseTargets,
 };
 
-/** Every hash given must match, over the bytes as served; honest lengths are exact (§7, §13 "mix-and-match"). */
+/**
+ * Every hash given must match, over the bytes as served; honest lengths are exact (notary-semantics.md §7, §13
+ * "mix-and-match").
+ */
 export function isNamedBy(meta: FileMeta, bytes: Uint8Array, sha256: string): boolean {
   return (
     bytes.length === meta.length &&
@@ -141,7 +144,7 @@ export function isNamedBy(meta: FileMeta, bytes: Uint8Array, sha256: string): bo
 
 /**
  * A delegation's certificate may have expired, which its role's expiry covers, but one that is weak fails the whole
- * update as it does for Notary (§4.5).
+ * update as it does for Notary (notary-semantics.md §4.5).
  */
 function requireStrongCertificates(name: RoleName, { keys }: Role): void {
   for (const { keytype, bytes } of keys) {

@@ -55,7 +55,10 @@ export class JsonReader {
     return this.array(value, path, most).map((item) => this.string(item, path));
   }
 
-  /** A plain integer literal within the safe range: `1.0` and `1e0` are type errors for Notary too (§3.3). */
+  /**
+   * A plain integer literal within the safe range: `1.0` and `1e0` are type errors for Notary too
+   * (notary-semantics.md §3.3).
+   */
   integer(value: JsonValue | undefined, path: string, least: number): number {
     if (typeof value === 'number' && value >= least) return value;
     throw this.fault(`${path} is not an integer of at least ${least}`);

@@ -9,13 +9,15 @@ import { bundleIn } from './certificates.ts';
 import { decodeBase64, encodeBase64, sha256Hex } from './encoding.ts';
 import { createKnownKeys } from './known-keys.ts';
 
-/** What a key does, whatever form it came in; `unknown` can never verify (§3.1). */
+/** What a key does, whatever form it came in; `unknown` can never verify (notary-semantics.md §3.1). */
 export type KeyAlgorithm = 'ecdsa' | 'rsa' | 'ed25519' | 'unknown';
 
 export type PublicKey = {
-  /** TUF key ID: SHA-256 over the canonical key object, hex (§4.1). */
+  /** TUF key ID: SHA-256 over the canonical key object, hex (notary-semantics.md §4.1). */
   readonly id: string;
-  /** The same for the bare key inside a certificate (§4.2): one per key pair, so thresholds count these. */
+  /**
+   * The same for the bare key inside a certificate (notary-semantics.md §4.2): one per key pair, so thresholds count these.
+   */
   readonly canonicalId: string;
   readonly keytype: string;
   readonly algorithm: KeyAlgorithm;
@@ -73,7 +75,7 @@ export function toPublicKey(keytype: string, bytes: Uint8Array): PublicKey {
   const known = knownKeys.get(id);
   if (known !== undefined) return known;
   const keyObject = readKeyObject(keytype, bytes);
-  // A certificate or key of another kind than its type says can never verify (CVE-2015-9258, §5.2).
+  // A certificate or key of another kind than its type says can never verify (CVE-2015-9258, notary-semantics.md §5.2).
   const pair = keyObject && pairOf(keyObject);
   const fits = keyObject?.asymmetricKeyType === type.nodeType && pair !== undefined;
   const canonicalId = type.x509 && keyObject ? toKeyId(type.algorithm, exportSpki(keyObject)) : id;
@@ -124,7 +126,7 @@ export function identityOf({ pair }: Pick<PublicKey, 'pair'>): string {
   return sha256Hex(new TextEncoder().encode(pair));
 }
 
-/** The literal text of §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
+/** The literal text of notary-semantics.md §4.1; base64 is re-encoded, so one key has one ID however it was spelled. */
 export function toKeyId(keytype: string, bytes: Uint8Array): string {
   const quoted = keytype.replace(/[\\"]/g, '\\$&');
   const text = `{"keytype":"${quoted}","keyval":{"private":null,"public":"${encodeBase64(bytes)}"}}`;
@@ -138,7 +140,7 @@ function readKeyObject(keytype: string, bytes: Uint8Array): KeyObject | undefine
 }
 
 function keyOfCertificate(bytes: Uint8Array): KeyObject | undefined {
-  // The first certificate of the bundle is the leaf (§4.5); no further check of it here.
+  // The first certificate of the bundle is the leaf (notary-semantics.md §4.5); no further check of it here.
   return bundleIn(bytes)?.[0]?.publicKey;
 }
 

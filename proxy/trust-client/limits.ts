@@ -2,7 +2,7 @@
  * Every bound of the trust client, with its unit. A trust server is hostile until verified, and even a verified
  * length was chosen by whoever holds the snapshot and timestamp keys, so nothing is read, counted or nested without
  * a limit from this file (notary-semantics.md §13, "endless data"). Honest repositories stay far below: 75,000 tags
- * are about 6.5 MB (§11.14).
+ * are about 6.5 MB (notary-semantics.md §11.14).
  */
 const MIB = 1024 * 1024;
 
@@ -14,7 +14,7 @@ export const LIMITS = {
   rootBytes: 256 * 1024,
   /** Bytes of all roots of one repository; every one of them is read and checked again after a restart. */
   chainBytes: 16 * MIB,
-  /** Bytes of the timestamp; Notary's own limit (§7). */
+  /** Bytes of the timestamp; Notary's own limit (notary-semantics.md §7). */
   timestampBytes: MIB,
   /** Bytes of a snapshot, targets or delegation file, whatever its parent says. */
   fileBytes: 32 * MIB,

@@ -50,7 +50,9 @@ const MAX_ROLE_NAME = 255;
 const SHA256_BYTES = 32;
 const SHA512_BYTES = 64;
 
-/** A syntactically valid delegation: `targets/` and clean lower-case segments, shorter than 256 (§3.3). */
+/**
+ * A syntactically valid delegation: `targets/` and clean lower-case segments, shorter than 256 (notary-semantics.md §3.3).
+ */
 export function isDelegationName(name: string): boolean {
   return name.length <= MAX_ROLE_NAME && DELEGATION_NAME.test(name);
 }
@@ -72,7 +74,9 @@ export function parseEnvelope(bytes: Uint8Array, role: RoleName): Envelope {
   return { role, signed, message: toSignedBytes(signed, role), signatures };
 }
 
-/** The decoded content in canonical form: never the raw bytes, which are escaped differently (§3, §5.1). */
+/**
+ * The decoded content in canonical form: never the raw bytes, which are escaped differently (notary-semantics.md §3, §5.1).
+ */
 function toSignedBytes(signed: JsonObject, role: RoleName): Uint8Array {
   try {
     return encodeCanonical(signed);
@@ -94,7 +98,7 @@ export function* rootSteps(envelope: Envelope): Steps<RootMetadata> {
   const roles = read.object(signed.get('roles'), 'roles');
   const role = (name: BaseRole): Role => {
     const declared = read.struct(roles.get(name), `roles.${name}`, ['keyids', 'threshold']);
-    // The root role's IDs are recomputed from its certificates when a root is validated (§4.4 step 6).
+    // The root role's IDs are recomputed from its certificates when a root is validated (notary-semantics.md §4.4 step 6).
     return parseRole(read, declared, keys, `roles.${name}`, name !== 'root');
   };
   return {
@@ -129,7 +133,10 @@ export function parseSnapshot(envelope: Envelope): SnapshotMetadata {
   return { ...parseCommon(read, signed, 'Snapshot'), meta };
 }
 
-/** @param role `targets` or the delegation's own name: every role it declares must be its direct child (§3.3). */
+/**
+ * @param role `targets` or the delegation's own name: every role it declares must be its direct child
+ * (notary-semantics.md §3.3).
+ */
 export function parseTargets(envelope: Envelope, role: RoleName): TargetsMetadata {
   const read = new JsonReader(role);
   const signed = read.struct(envelope.signed, 'signed', [...COMMON, 'delegations', 'targets']);
@@ -191,7 +198,7 @@ function parseRole(
   const resolved = [...ids].map((id) => {
     const key = keys.get(id);
     if (key === undefined) throw read.fault(`${path} names a key that is not declared`);
-    // A name that is not the key's own ID could let one key stand for another (§4.3).
+    // A name that is not the key's own ID could let one key stand for another (notary-semantics.md §4.3).
     if (idsMustMatch && key.id !== id) {
       throw read.fault(`${path} names a key by an ID that is not its own`, 'key_mismatch');
     }

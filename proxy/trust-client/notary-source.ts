@@ -69,7 +69,7 @@ async function fetchFile(
   );
 }
 
-/** `<role>.<sha256>.json`, `<version>.<role>.json` or `<role>.json` (§1.1). */
+/** `<role>.<sha256>.json`, `<version>.<role>.json` or `<role>.json` (notary-semantics.md §1.1). */
 function toFileName({ role, version, sha256 }: MetadataFile): string {
   if (sha256 !== undefined) return `${role}.${sha256}.json`;
   return version === undefined ? `${role}.json` : `${version}.${role}.json`;

@@ -47,7 +47,7 @@ async function heldIn(pass: Pass): Promise<ReadonlyMap<RoleName, Uint8Array>> {
 
 /**
  * Timestamp and snapshot. A cache on the way may lawfully hand out a timestamp a few minutes old, and a replica that lags
- * one that goes with an earlier root, so a stale one is asked for once more (§1.2).
+ * one that goes with an earlier root, so a stale one is asked for once more (notary-semantics.md §1.2).
  */
 async function proveTop(trusted: TrustedMetadata, pass: Pass, roots: RootChain): Promise<void> {
   const { files, gun } = pass;

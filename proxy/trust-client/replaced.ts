@@ -39,7 +39,7 @@ export async function readReplaced(
   }
 }
 
-/** The paths of a delegation, cut down to what the role that declares it may sign itself (§8). */
+/** The paths of a delegation, cut down to what the role that declares it may sign itself (notary-semantics.md §8). */
 export function permittedBy(parent: VerifiedDelegation, { paths }: DelegatedRole): readonly string[] {
   return paths.filter((path) => parent.paths.some((allowed) => path.startsWith(allowed)));
 }

@@ -174,7 +174,7 @@ export async function followRoots(
 
 /**
  * For a failed update: the newest root may be reachable although a version between is missing, when the trusted keys
- * signed it directly, as roots with many old signatures are (§6.3).
+ * signed it directly, as roots with many old signatures are (notary-semantics.md §6.3).
  */
 export async function catchUpRoots(files: RepositoryFiles, gun: Gun, chain: RootChain): Promise<RootChain> {
   const followed = await followRoots(files, gun, chain);

@@ -35,7 +35,10 @@ export type RootFile = {
   readonly metadata: RootMetadata;
 };
 
-/** One key of the root role: the leaf certificate, rebuilt as §4.4 step 6 says, and how long it is valid. */
+/**
+ * One key of the root role: the leaf certificate, rebuilt as notary-semantics.md §4.4 step 6 says, and how long it is
+ * valid.
+ */
 export type RootKey = {
   readonly key: PublicKey;
   /** The ID the root file itself gives the key; the same as `key.id` in a normal root. */
@@ -58,9 +61,10 @@ export function* rootFileSteps(bytes: Uint8Array): Steps<RootFile> {
 }
 
 /**
- * The usable keys of a root's root role: x509 only, one leaf that comes first and names this repository (§4.4).
+ * The usable keys of a root's root role: x509 only, one leaf that comes first and names this repository
+ * (notary-semantics.md §4.4).
  *
- * @param now undefined: expiry is not asked, as for the root that came before (§6.1 step 3).
+ * @param now undefined: expiry is not asked, as for the root that came before (notary-semantics.md §6.1 step 3).
  */
 export function usableRootKeys(root: RootMetadata, gun: string, now: Date | undefined): readonly RootKey[] {
   return atOnce(usableKeySteps(root, gun, now));
@@ -98,7 +102,8 @@ const ROOT_KEY_TYPES = new Map([
 ]);
 
 /**
- * Accepts the first root of a repository: vouched for by its pin and signed by the pinned keys (§6.1 steps 2, 4, 5).
+ * Accepts the first root of a repository: vouched for by its pin and signed by the pinned keys (notary-semantics.md §6.1
+ * steps 2, 4, 5).
  *
  * @param now undefined for a root remembered from an earlier run: its validity was checked when it was accepted.
  * @throws TrustError `key_not_pinned`, `metadata_expired` or `metadata_invalid`.
@@ -186,12 +191,14 @@ function reachesUntil(signed: readonly RootKey[], threshold: number): number {
   return last === undefined ? 0 : lifetimeOf(last);
 }
 
-/** An intermediate that expires is dropped from the bundle, which changes the key's ID (§4.4 step 6). */
+/**
+ * An intermediate that expires is dropped from the bundle, which changes the key's ID (notary-semantics.md §4.4 step 6).
+ */
 function lifetimeOf({ leaf, intermediates }: RootKey): number {
   return Math.min(...[leaf, ...intermediates].map(({ notAfter }) => notAfter.getTime()));
 }
 
-/** @throws TrustError `metadata_expired`. Equality is still valid (§7). */
+/** @throws TrustError `metadata_expired`. Equality is still valid (notary-semantics.md §7). */
 export function requireUnexpired(role: string, expires: Date, now: Date): void {
   if (expires.getTime() >= now.getTime()) return;
   throw new TrustError('metadata_expired', 'expired', `${role} expired at ${expires.toISOString()}`, {
@@ -243,8 +250,8 @@ function isPinned(candidate: RootKey, pin: RootPin, now: Date | undefined): bool
     case 'ca':
       return chainsTo(pin.anchors, candidate.leaf, candidate.intermediates, now);
     case 'firstUse':
-      // A wildcard certificate would let one repository's metadata be replayed as another's at first use (§13); where
-      // an operator pins it, he has said that it may.
+      // A wildcard certificate would let one repository's metadata be replayed as another's at first use
+      // (notary-semantics.md §13); where an operator pins it, he has said that it may.
       return candidate.leaf.commonName?.endsWith('*') !== true;
     case 'refuse':
       return false;

@@ -110,7 +110,7 @@ export function countTries(role: Role, signatures: readonly Signature[]): number
 
 /**
  * How many different keys these are. Two certificates around one key, or two encodings of it, have two IDs and are
- * still one signer (§5.3; TUF §4 counts unique keys).
+ * still one signer (notary-semantics.md §5.3; TUF §4 counts unique keys).
  */
 export function countSigners(keys: readonly PublicKey[]): number {
   return new Set(keys.map((key) => key.pair)).size;
@@ -133,7 +133,7 @@ function* validSigners(
   return [...byId.values()].filter((key) => valid.has(key));
 }
 
-/** SHA-256 for every curve; raw r‖s of fixed width, not ASN.1 (§5.2). */
+/** SHA-256 for every curve; raw r‖s of fixed width, not ASN.1 (notary-semantics.md §5.2). */
 function verifyEcdsa(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean {
   const keyObject = keyObjectOf(key);
   const curve = keyObject?.asymmetricKeyDetails?.namedCurve ?? '';

@@ -118,7 +118,8 @@ class Parser {
       this.skipSpace();
       if (this.text.charCodeAt(this.at) !== QUOTE) throw this.fault('expected a member name');
       const name = this.parseString();
-      // Both views of a file with a name twice are wrong: Notary's own two decoders disagree on it (§5.1).
+      // Both views of a file with a name twice are wrong: Notary's own two decoders disagree on it
+      // (notary-semantics.md §5.1).
       if (members.has(name)) throw this.fault('a member name stands twice in one object');
       this.skipSpace();
       if (!this.take(COLON)) throw this.fault('expected ":"');
@@ -172,7 +173,8 @@ class Parser {
       if (code === QUOTE) {
         parts.push(this.text.slice(from, at));
         this.at = at + 1;
-        // Go's decoder reads half a surrogate pair as U+FFFD (§5.1), and so does every signer of these files.
+        // Go's decoder reads half a surrogate pair as U+FFFD (notary-semantics.md §5.1), and so does every signer of these
+        // files.
         return (chunks.join('') + parts.join('')).replace(LONE_SURROGATE, '\ufffd');
       }
       if (code !== BACKSLASH) continue;

@@ -64,7 +64,7 @@ export class TargetTable {
     return Buffer.from(buffer, byteOffset + start, (ends[at] ?? start) - start).toString('utf8');
   }
 
-  /** Lower-case hex, or undefined: the entry is there, and has no digest that Docker takes (§2.3). */
+  /** Lower-case hex, or undefined: the entry is there, and has no digest that Docker takes (notary-semantics.md §2.3). */
   digestAt(at: number): string | undefined {
     if (this.packed.lengths[at] === NO_DIGEST) return undefined;
     const { buffer, byteOffset } = this.packed.digests;

@@ -97,7 +97,7 @@ export class VerifiedRepository implements VerifiedTrust {
     const found = this.find(asked, now);
     if (found === undefined) return undefined;
     const digest = found.role.targets.digestAt(found.at);
-    // Docker takes sha256 only: "no valid hash, expecting sha256" (§2.3).
+    // Docker takes sha256 only: "no valid hash, expecting sha256" (notary-semantics.md §2.3).
     if (digest === undefined) return undefined;
     const expires = found.role.expires < this.expires ? found.role.expires : this.expires;
     return {
@@ -144,9 +144,9 @@ export class VerifiedRepository implements VerifiedTrust {
 
   /**
    * First the subtree of `targets/releases`, then `targets`. A hit below `targets/releases` is refused by Docker and
-   * hides an entry in `targets` (§8), so it ends the search here too. So does a hit in a role that has expired since it
-   * was verified, or whose keys were replaced (replaced.ts): Docker goes on to `targets`, where an older entry may be left
-   * from before there were signers.
+   * hides an entry in `targets` (notary-semantics.md §8), so it ends the search here too. So does a hit in a role that has
+   * expired since it was verified, or whose keys were replaced (replaced.ts): Docker goes on to `targets`, where an older
+   * entry may be left from before there were signers.
    */
   private find(asked: Asked, now: Date): Found | undefined {
     const releases = this.delegations.get(RELEASES);
@@ -179,7 +179,10 @@ export class VerifiedRepository implements VerifiedTrust {
     return parent !== undefined && this.isReachable(parent, tag, now);
   }
 
-  /** Delegations other than `targets/releases` that hold the same digest under the same name (§2.2, `inspect`). */
+  /**
+   * Delegations other than `targets/releases` that hold the same digest under the same name (notary-semantics.md §2.2,
+   * `inspect`).
+   */
   private signersOf(asked: Asked, digest: string, now: Date): readonly string[] {
     const signers: string[] = [];
     for (const role of this.delegations.values()) {

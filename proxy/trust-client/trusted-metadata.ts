@@ -46,7 +46,7 @@ export class TrustedMetadata {
 
   /**
    * @param root the newest root of a chain that root-trust.ts verified.
-   * @param floors what was verified before; no file may be older (§7.5, §13).
+   * @param floors what was verified before; no file may be older (notary-semantics.md §7.5, §13).
    * @param held the very files that set the floors of delegations: while `targets` declares those, they must be there.
    */
   constructor(
@@ -95,7 +95,7 @@ export class TrustedMetadata {
 
   /**
    * A snapshot also says which root it goes with; `isRootNamedBySnapshot` tells, and the caller heals or refuses: a
-   * newer root may have to be fetched first (§7.2 step 3).
+   * newer root may have to be fetched first (notary-semantics.md §7.2 step 3).
    */
   async acceptSnapshot(bytes: Uint8Array): Promise<void> {
     const { snapshot } = this.timestamp.metadata;
@@ -118,8 +118,9 @@ export class TrustedMetadata {
   }
 
   /**
-   * The delegations a verified role declares, their paths cut down to what the role itself may sign (§8), with what
-   * the snapshot says of each; one that the snapshot does not name has no metadata (§8, outcome table).
+   * The delegations a verified role declares, their paths cut down to what the role itself may sign
+   * (notary-semantics.md §8), with what the snapshot says of each; one that the snapshot does not name has no metadata
+   * (notary-semantics.md §8, outcome table).
    */
   declaredBy(parent: VerifiedDelegation): readonly DeclaredDelegation[] {
     return parent.metadata.delegations.map((declared) => {
@@ -152,9 +153,9 @@ export class TrustedMetadata {
 
   /**
    * @returns the verified delegation, or undefined when it is expired or under-signed: such a role is passed over
-   *   with its subtree, and the lookup goes on without it. Every other fault fails the update (§7.2 step 5). One that
-   *   was verified before is not passed over: under-signed it fails the update, and expired it is kept, so that what
-   *   it names is not taken from an older `targets` (targets.ts).
+   *   with its subtree, and the lookup goes on without it. Every other fault fails the update (notary-semantics.md §7.2
+   *   step 5). One that was verified before is not passed over: under-signed it fails the update, and expired it is kept,
+   *   so that what it names is not taken from an older `targets` (targets.ts).
    */
   async acceptDelegation(
     declared: DeclaredDelegation,
@@ -232,8 +233,8 @@ export class TrustedMetadata {
   }
 
   /**
-   * Rollback protection that Notary's client lacks for most roles (§7.5). A floor falls only when the keys that
-   * signed it can no longer sign for the role: so a version raised by a stolen key does not lock anybody out once
+   * Rollback protection that Notary's client lacks for most roles (notary-semantics.md §7.5). A floor falls only when the
+   * keys that signed it can no longer sign for the role: so a version raised by a stolen key does not lock anybody out once
    * the key was replaced (fast-forward recovery, TUF 5.3.11 and notary-semantics.md §13).
    */
   private requireFloor(role: RoleName, keys: Role, file: FileVersion): void {

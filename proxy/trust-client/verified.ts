@@ -17,10 +17,14 @@ export type Verified<M> = {
   readonly signers: readonly string[];
 };
 
-/** A verified delegation, with the paths that are left to it after every ancestor's restriction (§8). */
+/**
+ * A verified delegation, with the paths that are left to it after every ancestor's restriction (notary-semantics.md §8).
+ */
 export type VerifiedDelegation = Verified<TargetsMetadata> & { readonly paths: readonly string[] };
 
-/** Why a declared delegation is passed over instead of failing the update, as Notary does (§7.2, §8). */
+/**
+ * Why a declared delegation is passed over instead of failing the update, as Notary does (notary-semantics.md §7.2, §8).
+ */
 export type SkipReason = 'expired' | 'threshold' | 'absent';
 
 export type SkippedDelegation = {

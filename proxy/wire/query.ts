@@ -63,7 +63,7 @@ function check({ ns, n, last, artifactType, page }: Raw): QueryResult {
   return { kind: 'query', query: { ns, n: count, last, artifactType, page: next } };
 }
 
-/** `ns=quay.io%3A443`, as containerd sends it (§2.1), and the brackets of an IPv6 address. */
+/** `ns=quay.io%3A443`, as containerd sends it (registry-clients.md §2.1), and the brackets of an IPv6 address. */
 const NS_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['%3A', ':'],
   ['%5B', '['],

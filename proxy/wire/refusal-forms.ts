@@ -29,7 +29,7 @@ export type Asker = {
 };
 
 /**
- * `plain`: as product.md has it, such as 403 · `stop_300`: status 300, which is neither followed nor taken for a
+ * `plain`: as wire-errors.ts has it, such as 403 · `stop_300`: status 300, which is neither followed nor taken for a
  * reason to go on · `stop_esrch`: 503 with "no such process" at the end of its status line · `open_ping`: an
  * unauthenticated `/v2/` says 200 in place of a Basic challenge.
  */
@@ -44,7 +44,7 @@ export type FormRow = {
   readonly form: Form;
   /** What the client does with the form, and what the person reads. */
   readonly outcome: string;
-  /** Where in registry-clients.md, with its marks. */
+  /** Document, section and what stands there. */
   readonly evidence: string;
   readonly test: { readonly file: string; readonly name: string };
 };
@@ -61,7 +61,7 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     matches: ({ method }) => method !== 'GET' && method !== 'HEAD',
     form: 'plain',
     outcome: '405 UNSUPPORTED',
-    evidence: '§1.1 "Pull only"; §3 row of the uploads',
+    evidence: 'registry-clients.md §1.1, pull only; registry-clients.md §3, uploads',
     test: { file: UNIT, name: 'a push is refused in its own form' },
   },
   {
@@ -74,7 +74,7 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     form: 'stop_300',
     outcome: 'stops, asks no other host: "unexpected status code …: 300 Denied by Pullwarden: <sentence>"',
     evidence:
-      '§1.4 row 300/304 [T28c]; §2.1 outcome table: 300-399 stop [Tc16], 2.1 same; §1.7 reason phrase',
+      'registry-clients.md §1.4, 300 and 304 stop; registry-clients.md §2.1, 300 to 399 stop; registry-clients.md §1.7, the reason phrase is shown',
     test: { file: STICKY, name: 'ctr with an upstream behind the proxy stops at the refusal and shows it' },
   },
   {
@@ -85,7 +85,7 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     form: 'plain',
     outcome:
       'shows the message; asks the next host for the same digest, which no form prevents: close the way out',
-    evidence: '§2.1 Fetch iterates over all hosts [S fetcher.go] [Tc16]',
+    evidence: 'registry-clients.md §2.1, GET asks all hosts',
     test: { file: UNIT, name: 'containerd reads the message of a blob or of a digest it GETs' },
   },
   {
@@ -97,7 +97,7 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     form: 'stop_esrch',
     outcome:
       'stops: "received unexpected HTTP status: 503 Denied by Pullwarden: <sentence> (no such process)"',
-    evidence: '§1.4 row "no such process" [T20][T28g]; every other status falls back to Hub',
+    evidence: 'registry-clients.md §1.4, "no such process" stops, every other status goes on to Hub',
     test: { file: STICKY, name: 'dockerd with a bare mirror stops at the refusal and shows it' },
   },
   {
@@ -108,7 +108,7 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     form: 'open_ping',
     outcome:
       'no Hub password is sent to a registry that is not Hub, and the refusal of the manifest sticks; a Bearer challenge passes, and where its token server says no, dockerd goes to Hub',
-    evidence: '§1.4 row "ping 401 Basic" [T20][T28g]; §4.1 (a)',
+    evidence: 'registry-clients.md §1.4, /v2/ 401 with Basic; registry-clients.md §4.1 (a)',
     test: { file: UNIT, name: 'a daemon is not asked for its Docker Hub password by a mirror' },
   },
   {
@@ -118,7 +118,7 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     matches: ({ userAgent }) => isDockerd(userAgent),
     form: 'plain',
     outcome: 'graphdriver: "denied: <message>"; containerd store: "403 Denied by Pullwarden: <sentence>"',
-    evidence: '§1.6 row 403 DENIED [T20][T28g][T28c]',
+    evidence: 'registry-clients.md §1.6, 403 DENIED',
     test: { file: STICKY, name: 'dockerd with the proxy as registry host shows the whole message' },
   },
   {
@@ -129,12 +129,12 @@ export const REFUSAL_FORMS: readonly FormRow[] = [
     form: 'plain',
     outcome:
       'containers/image shows "denied: <message>"; behind a mirror entry it goes on to the primary whatever the form, unless that is blocked = true',
-    evidence: '§2.4 any mirror error → next mirror → primary [Tsk][Tpod]; §2.6',
+    evidence: 'registry-clients.md §2.4, any error of a mirror leads on; registry-clients.md §2.6',
     test: { file: UNIT, name: 'everybody else gets the plain refusal' },
   },
 ];
 
-/** ESRCH: the one text at which dockerd gives up instead of going on to the next endpoint (§1.4). */
+/** ESRCH: the one text at which dockerd gives up instead of going on to the next endpoint (registry-clients.md §1.4). */
 const ESRCH = ' (no such process)';
 
 export function formFor(asker: Asker): Form {
@@ -157,7 +157,7 @@ export function toForm(response: Response, asker: Asker, image: string): Respons
       // A challenge that can still be met must arrive, or nobody could log in.
       return mayLogIn(response, asker) ? response : restate(response, 300, phraseOf(response, image));
     case 'stop_esrch': {
-      // Nor can a challenge be met here: dockerd only reads the one of `/v2/` (§1.2).
+      // Nor can a challenge be met here: dockerd only reads the one of `/v2/` (registry-clients.md §1.2).
       const phrase = phraseOf(response, image)
         .slice(0, MAX_PHRASE_LENGTH - ESRCH.length)
         .trimEnd();
@@ -166,7 +166,7 @@ export function toForm(response: Response, asker: Asker, image: string): Respons
   }
 }
 
-/** The User-Agent of Docker's daemon (§1.2); its CLI calls itself Docker-Client. */
+/** The User-Agent of Docker's daemon (registry-clients.md §1.2); its CLI calls itself Docker-Client. */
 function isDockerd(userAgent: string | undefined): boolean {
   return userAgent !== undefined && /^docker\/[0-9]/.test(userAgent);
 }
@@ -176,7 +176,7 @@ function isDockerd(userAgent: string | undefined): boolean {
  * the same, so that gets this form too: it shows the sentence either way.
  */
 function isDockerMirror({ userAgent, registry, by, isOwnName }: Asker): boolean {
-  // Daemons mirror docker.io alone, and never put a registry into the path (§1.1).
+  // Daemons mirror docker.io alone, and never put a registry into the path (registry-clients.md §1.1).
   const isHub = registry === undefined || registry === DOCKER_HUB;
   return isDockerd(userAgent) && isHub && by !== 'ns' && by !== 'path' && !isOwnName;
 }

@@ -29,13 +29,13 @@ const MAX_TARGET_LENGTH = 2048;
 
 /** A registry with a port as the first segment; it counts only if it is in the table, and is no name otherwise. */
 const PORTED = '[a-z0-9][a-z0-9.-]*:[0-9]{1,5}';
-/** notary-semantics.md §2.2, §3.3: only what a client reads, never `*.key`, which makes a server create one. */
+/** notary-semantics.md §1.1, §3.3: only what a client reads, never `*.key`, which makes a server create one. */
 const TRUST_FILE =
   '(?:[0-9]{1,10}\\.)?(?:root|snapshot|timestamp|targets(?:/[-a-z0-9_]+){0,8})(?:\\.[a-f0-9]{64})?\\.json';
 
 /**
  * Every quantifier is followed by something it cannot match, so the time is linear. The repository takes all it can:
- * the last `/manifests/` or `/blobs/` is the one that counts (§6.1).
+ * the last `/manifests/` or `/blobs/` is the one that counts (registry-clients.md §6.1).
  */
 const PATH = new RegExp(
   `^/v2/(?:(?:(?<ported>${PORTED})/)?(?<name>${GRAMMAR.repository})/(?:` +
@@ -58,7 +58,7 @@ export function parseRoute(request: RawRequest, table: RegistryTable): RouteResu
   }
   if (target.length > MAX_TARGET_LENGTH) return badName(FAULTS.targetTooLong(MAX_TARGET_LENGTH));
   if (valuesOf(request.rawHeaders, 'transfer-encoding').some((coding) => coding !== 'chunked')) {
-    // Node hands the request over before its parser refuses such a body (§6.2).
+    // Node hands the request over before its parser refuses such a body (registry-clients.md §6.2).
     return badName(FAULTS.transferEncoding);
   }
   const host = parseHost(request.rawHeaders);
@@ -99,7 +99,7 @@ function toRoute(matched: Matched): RouteResult {
   if (isBase && (registry !== undefined || asked === ''))
     return { kind: 'route', route: { kind: 'base', registry, ...addressed } };
   if (registry === undefined) return unknownNamespace(chosen, reference, addressed);
-  // A registry with a port is no part of a repository's name (§6.1).
+  // A registry with a port is no part of a repository's name (registry-clients.md §6.1).
   if (match['ported'] !== undefined && by !== 'path') return badName(FAULTS.portInName(match['ported']));
   // A GUN of the trust server is taken as it is: its signatures say which name they are for.
   const repository = match['trust'] === undefined ? toRepository(registry, chosen.name) : chosen.name;
@@ -124,7 +124,7 @@ function toOtherRoute({ path, match, query }: Matched, named: Named): Route {
 }
 
 function toReference({ tag, manifest }: Groups): TagOrDigest | undefined {
-  // A tag can never contain `:` and a digest always does, so no text is both (§6.1).
+  // A tag can never contain `:` and a digest always does, so no text is both (registry-clients.md §6.1).
   if (tag !== undefined && isTag(tag)) return { kind: 'tag', tag };
   return manifest !== undefined && isDigest(manifest) ? { kind: 'digest', digest: manifest } : undefined;
 }
@@ -138,19 +138,19 @@ type Chosen = {
   readonly name: string;
 };
 
-/** product.md, "Routing": `ns`, else a mirror's path prefix, the Host table, the first path segment, the default. */
+/** proxy/README.md, "1. Route": `ns`, else a mirror's path prefix, the Host table, the first path segment, the default. */
 function chooseRegistry({ prefix, match, query, host, table, connectedTo }: Matched): Chosen {
   const name = match['name'] ?? '';
   const slash = name.indexOf('/');
   const first = match['ported'] ?? name.slice(0, Math.max(slash, 0));
   const rest = match['ported'] === undefined ? name.slice(slash + 1) : name;
   if (match['trust'] !== undefined) {
-    // The GUN in the path is the whole name, however the proxy itself is addressed (§3).
+    // The GUN in the path is the whole name, however the proxy itself is addressed (registry-clients.md §3).
     const registry = table.names.get(first) ?? table.hosts.get(first);
     return { registry, asked: first, by: 'path', name: rest };
   }
   if (query.ns !== undefined) {
-    // A key into the table, never an address (§2.1).
+    // A key into the table, never an address (registry-clients.md §2.1).
     return { registry: table.names.get(query.ns), asked: query.ns, by: 'ns', name };
   }
   const byPrefix = table.prefixes.get(prefix);
@@ -176,7 +176,9 @@ function unknownNamespace(
   return { kind: 'refused', refusal: { reason: 'namespace_unknown', message }, unknown, addressed };
 }
 
-/** @returns '' without a Host header (HTTP/1.0), undefined when it is ambiguous or no host name (§6.2). */
+/**
+ * @returns '' without a Host header (HTTP/1.0), undefined when it is ambiguous or no host name (registry-clients.md §6.2).
+ */
 function parseHost(rawHeaders: readonly string[]): string | undefined {
   const hosts = valuesOf(rawHeaders, 'host');
   const [host = ''] = hosts;

@@ -4,7 +4,7 @@ import type { Digest, Gun } from '../names/reference.ts';
 import type { DenyReason, OciCode } from '../reason.ts';
 
 /**
- * How a request said which registry it means (product.md, "Routing"). `ns` and `prefix` only come from clients of a
+ * How a request said which registry it means (proxy/README.md, "1. Route"). `ns` and `prefix` only come from clients of a
  * mirror.
  */
 export type RoutedBy = 'ns' | 'prefix' | 'host' | 'path' | 'default';

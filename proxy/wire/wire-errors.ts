@@ -1,4 +1,4 @@
-/** Refusals on the wire: reason → status, code, headers, body and reason phrase (product.md, "Refusing"). */
+/** Refusals on the wire: reason → status, code, headers, body and reason phrase (proxy/README.md, "10. Form"). */
 import { DENIALS, type Denial } from '../reason.ts';
 import type { Refusal, Response } from './types.ts';
 
@@ -18,7 +18,7 @@ export function toErrorResponse(refusal: Refusal, context: RefusalContext): Resp
   const { requestId, rule, gun } = context;
   const detail = { reason: refusal.reason, rule, gun, requestId };
   const body = Buffer.from(
-    // A detail is always there: without one, clients collapse some messages to the bare code (§1.6).
+    // A detail is always there: without one, clients collapse some messages to the bare code (registry-clients.md §1.6).
     JSON.stringify({ errors: [{ code: refusal.code ?? wire.code, message: refusal.message, detail }] }),
   );
   const headers = new Map([...errorHeaders(body)]);
@@ -38,8 +38,8 @@ export function errorHeaders(body: Uint8Array): ReadonlyMap<string, string> {
 }
 
 /**
- * The sentence without its advice, because the reason phrase is all that containerd shows of an answer to HEAD (§1.7).
- * Printable ASCII only: anything else could end the status line.
+ * The sentence without its advice, because the reason phrase is all that containerd shows of an answer to HEAD
+ * (registry-clients.md §1.7). Printable ASCII only: anything else could end the status line.
  */
 export function toReasonPhrase(message: string, { code }: Pick<Denial, 'code'>): string {
   const [first = ''] = message.replace(/[^\x20-\x7e]/g, '?').split('; ', 1);

@@ -91,7 +91,10 @@ function expected({ status, kind, body }: Row): 'whole' | 'relayed' | 'refused' 
   return status >= 400 && status < 500 ? 'relayed' : 'refused';
 }
 
-/** dockerd stops at "no such process" alone, containerd at 300 for a tag and for HEAD of a digest (§1.4, §1.7). */
+/**
+ * dockerd stops at "no such process" alone, containerd at 300 for a tag and for HEAD of a digest (registry-clients.md §1.4,
+ * §1.7).
+ */
 function isFinal({ client, kind, method }: Row, left: Left): boolean {
   if (client === 'dockerd' && kind !== 'referrers')
     return left.status === 503 && left.phrase.endsWith('(no such process)');
@@ -151,7 +154,8 @@ describe('every answer of a registry', () => {
   const faultOf = (left: Left): string | undefined => {
     const isManifest = row.kind === 'tag' || row.kind === 'digest';
     const what = expected(row);
-    // A 404 that is not JSON is a missing route, which is answered with our own index (proxy/README.md, "Decisions taken").
+    // A 404 that is not JSON is a missing route, which is answered with our own index
+    // (docs/decisions/referrers-are-always-an-index.md).
     if (row.kind === 'referrers' && row.status === 404 && left.status === 200) return undefined;
     if (what === 'whole') {
       if (left.status !== 200) return 'is not served';

@@ -66,7 +66,7 @@ test('a delegate signs a tag outside its paths', async () => {
   expect(digestIn(trust, '4.0')).toBe(digestOf('b'));
 });
 
-test('a tag that only some other delegation holds is not signed (§8: "No trust data for")', async () => {
+test('a tag that only some other delegation holds is not signed (notary-semantics.md §8: "No trust data for")', async () => {
   const world = createWorld();
   world.repository.addDelegation('qa');
   world.repository.signAs('qa', '9.9', EVIL, 7);
@@ -76,7 +76,7 @@ test('a tag that only some other delegation holds is not signed (§8: "No trust 
   expect(trust.tags(world.now)).toEqual(['3.20']);
 });
 
-test('a delegation below targets/releases hides the entry in targets instead of replacing it (§8)', async () => {
+test('a delegation below targets/releases hides the entry in targets instead of replacing it (notary-semantics.md §8)', async () => {
   const world = createWorld();
   world.repository.addDelegation('releases');
   world.repository.addDelegation('targets/releases/sub');

@@ -28,7 +28,7 @@ describe.each(ROLES)('%s', (role) => {
   });
 });
 
-test('the attack of §5.1: a second "targets" beside the signed one adds nothing and is refused', async () => {
+test('the attack of notary-semantics.md §5.1: a second "targets" beside the signed one adds nothing and is refused', async () => {
   const world = createWorld();
   const text = Buffer.from(fileOf(world, 'targets')).toString();
   const evil = `"targets":{"evil":{"hashes":{"sha256":"${'A'.repeat(43)}="},"length":1}},"targets":`;

@@ -121,7 +121,7 @@ describe('malformed', () => {
     await refusal(world.resolve(), 'metadata_invalid', 'format');
   });
 
-  test('no delegations member at all is none (§3.3: the decoder leaves it empty)', async () => {
+  test('no delegations member at all is none (notary-semantics.md §3.3: the decoder leaves it empty)', async () => {
     const world = createWorld();
     world.repository.resign('targets', (signed) => {
       Object.assign(signed, { delegations: undefined });
@@ -131,7 +131,7 @@ describe('malformed', () => {
 });
 
 describe('paths', () => {
-  test('a child keeps only what its parent may sign, at every level (§8)', async () => {
+  test('a child keeps only what its parent may sign, at every level (notary-semantics.md §8)', async () => {
     const world = createWorld();
     const { repository } = world;
     repository.addDelegation('releases', { keys: [KEY], paths: ['1.', '2.'] });
@@ -209,17 +209,20 @@ describe('some of them no good', () => {
   test.each([
     ['signed with SHA-1', { certificate: { hash: 'sha1' } }],
     ['that ends before it begins', { certificate: { notAfter: new Date(0) } }],
-  ] as const)('a certificate %s fails the whole update (§4.5)', async (_what, options) => {
-    const world = createWorld();
-    const key = createSigningKey('ecdsa-x509', { commonName: 'qa', now: world.now, ...options });
-    world.repository.addDelegation('qa', { keys: [key] });
-    world.repository.signAs('qa', '1.0', digestOf('b'), 7);
-    world.repository.publish();
-    const error = await refusal(world.resolve(), 'metadata_invalid', 'signature');
-    expect(error.role).toBe('targets/qa');
-  });
+  ] as const)(
+    'a certificate %s fails the whole update (notary-semantics.md §4.5)',
+    async (_what, options) => {
+      const world = createWorld();
+      const key = createSigningKey('ecdsa-x509', { commonName: 'qa', now: world.now, ...options });
+      world.repository.addDelegation('qa', { keys: [key] });
+      world.repository.signAs('qa', '1.0', digestOf('b'), 7);
+      world.repository.publish();
+      const error = await refusal(world.resolve(), 'metadata_invalid', 'signature');
+      expect(error.role).toBe('targets/qa');
+    },
+  );
 
-  test("an expired certificate does not: the role's own expiry covers it (§4.5)", async () => {
+  test("an expired certificate does not: the role's own expiry covers it (notary-semantics.md §4.5)", async () => {
     const world = createWorld();
     const key = createSigningKey('ecdsa-x509', { commonName: 'releases', now: new Date(0) });
     world.repository.addDelegation('releases', { keys: [key] });

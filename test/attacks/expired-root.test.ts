@@ -77,7 +77,7 @@ test('at first contact an expired root is refused', async () => {
   expect(error.role).toBe('root');
 });
 
-test('the moment a root or its certificate expires at is the last at which it is accepted (§7)', async () => {
+test('the moment a root or its certificate expires at is the last at which it is accepted (notary-semantics.md §7)', async () => {
   for (const by of ['certificate', 'metadata'] as const) {
     const world = await createOutdated(by);
     world.now = IN_30_DAYS;
@@ -98,7 +98,7 @@ test('roots between may have expired; the newest may not', async () => {
   expect((await world.resolve()).root.metadata.version).toBe(3);
 });
 
-test('a certificate that is not valid yet gets one day of grace (§4.4)', async () => {
+test('a certificate that is not valid yet gets one day of grace (notary-semantics.md §4.4)', async () => {
   const startingIn = (days: number) => {
     const certificate = { notBefore: new Date(NOW.getTime() + days * DAY_MS) };
     return createWorld({

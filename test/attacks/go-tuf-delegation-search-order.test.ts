@@ -1,4 +1,7 @@
-/** go-tuf advisory on delegation look-up: a wrong order of roles finds the wrong artifact. Docker's order: §8. */
+/**
+ * go-tuf advisory on delegation look-up: a wrong order of roles finds the wrong artifact. Docker's order:
+ * notary-semantics.md §8.
+ */
 import { describe, expect, test } from '@jest/globals';
 import { createWorld, digestOf } from '../trust-client/kit.ts';
 

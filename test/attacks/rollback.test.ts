@@ -70,7 +70,7 @@ test.each(['snapshot', 'targets', 'targets/releases'])(
 );
 
 test.each(['targets', 'targets/releases'])(
-  'an older and larger %s, which Notary forgets to compare (§7.5)',
+  'an older and larger %s, which Notary forgets to compare (notary-semantics.md §7.5)',
   async (role) => {
     world.repository.addDelegation('releases');
     for (let i = 0; i < 20; i += 1) world.repository.addTag(`old-${i}`, digestOf('b'), 7, { role });

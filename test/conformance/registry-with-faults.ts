@@ -1,6 +1,6 @@
 /**
- * A registry as docker-registry 2.8 is, of which the OCI suite's read-only run says three things (registry-clients.md §7,
- * "Baseline"): no referrers route, `last` is ignored in tag lists, and an invalid digest is answered with 500.
+ * A registry as docker-registry 2.8 is, of which the OCI suite's read-only run says three things (registry-clients.md §7):
+ * no referrers route, `last` is ignored in tag lists, and an invalid digest is answered with 500.
  */
 
 import { type PushedImage, RegistryServer } from '../../proxy/demo/registry.ts';

@@ -156,7 +156,8 @@ function resolve(
 
 function judge({ role, mode }: Input, trust: VerifiedRepository): Verdict {
   const mayChange = mode === 'signed' ? MAY_CHANGE[role] : [];
-  // A delegation that is under-signed, expired or left out of the snapshot is passed over (§8): its tag may be gone.
+  // A delegation that is under-signed, expired or left out of the snapshot is passed over (notary-semantics.md §8): its tag
+  // may be gone.
   const mayVanish = role === 'targets/releases' || (mode === 'signed' && role === 'snapshot');
   const wrong = Object.entries(HONEST).filter(([tag, digest]) => {
     const seen = trust.target(tag, NOW)?.digest;

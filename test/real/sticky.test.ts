@@ -151,7 +151,7 @@ describeReal('ctr', ['containerd', 'ctr'], () => {
     await containerd.pull(image, await writeHostsDir(hostsToml));
   /** As \`pullwarden clients containerd\` has it: the proxy, and nobody behind it. */
   const alone = () => `server = "${hub.url}"\n${host()}`;
-  /** Without \`server\` the registry itself is the last resort (§2.1). */
+  /** Without \`server\` the registry itself is the last resort (registry-clients.md §2.1). */
   const withUpstream = host;
 
   const expectStuck = (result: Result, sentence: string): void => {

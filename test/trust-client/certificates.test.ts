@@ -97,7 +97,7 @@ describe('a CA pin refuses', () => {
 
   test.each([
     [
-      "Notary's own certificate, which allows codeSigning only (§6.2)",
+      "Notary's own certificate, which allows codeSigning only (notary-semantics.md §6.2)",
       () => createNotaryCertificate(GUN, leaf, { now: NOW }),
     ],
     ['a leaf issued by another CA of the same name', () => certify(LEAF, stranger)],
@@ -145,7 +145,7 @@ describe('a CA pin refuses', () => {
   });
 });
 
-describe('the bundle of a root key (§4.4)', () => {
+describe('the bundle of a root key (notary-semantics.md §4.4)', () => {
   const good = certify(LEAF, CA);
 
   function firstUse(pem: string): World {
@@ -226,7 +226,7 @@ describe('the bundle of a root key (§4.4)', () => {
     const own = createSigningKey('ecdsa-x509', { pair: leaf, pem });
     const published = createSigningKey('ecdsa-x509', { pair: leaf, pem: odd });
     const world = createWorld({ rootKey: published });
-    // Signed under the published ID it counts for nothing (§4.4 step 6); under the rebuilt one it does.
+    // Signed under the published ID it counts for nothing (notary-semantics.md §4.4 step 6); under the rebuilt one it does.
     await refusal(world.resolve(), 'metadata_invalid', 'threshold');
     world.repository.resign('root', () => undefined, { keys: [own] });
     expect(await isAccepted(world)).toBe(true);

@@ -1,4 +1,6 @@
-/** The unsigned feed of changes: believed only as a hint, and only in the form it should have (§1.1). */
+/**
+ * The unsigned feed of changes: believed only as a hint, and only in the form it should have (notary-semantics.md §1.1).
+ */
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import { fetchChanges } from '../../proxy/trust-client/changefeed.ts';

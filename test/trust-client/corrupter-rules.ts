@@ -1,6 +1,6 @@
 /**
- * The outcome of one row of the corrupter's table, by rule. A small model of the reader in notary-semantics.md §6, §7
- * and §14 that knows files only by what is wrong with them.
+ * The outcome of one row of the corrupter's table, by rule. A small model of the reader in notary-semantics.md §6, §7,
+ * §14 that knows files only by what is wrong with them.
  */
 
 import type { TrustCause, TrustError } from '../../proxy/trust-client/errors.ts';
@@ -47,11 +47,13 @@ export function outcomeOf(row: Row, lengths: { readonly honest: number; readonly
   if (file === 'root') return row.state === 'none' ? firstRoot(row, finding) : laterRoot(row, finding);
   if (file === 'timestamp') return timestamp(row, finding);
   if (row.attacker !== 'transit') return believedHash(row, file, finding);
-  // What is remembered with the named hash is used, and never asked for again (§7.2 step 2).
+  // What is remembered with the named hash is used, and never asked for again (notary-semantics.md §7.2 step 2).
   return row.state === 'same' ? ACCEPTED : brokenHash(row, file, lengths);
 }
 
-/** An older timestamp is the first thing that shows, unless the timestamp itself cannot be read (§14 order). */
+/**
+ * An older timestamp is the first thing that shows, unless the timestamp itself cannot be read (notary-semantics.md §14).
+ */
 function againstNewerState(row: Row, file: CorruptibleRole, finding: Finding): Outcome {
   if (file === 'timestamp') {
     if (row.corruption.name === 'missing') return noTrustData();
@@ -61,11 +63,15 @@ function againstNewerState(row: Row, file: CorruptibleRole, finding: Finding): O
   if (row.role === 'timestamp' && row.attacker === 'keyHolder' && finding.form === 'key_mismatch') {
     return invalid(finding.form, 'root');
   }
-  // Either by its version, or by the older root that is found when its signature makes us look again (§7.3).
+  // Either by its version, or by the older root that is found when its signature makes us look again
+  // (notary-semantics.md §7.3).
   return { kind: 'refused', code: 'metadata_rollback', fault: 'rollback' };
 }
 
-/** §6.1: form, certificates, signatures; then expiry; then the snapshot must name this very root (§7.2 step 3). */
+/**
+ * notary-semantics.md §6.1: form, certificates, signatures; then expiry; then the snapshot must name this very root
+ * (notary-semantics.md §7.2 step 3).
+ */
 function firstRoot(row: Row, finding: Finding): Outcome {
   if (row.corruption.name === 'missing') return noTrustData();
   const fault = finding.form ?? finding.certificate ?? proofOf(row, finding);
@@ -75,7 +81,10 @@ function firstRoot(row: Row, finding: Finding): Outcome {
   return conclude(row, finding);
 }
 
-/** With a trusted root only its successor is asked for; another root is looked at when the snapshot names it (§7.3). */
+/**
+ * With a trusted root only its successor is asked for; another root is looked at when the snapshot names it
+ * (notary-semantics.md §7.3).
+ */
 function laterRoot(row: Row, finding: Finding): Outcome {
   if (row.attacker === 'transit') return ACCEPTED;
   if (finding.form !== undefined) return invalid(finding.form, 'root');
@@ -94,7 +103,7 @@ function timestamp(row: Row, finding: Finding): Outcome {
   if (row.corruption.name === 'missing') return noTrustData();
   const fault = finding.form ?? proofOf(row, finding);
   if (fault !== undefined) return invalid(fault, 'timestamp');
-  // Other bytes under the version that was seen: §13, "refuse equal version with different hash".
+  // Other bytes under the version that was seen: notary-semantics.md §13, rollback.
   const isRepeated = row.attacker === 'transit' || finding.version === 'equal';
   if (row.state === 'same' && (isRepeated || finding.version === 'lower')) return rollback('timestamp');
   return finding.expired ? expired('timestamp') : conclude(row, finding);
@@ -139,8 +148,8 @@ function proofOf({ corruption, attacker }: Row, { proof }: Finding): 'signature'
 }
 
 /**
- * §7.2 step 5, §8: an expired or under-signed delegation is passed over; any other fault fails the update. One that was
- * verified before must be signed.
+ * notary-semantics.md §7.2 step 5, §8: an expired or under-signed delegation is passed over; any other fault fails the
+ * update. One that was verified before must be signed.
  */
 function isSkipped({ state }: Row, role: CorruptibleRole, fault: TrustCause): boolean {
   if (fault === 'threshold' && state === 'same') return false;

@@ -139,7 +139,7 @@ describe('bounds, lowered to a few', () => {
   });
 });
 
-describe('canonical form: the check vectors of §5.1', () => {
+describe('canonical form: the check vectors of notary-semantics.md §5.1', () => {
   test.each([
     ['{"b":1,"a":[true,null,"x"]}', '7b2261223a5b747275652c6e756c6c2c2278225d2c2262223a317d'],
     [

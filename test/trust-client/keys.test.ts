@@ -1,4 +1,6 @@
-/** Key IDs and signatures: the check vectors of notary-semantics.md §4.1, and the confusions of §5.2. */
+/**
+ * Key IDs and signatures: the check vectors of notary-semantics.md §4.1, and the confusions of notary-semantics.md §5.2.
+ */
 import { ECDH, generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -42,7 +44,7 @@ function signature(of: PublicKey, method: string, bytes: Uint8Array) {
   return { keyId: of.id, method, bytes };
 }
 
-describe('check vectors of §4.1', () => {
+describe('check vectors of notary-semantics.md §4.1', () => {
   test('key IDs', () => {
     expect(key('ecdsa', ECDSA).id).toBe('af3598c96f7f0274a744386ae9eb7529d9b336aba41e5fbbf7b257f0bc59a189');
     expect(key('ed25519', ED25519).id).toBe(
@@ -111,7 +113,7 @@ describe('the algorithm comes from the key; the method must agree (CVE-2015-9258
   });
 });
 
-describe('counting of thresholds (§5.3)', () => {
+describe('counting of thresholds (notary-semantics.md §5.3)', () => {
   const ecdsa = key('ecdsa', ECDSA);
   const ed25519 = key('ed25519', ED25519);
   const both = [signature(ecdsa, 'ecdsa', ECDSA_SIGNATURE), signature(ed25519, 'eddsa', ED25519_SIGNATURE)];
@@ -198,7 +200,7 @@ describe('what a key does comes from its type and its bytes', () => {
     expect(toPublicKey(keytype, bytes)).toMatchObject({ keytype, algorithm });
   });
 
-  test('a certificate is the key inside it, by its canonical ID (§4.2)', () => {
+  test('a certificate is the key inside it, by its canonical ID (notary-semantics.md §4.2)', () => {
     for (const [keytype, pair] of [
       ['ecdsa', ec],
       ['rsa', rsa],

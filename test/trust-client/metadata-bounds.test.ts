@@ -1,4 +1,7 @@
-/** How much a file may hold, exactly at each bound and one above it, and what a key may be called (limits.ts, §4.3). */
+/**
+ * How much a file may hold, exactly at each bound and one above it, and what a key may be called (limits.ts,
+ * notary-semantics.md §4.3).
+ */
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '../../proxy/trust-client/limits.ts';
 import { isDelegationName } from '../../proxy/trust-client/metadata.ts';
@@ -112,7 +115,7 @@ test('a delegation that is declared twice is refused', () => {
   expect(() => parse('targets', file)).toThrow(expect.objectContaining({ fault: 'format' }));
 });
 
-describe('a key that is listed under the ID of another could stand for it (§4.3)', () => {
+describe('a key that is listed under the ID of another could stand for it (notary-semantics.md §4.3)', () => {
   const stranger = plainKey(8);
   const refused = expect.objectContaining({ code: 'metadata_invalid', fault: 'key_mismatch' });
 
@@ -130,7 +133,7 @@ describe('a key that is listed under the ID of another could stand for it (§4.3
     expect(() => parse('targets', file)).toThrow(refused);
   });
 
-  test('in the root role it is read: there IDs are rebuilt from the certificates (§4.4)', () => {
+  test('in the root role it is read: there IDs are rebuilt from the certificates (notary-semantics.md §4.4)', () => {
     const file = plainFile('root');
     at(file, 'signed.keys')['0'.repeat(64)] = stranger.key;
     at(file, 'signed.roles.root')['keyids'] = ['0'.repeat(64)];

@@ -46,7 +46,7 @@ describe('times', () => {
   });
 });
 
-describe('one key in many forms is one signer (§13: thresholds by unique public key)', () => {
+describe('one key in many forms is one signer (notary-semantics.md §13: thresholds by unique public key)', () => {
   const pair = createKeyPair();
   const spki = pair.publicKey.export({ type: 'spki', format: 'der' });
   const certified = () => createSigningKey('ecdsa-x509', { pair, commonName: 'x' }).publicBytes;
@@ -87,7 +87,7 @@ describe('what is not read strictly', () => {
     expect(digestIn(await world.resolve(), '4.0')).toBe(digestOf('c'));
   });
 
-  test('extra roles and keys of an old root (§3.2)', async () => {
+  test('extra roles and keys of an old root (notary-semantics.md §3.2)', async () => {
     const world = createWorld();
     world.repository.resign('root', (signed) => {
       signed.roles['root.1'] = { keyids: ['f'.repeat(64)], threshold: 1 };
@@ -96,7 +96,7 @@ describe('what is not read strictly', () => {
     expect(digestIn(await world.resolve(), '3.20')).toBe(digestOf('a'));
   });
 
-  test('a private part that is not null is part of what is signed, and of no ID (§3.1)', async () => {
+  test('a private part that is not null is part of what is signed, and of no ID (notary-semantics.md §3.1)', async () => {
     const world = createWorld();
     world.repository.resign('root', (signed) => {
       for (const key of Object.values(signed.keys)) key.keyval.private = 'x';

@@ -24,7 +24,7 @@ export const KINDS = ['root', 'timestamp', 'snapshot', 'targets'] as const satis
 const SHA256 = Buffer.alloc(32, 1).toString('base64');
 const SHA512 = Buffer.alloc(64, 2).toString('base64');
 
-/** An ed25519 key of these bytes, and the ID of §4.1. */
+/** An ed25519 key of these bytes, and the ID of notary-semantics.md §4.1. */
 export function plainKey(fill: number): { readonly id: string; readonly key: Plain } {
   const text = Buffer.alloc(32, fill).toString('base64');
   const canonical = `{"keytype":"ed25519","keyval":{"private":null,"public":"${text}"}}`;

@@ -25,7 +25,7 @@ const keytype = fc.oneof(
 );
 const someBytes = fc.uint8Array({ maxLength: 200 });
 
-describe('key IDs (§4.1)', () => {
+describe('key IDs (notary-semantics.md §4.1)', () => {
   test('are the hash of the literal text, whatever the type and the bytes', () => {
     fc.assert(
       fc.property(keytype, someBytes, (type, bytes) => {
@@ -106,7 +106,7 @@ describe('text forms', () => {
   });
 });
 
-describe('delegation names (§3.3)', () => {
+describe('delegation names (notary-semantics.md §3.3)', () => {
   const segment = fc.stringMatching(/^[-a-z0-9_]{1,20}$/);
   const path = fc.array(segment, { minLength: 1, maxLength: 6 }).map((parts) => `targets/${parts.join('/')}`);
 
@@ -136,7 +136,7 @@ describe('delegation names (§3.3)', () => {
   });
 });
 
-describe('delegation paths (§8)', () => {
+describe('delegation paths (notary-semantics.md §8)', () => {
   const KEY = createSigningKey('ecdsa');
   const tag = fc.stringMatching(/^[a-c1.]{1,4}$/);
   const paths = fc.array(fc.stringMatching(/^[a-c1.]{0,3}$/), { maxLength: 3 });

@@ -81,7 +81,7 @@ describe('the first root', () => {
   });
 
   test.each(['ecdsa', 'rsa', 'ed25519'] as const)(
-    'a bare %s root key never validates (§4.4)',
+    'a bare %s root key never validates (notary-semantics.md §4.4)',
     async (rootKey) => {
       await refusal(createWorld({ rootKey }).resolve(), 'metadata_invalid', 'key_mismatch');
     },

@@ -1,4 +1,7 @@
-/** When something is asked for a second time: what a newer root or a cache may explain, and nothing else (§1.2, §7.3). */
+/**
+ * When something is asked for a second time: what a newer root or a cache may explain, and nothing else
+ * (notary-semantics.md §1.2, §7.3).
+ */
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { unreachable } from '../simulators/simulated-source.ts';
 import { createWorld, DAY_MS, digestIn, digestOf, fileOf, refusal, type World } from './kit.ts';

@@ -6,7 +6,7 @@ const IN_A_DAY = new Date(NOW.getTime() + DAY_MS);
 const A_MOMENT_LATER = new Date(IN_A_DAY.getTime() + 1);
 
 describe('expiry', () => {
-  test('the moment a role expires at is the last at which it counts (§7)', async () => {
+  test('the moment a role expires at is the last at which it counts (notary-semantics.md §7)', async () => {
     const world = createWorld();
     world.repository.setExpiry('timestamp', IN_A_DAY);
     world.repository.addDelegation('releases');
@@ -55,7 +55,7 @@ describe('expiry', () => {
   });
 });
 
-test('an entry without a sha256 is no signed tag (§2.3)', async () => {
+test('an entry without a sha256 is no signed tag (notary-semantics.md §2.3)', async () => {
   const world = createWorld();
   world.repository.resign('targets', (signed) => {
     const sha512 = Buffer.alloc(64).toString('base64');

@@ -1,4 +1,6 @@
-/** containerd's config.toml in each of its schemas, and the hosts.toml files it leads to (§2.1, §2.2). */
+/**
+ * containerd's config.toml in each of its schemas, and the hosts.toml files it leads to (registry-clients.md §2.1, §2.2).
+ */
 import { posix } from 'node:path';
 import { hasEgressLock } from '../egress/examine.ts';
 import { examineHostsFolder } from '../hosts-toml/examine.ts';
@@ -118,7 +120,7 @@ function examineMisplaced({ file, text, data }: Source): readonly Hole[] {
     }));
 }
 
-/** `mirrors` always adds the registry itself (§2.2). */
+/** `mirrors` always adds the registry itself (registry-clients.md §2.2). */
 function examineOldStyle({ file, text, data }: Source): readonly Hole[] {
   return [V1, V2, V3].flatMap((plugin) => {
     const registry = get(data, 'plugins', plugin, 'registry');

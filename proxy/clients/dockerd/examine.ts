@@ -90,7 +90,8 @@ function faultOfMirror({ lock }: Scene, url: string): Pick<Hole, 'open' | 'write
   if (!isProxyUrl(proxy, url)) {
     return { open: `the mirror ${url} is not the proxy`, write: `write ${proxy.url} only` };
   }
-  // Requests to a mirror name no registry (§1.2); without a configuration it is not known whose images these are.
+  // Requests to a mirror name no registry (registry-clients.md §1.2); without a configuration it is not known whose images
+  // these are.
   if (defaultRegistry === undefined || defaultRegistry === DOCKER_HUB) return undefined;
   return {
     open: `the proxy takes a mirror's requests for ${defaultRegistry}: images of that name arrive as Docker Hub's`,

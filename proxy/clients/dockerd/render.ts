@@ -96,7 +96,9 @@ function hubCanaryStep(lock: Lock): string {
   return `In the proxy's configuration: canary: { image: "${formatCanary(HUB_CANARY)}" }. A mirror is asked for docker.io only, and ${canaryReference(lock)} is not there.`;
 }
 
-/** §1.5 row B. A drop-in and not daemon.json's `proxies`, which dockerd before 23 refuses to start with. */
+/**
+ * registry-clients.md §1.5 row B. A drop-in and not daemon.json's `proxies`, which dockerd before 23 refuses to start with.
+ */
 function renderHttpsProxy(lock: Lock): ClientKit {
   const { proxy } = lock;
   const egress = renderEgress(lock, { docker: true });
@@ -140,7 +142,10 @@ function uncertified(lock: Lock): readonly string[] {
   ];
 }
 
-/** How to make the certificate the proxy shows for the registries' names (§1.3: it must be in the system's trust). */
+/**
+ * How to make the certificate the proxy shows for the registries' names (registry-clients.md §1.3: it must be in the
+ * system's trust).
+ */
 function interceptionSteps(lock: Lock): readonly string[] {
   const names = dialledNames(lock);
   const hosts = names.map((name) => name.replace(/:[0-9]+$/, ''));
@@ -163,7 +168,7 @@ function interceptionSteps(lock: Lock): readonly string[] {
 
 /**
  * Plain HTTP needs insecure-registries, also for a mirror: the BuildKit in dockerd 20.10 keeps host and port of a
- * mirror only and dials it with TLS (§1.1).
+ * mirror only and dials it with TLS (registry-clients.md §1.1).
  */
 function daemonJson(
   { scheme, authority }: ProxyEndpoint,
@@ -174,7 +179,10 @@ function daemonJson(
   return [{ path: DAEMON_JSON, content: `${JSON.stringify(all, undefined, 2)}\n`, merge: true }];
 }
 
-/** §1.5 row E: the containerd image store of Docker 28 and later reads hosts.toml; the classic one ignores it. */
+/**
+ * registry-clients.md §1.5 row E: the containerd image store of Docker 28 and later reads hosts.toml; the classic one
+ * ignores it.
+ */
 function hostsFiles(lock: Lock): readonly ClientFile[] {
   return renderHostsFolder(DOCKER_CERTS_D, lock);
 }

@@ -13,7 +13,7 @@ export function quote(text: string): string {
 }
 
 /**
- * The proxy as `server` *and* as `[host]` (registry-clients.md §0 items 3 and 4): without `server` the registry itself
+ * The proxy as `server` *and* as `[host]` (registry-clients.md §0.3, §0.4): without `server` the registry itself
  * is the last resort, and containerd before 1.7.32 throws a file without a `[host]` table away.
  */
 export function renderHostsToml(proxy: ProxyEndpoint): string {
@@ -41,7 +41,7 @@ function hostSettings({ ca, wantsClientCertificate }: ProxyEndpoint): readonly s
 
 /**
  * `_default` for every registry there is, and one folder for each configured one, so that no file somebody left there
- * counts (§2.1: a registry's own folder wins over `_default`).
+ * counts (registry-clients.md §2.1: a registry's own folder wins over `_default`).
  */
 export function renderHostsFolder(folder: string, { proxy, names }: Lock): readonly ClientFile[] {
   const content = renderHostsToml(proxy);
@@ -52,7 +52,7 @@ export function renderHostsFolder(folder: string, { proxy, names }: Lock): reado
   }));
 }
 
-/** §2.1, lookup order: `host_port_` comes before `host:port`. */
+/** registry-clients.md §2.1, lookup order: `host_port_` comes before `host:port`. */
 export function hostsFolderName(registry: string): string {
   const [, host, port] = /^(.+):([0-9]+)$/.exec(registry) ?? [];
   return host === undefined ? registry : `${host}_${port}_`;

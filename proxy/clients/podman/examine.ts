@@ -1,4 +1,7 @@
-/** registries.conf of podman, CRI-O, skopeo and buildah: the system's, and what each account puts in its place (§2.4). */
+/**
+ * registries.conf of podman, CRI-O, skopeo and buildah: the system's, and what each account puts in its place
+ * (registry-clients.md §2.4).
+ */
 
 import { hasEgressLock } from '../egress/examine.ts';
 import { isAtProxy } from '../node/addresses.ts';

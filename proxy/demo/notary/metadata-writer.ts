@@ -68,7 +68,7 @@ export function toJsonValue(plain: Plain): JsonValue {
   return new Map(sortedMembers(plain).map(([name, value]) => [name, toJsonValue(value)]));
 }
 
-/** The bytes a signature is made over (§5.1). */
+/** The bytes a signature is made over (notary-semantics.md §5.1). */
 export function signedBytes(signed: unknown): Uint8Array {
   return encodeCanonical(toJsonValue(signed as Plain));
 }
@@ -135,7 +135,9 @@ export function writeFile(signed: unknown, keys: readonly SigningKey[]): Uint8Ar
   );
 }
 
-/** The two forms differ only in what they escape, and in numbers that one of them does not have (§5.1). */
+/**
+ * The two forms differ only in what they escape, and in numbers that one of them does not have (notary-semantics.md §5.1).
+ */
 function isCanonical(text: string): boolean {
   return !text.includes('\\') && !/[:,[]-?\d+[.eE]/.test(text);
 }

@@ -242,7 +242,7 @@ export class SimulatedRepository {
     role.dirty = true;
   }
 
-  /** The root before a new one has to vouch for it (§6.1), so its keys sign too. */
+  /** The root before a new one has to vouch for it (notary-semantics.md §6.1), so its keys sign too. */
   #signers(role: Role): readonly SigningKey[] {
     if (role.name !== 'root') return role.keys;
     const earlier = this.#lastRootKeys.filter((key) => !role.keys.some(({ id }) => id === key.id));

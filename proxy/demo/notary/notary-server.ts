@@ -21,12 +21,12 @@ export type NotaryServerOptions = ServerOptions & {
 const ROLE = '(root|targets(?:/[^/\\s]+)*|snapshot|timestamp)';
 const BASE = '^/v2/([^*]+)/_trust/tuf/';
 
-/** The metadata routes in the order the server tries them (§1.1). */
+/** The metadata routes in the order the server tries them (notary-semantics.md §1.1). */
 const BY_CHECKSUM = new RegExp(`${BASE}${ROLE}\\.([a-fA-F0-9]{64}|[a-fA-F0-9]{96}|[a-fA-F0-9]{128})\\.json$`);
 const BY_VERSION = new RegExp(`${BASE}([1-9]*[0-9]+)\\.${ROLE}\\.json$`);
 const CURRENT = new RegExp(`${BASE}${ROLE}\\.json$`);
 
-/** What each class of file says about caching (§1.2). */
+/** What each class of file says about caching (notary-semantics.md §1.2). */
 const CONSISTENT = 'public, max-age=2592000, s-maxage=2592000';
 const MUST_REVALIDATE = 'public, max-age=300, s-maxage=300, must-revalidate';
 
@@ -57,7 +57,7 @@ export class NotaryServer extends SimulatedServer {
     if (path === '/_notary_server/health') return jsonAnswer(200, {});
     if (method === 'GET' && path === '/v2/')
       return this.#access(headers.authorization, undefined) ?? jsonAnswer(200, {});
-    // Only GET reaches a metadata route; HEAD falls to the catch-all like anything unknown (§1.1).
+    // Only GET reaches a metadata route; HEAD falls to the catch-all like anything unknown (notary-semantics.md §1.1).
     const wanted = method === 'GET' ? parseFileRequest(path) : undefined;
     const resource = wanted && { repository: wanted.gun, action: 'pull' };
     return this.#access(headers.authorization, resource) ?? this.#file(wanted);

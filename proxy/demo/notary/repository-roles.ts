@@ -12,7 +12,7 @@ import type { KeyKind, SigningKey } from './signing-key.ts';
 
 const DAY_MS = 86_400_000;
 
-/** Lifetimes Notary gives when signing (§3), in milliseconds. */
+/** Lifetimes Notary gives when signing (notary-semantics.md §3), in milliseconds. */
 export const NOTARY_LIFETIMES = {
   root: 3650 * DAY_MS,
   targets: 1095 * DAY_MS,
@@ -28,7 +28,7 @@ export type KeyChoice = KeyKind | SigningKey;
 
 export type RepositoryOptions = {
   readonly clock?: () => Date;
-  /** Only x509 kinds can be valid root keys (§4.4); `ecdsa-x509` when absent. */
+  /** Only x509 kinds can be valid root keys (notary-semantics.md §4.4); `ecdsa-x509` when absent. */
   readonly rootKey?: KeyChoice;
   readonly targetsKey?: KeyChoice;
   readonly snapshotKey?: KeyChoice;
@@ -123,7 +123,7 @@ export function parentOf(name: string): string {
   return slash < 0 ? 'root' : name.slice(0, slash);
 }
 
-/** Hashes stand in metadata as base64 of the raw digest, not as hex (§3.2). */
+/** Hashes stand in metadata as base64 of the raw digest, not as hex (notary-semantics.md §3.2). */
 export function fromDigest(digest: Digest): string {
   return Buffer.from(digest.slice(digest.indexOf(':') + 1), 'hex').toString('base64');
 }
@@ -157,7 +157,7 @@ export function targetsContent(
   return { _type: 'Targets', delegations, targets: Object.fromEntries(role.targets) };
 }
 
-/** `paths` is left out when empty (§3.2). */
+/** `paths` is left out when empty (notary-semantics.md §3.2). */
 function describeDelegation(role: Role): PlainDelegation {
   const paths = role.paths.length === 0 ? {} : { paths: [...role.paths] };
   return { ...describeRole(role), name: role.name, ...paths };

@@ -1,7 +1,8 @@
 /**
  * Keys that sign metadata, in every form Notary publishes them (notary-semantics.md §3.1, §4.1, §5.2).
  *
- * Key IDs are computed from the literal text of §4.1, not with the trust client's code: the two check each other.
+ * Key IDs are computed from the literal text of notary-semantics.md §4.1, not with the trust client's code: the two check
+ * each other.
  */
 import {
   constants,
@@ -33,9 +34,9 @@ export type SigningKey = {
   readonly privateKey: KeyObject;
   /** What stands, in base64, in `keyval.public`. */
   readonly publicBytes: Uint8Array;
-  /** The TUF key ID (§4.1). */
+  /** The TUF key ID (notary-semantics.md §4.1). */
   readonly id: string;
-  /** The same key without its certificate (§4.2); equal to `id` for keys that have none. */
+  /** The same key without its certificate (notary-semantics.md §4.2); equal to `id` for keys that have none. */
   readonly canonicalId: string;
 };
 
@@ -56,7 +57,7 @@ export type SigningKeyOptions = {
   readonly now?: Date;
 };
 
-/** Notary's own root certificates run for ten 365-day years (§3, §4.4). */
+/** Notary's own root certificates run for ten 365-day years (notary-semantics.md §3, §4.4). */
 const CERTIFICATE_LIFETIME_MS = 3650 * 86_400_000;
 
 const CURVES = { p256: 'P-256', p384: 'P-384', p521: 'P-521' } as const;
@@ -113,7 +114,7 @@ export function recertify(key: SigningKey, pem: string): SigningKey {
   };
 }
 
-/** A certificate as Notary makes it for a root key (§4.4), but for what the options change. */
+/** A certificate as Notary makes it for a root key (notary-semantics.md §4.4), but for what the options change. */
 export function createNotaryCertificate(
   commonName: string,
   pair: KeyPair,
@@ -157,20 +158,22 @@ function rawEd25519(key: KeyObject): Uint8Array {
   return key.export({ type: 'spki', format: 'der' }).subarray(-32);
 }
 
-/** §4.1, over the literal text. */
+/** notary-semantics.md §4.1, over the literal text. */
 export function keyId(keytype: string, publicBytes: Uint8Array): string {
   const text = `{"keytype":"${keytype}","keyval":{"private":null,"public":"${toBase64(publicBytes)}"}}`;
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** §4.2: certificates are replaced by the public key of the first one. */
+/** notary-semantics.md §4.2: certificates are replaced by the public key of the first one. */
 export function canonicalKeyId(kind: KeyKind, publicBytes: Uint8Array): string {
   if (kind !== 'ecdsa-x509' && kind !== 'rsa-x509') return keyId(kind, publicBytes);
   const { publicKey } = new X509Certificate(publicBytes);
   return keyId(kind === 'rsa-x509' ? 'rsa' : 'ecdsa', publicKey.export({ type: 'spki', format: 'der' }));
 }
 
-/** Signs as the key's method does (§5.2): raw `r‖s` for ECDSA, a salt of exactly 32 bytes for RSA-PSS. */
+/**
+ * Signs as the key's method does (notary-semantics.md §5.2): raw `r‖s` for ECDSA, a salt of exactly 32 bytes for RSA-PSS.
+ */
 export function signMessage(key: SigningKey, message: Uint8Array): Uint8Array {
   const { privateKey, method } = key;
   if (method === 'eddsa') return sign(null, message, privateKey);

@@ -25,7 +25,7 @@ const read = <Role extends string>(role: Role, name: string = role) => readFile(
 const isSignedBy = (name: string, key: SigningKey) => isSigned(repository, name, key);
 const onlyKey = (role: string) => firstKey(repository, role);
 
-describe('files look as real Notary writes them (§3)', () => {
+describe('files look as real Notary writes them (notary-semantics.md §3)', () => {
   test('envelope without white space, signed first, members sorted', () => {
     repository.addTag('3.20', DIGEST, 1862);
     repository.publish();
@@ -34,7 +34,7 @@ describe('files look as real Notary writes them (§3)', () => {
     );
   });
 
-  test('root declares four roles and keys whose IDs follow from their content (§4.1)', () => {
+  test('root declares four roles and keys whose IDs follow from their content (notary-semantics.md §4.1)', () => {
     repository.publish();
     const { signed } = read('root');
     expect(Object.keys(signed.roles)).toEqual(['root', 'snapshot', 'targets', 'timestamp']);
@@ -135,7 +135,7 @@ describe('publishing', () => {
   });
 });
 
-describe('delegations (§8)', () => {
+describe('delegations (notary-semantics.md §8)', () => {
   test('docker trust sign: releases and the signer both hold the tag', () => {
     for (const name of ['targets/releases', 'qa']) repository.addDelegation(name);
     repository.trustSign('qa', '3.20', DIGEST, 1862);
@@ -199,7 +199,7 @@ describe('delegations (§8)', () => {
 });
 
 describe('keys', () => {
-  test('each root of a rotation is signed by the keys before it and its own (§6.1)', () => {
+  test('each root of a rotation is signed by the keys before it and its own (notary-semantics.md §6.1)', () => {
     const keys = [onlyKey('root')];
     repository.publish();
     for (let version = 2; version <= 5; version += 1) keys.push(repository.rotateKey('root'));

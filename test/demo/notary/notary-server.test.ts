@@ -103,7 +103,7 @@ test('Basic: 401 with a challenge until the password is right', async () => {
   await guarded.stop();
 });
 
-test('Bearer: the challenge of the request itself leads to a token that works (§1.4)', async () => {
+test('Bearer: the challenge of the request itself leads to a token that works (notary-semantics.md §1.4)', async () => {
   const tokens = new TokenServer({ anonymous: { 'docker.io/library/*': ['pull'] } });
   await tokens.start();
   const guarded = new NotaryServer({

@@ -30,7 +30,7 @@ describe('check vectors of notary-semantics.md §4.1', () => {
   });
 });
 
-describe('each kind publishes the bytes Notary does (§3.1)', () => {
+describe('each kind publishes the bytes Notary does (notary-semantics.md §3.1)', () => {
   test('ecdsa and rsa: DER SubjectPublicKeyInfo', () => {
     for (const [kind, type] of [
       ['ecdsa', 'ec'],

@@ -72,7 +72,7 @@ export function rolesFor(delegations: readonly Delegation[], turn: number, tag: 
   return allowed.length > 0 ? allowed : ['targets'];
 }
 
-/** Every delegation from the role upwards must be allowed to name the tag (§8). */
+/** Every delegation from the role upwards must be allowed to name the tag (notary-semantics.md §8). */
 export function isAllowed(delegations: readonly Delegation[], role: string, tag: string): boolean {
   const above = delegations.filter((one) => role === one.role || role.startsWith(`${one.role}/`));
   return above.length > 0 && above.every(({ paths }) => paths.some((path) => tag.startsWith(path)));

@@ -120,7 +120,10 @@ export class Publisher {
     return this.shape.rootKey === 'rsa' ? { keyFile: this.#keyring.nextRsaRoot } : {};
   }
 
-  /** Custom data that is verified otherwise than it was signed: the server refuses it, and nothing changes (§5.1). */
+  /**
+   * Custom data that is verified otherwise than it was signed: the server refuses it, and nothing changes
+   * (notary-semantics.md §5.1).
+   */
   async #tryUnverifiable(): Promise<void> {
     if (this.shape.custom !== 'unsorted' && this.shape.custom !== 'fraction') return;
     const custom = CUSTOM[this.shape.custom] ?? '';

@@ -119,7 +119,10 @@ async function listOrRefusal(
   }
 }
 
-/** What `docker trust inspect` says of a repository: all its tags, whatever the paths of their delegations (§8). */
+/**
+ * What `docker trust inspect` says of a repository: all its tags, whatever the paths of their delegations
+ * (notary-semantics.md §8).
+ */
 export async function readDocker(docker: DockerClient, reference: string): Promise<Outcome<TrustInspection>> {
   const { status, stdout, stderr } = await docker.docker(['trust', 'inspect', reference]);
   if (status !== 0 || /no signatures or cannot access/i.test(stderr)) {

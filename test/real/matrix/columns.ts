@@ -92,7 +92,7 @@ async function startDocker(
   },
   toReference: (image: string) => string,
 ): Promise<Puller> {
-  // One attempt, and one more to go on where a layer was cut; six of them take 75 s (§1.8).
+  // One attempt, and one more to go on where a layer was cut; six of them take 75 s (registry-clients.md §1.8).
   const settings = { ...options.settings, 'max-download-attempts': 2 };
   const { host } = await startDockerd({ settings, env: options.env });
   const pull = createDockerPuller(await DockerClient.create({ host }));

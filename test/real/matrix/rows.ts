@@ -86,7 +86,7 @@ export const ROWS: readonly Row[] = [
     name: 'cut blob',
     image: () => 'app:cut',
     ending: arrives('cut'),
-    // These begin a layer once (§2.4); those that go on where they were get the rest.
+    // These begin a layer once (registry-clients.md §2.4); those that go on where they were get the rest.
     except: inContainersImage(fails('unexpected EOF')),
   },
   {

@@ -65,7 +65,7 @@ function flipped(base64: string): string {
   });
 }
 
-/** The same two numbers in the form most libraries write, which Notary never reads (§5.2). */
+/** The same two numbers in the form most libraries write, which Notary never reads (notary-semantics.md §5.2). */
 function toAsn1(base64: string): string {
   return recoded(base64, (raw) => {
     const half = raw.length / 2;
