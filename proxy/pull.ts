@@ -14,14 +14,14 @@ import { type Decision, NO_RULE, type TrustOutcome } from './policy/types.ts';
 import { type Exchange, elapsed, record, refuse, type Subject } from './pull/exchange.ts';
 import { inForm } from './pull/form.ts';
 import { toForward } from './pull/forward.ts';
-import { holdConfig, recallConfig } from './pull/image-config.ts';
+import { holdImageConfig, recallImageConfig } from './pull/image-config.ts';
 import { passManifest, toManifestResponse } from './pull/manifest-answer.ts';
 import { toRefusal } from './pull/sentences.ts';
 import { referenceOf, toImage } from './pull/subject.ts';
 import { listTags } from './pull/tag-list.ts';
 import { answerTrust } from './pull/trust-files.ts';
 import type { Answer, FinalAnswer, PullDeps, PullRequest } from './pull/types.ts';
-import { answerBase } from './registry/ping.ts';
+import { answerPing } from './registry/ping.ts';
 import type { SignedResult } from './registry/signed-manifests.ts';
 import type { HttpClient } from './upstream/types.ts';
 import { parseRoute } from './wire/route.ts';
@@ -60,7 +60,7 @@ async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> 
   if (routed.kind === 'refused') return refuseRoute(exchange, routed);
   const { route } = routed;
   if (route.kind === 'base') {
-    const base = await answerBase(clientFor(exchange, route.registry), request);
+    const base = await answerPing(clientFor(exchange, route.registry), request);
     return respond(base.kind === 'respond' ? base.response : refuse(exchange, base.refusal));
   }
   if (route.kind === 'trust') return answerTrust(exchange, clientFor(exchange, route.registry), route);
@@ -91,7 +91,7 @@ async function judge(exchange: Exchange, client: HttpClient, route: JudgedRoute)
     case 'pass': {
       const passing = { ...decision, reason: decision.why, outcome };
       if (route.kind === 'manifest') return passManifest(exchange, client, route, passing);
-      return recallConfig(exchange, client, route) ?? toForward(exchange, client, route, passing);
+      return recallImageConfig(exchange, client, route) ?? toForward(exchange, client, route, passing);
     }
     case 'pin':
       return serveSigned(exchange, client, route, decision, outcome);
@@ -203,7 +203,7 @@ async function fetchWhole(
   const { deps, request } = exchange;
   const fetched = await deps.manifests.fetch(client, route.repository, target, request);
   if (fetched.kind !== 'manifest') return fetched;
-  return (await holdConfig(exchange, client, route, fetched.manifest)) ?? fetched;
+  return (await holdImageConfig(exchange, client, route, fetched.manifest)) ?? fetched;
 }
 
 /** Converting a manifest would change its digest, so a client that cannot take it gets none (registry-clients.md §5). */

@@ -12,7 +12,7 @@ import type { HttpClient } from '../upstream/types.ts';
 import { sendResponse } from '../wire/send-response.ts';
 import { CAUSES } from '../words.ts';
 import { keep, toRefusal } from './bodies.ts';
-import { toRequestHeaders, type Verdict, verdictOn, writeHeaders } from './headers.ts';
+import { type Passage, passageOf, toRequestHeaders, writeHeaders } from './headers.ts';
 import { admit, sendHeld } from './held-answers.ts';
 import { type Lease, Room } from './room.ts';
 import { transfer } from './transfer.ts';
@@ -145,11 +145,11 @@ type AskOptions = {
 };
 
 /** One exchange as http-proxy reports it: through events of the whole proxy, told apart by the request. */
-type Exchange = { out(request: ClientRequest): void; answered(answer: IncomingMessage): void };
+type ProxyEvents = { out(request: ClientRequest): void; answered(answer: IncomingMessage): void };
 
 function createAsk({ agentFor, observe, idleTimeoutMs }: AskOptions): Ask {
   const proxy = httpProxy.createProxyServer();
-  const exchanges = new WeakMap<IncomingMessage, Exchange>();
+  const exchanges = new WeakMap<IncomingMessage, ProxyEvents>();
   proxy.on('proxyReq', (out, req) => exchanges.get(req)?.out(out));
   proxy.on('proxyRes', (answer, req) => exchanges.get(req)?.answered(answer));
   return (req, res, forward, authorization) =>
@@ -230,10 +230,10 @@ async function relay(
   forward: Admitted,
   room: Room,
 ): Promise<void> {
-  const verdict: Verdict = verdictOn(answer, forward, res.req);
-  if (verdict.kind === 'failed') {
+  const passage: Passage = passageOf(answer, forward, res.req);
+  if (passage.kind === 'failed') {
     answer.destroy();
-    return sendResponse(res, forward.onFailed(verdict.reason, verdict.what, verdict.retryAfter));
+    return sendResponse(res, forward.onFailed(passage.reason, passage.what, passage.retryAfter));
   }
   const status = answer.statusCode ?? 502;
   if (status >= 400 && forward.onRefused !== undefined) {

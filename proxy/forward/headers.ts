@@ -10,7 +10,7 @@ import { NOBODYS } from '../wire/caching.ts';
 import { CAUSES } from '../words.ts';
 import type { Forward, ForwardFailure, ForwardKind } from './types.ts';
 
-export type Verdict =
+export type Passage =
   | { readonly kind: 'passes' }
   | {
       readonly kind: 'failed';
@@ -63,13 +63,13 @@ export function toRequestHeaders(
 }
 
 /** What of the client's request decides which answers it asked for. */
-type Asked = Pick<IncomingMessage, 'headers'>;
+type AskedHeaders = Pick<IncomingMessage, 'headers'>;
 
 /**
  * Whether an upstream's answer may go on at all. There are four that may: 200, a refusal from 400 to 499, and of a blob
  * what was asked for with the right header, or a redirect. Everything else is no answer, whatever it is.
  */
-export function verdictOn(answer: IncomingMessage, forward: Forward, asked: Asked): Verdict {
+export function passageOf(answer: IncomingMessage, forward: Forward, asked: AskedHeaders): Passage {
   const { kind, client, digest } = forward;
   const status = answer.statusCode ?? 0;
   const isOurs = client.auth !== 'passthrough';
@@ -85,7 +85,7 @@ export function verdictOn(answer: IncomingMessage, forward: Forward, asked: Aske
   return { kind: 'failed', reason: 'digest_mismatch', what: CAUSES.otherDigest };
 }
 
-function bad(what: string, retryAfter?: string): Verdict {
+function bad(what: string, retryAfter?: string): Passage {
   return { kind: 'failed', reason: 'registry_unreachable', what, retryAfter };
 }
 
@@ -98,7 +98,7 @@ function isBlobAnswer(
   status: number,
   { headers, socket }: IncomingMessage,
   { client: { baseUrl }, digest }: Forward,
-  asked: Asked,
+  asked: AskedHeaders,
 ): boolean {
   if (status === 206) return isAskedPart(headers['content-range'], asked.headers.range);
   if (status === 304) return digest !== undefined && namesDigest(asked.headers['if-none-match'], digest);
@@ -120,7 +120,7 @@ function retryAfterIn({ headersDistinct }: IncomingMessage): string | undefined 
   return retryAfterOf(new Map([['retry-after', headersDistinct['retry-after'] ?? []]]));
 }
 
-const PASSES: Verdict = { kind: 'passes' };
+const PASSES: Passage = { kind: 'passes' };
 
 export function writeHeaders(answer: IncomingMessage, res: ServerResponse, forward: Forward): void {
   for (const name of RESPONSE_HEADERS) {

@@ -28,7 +28,7 @@ export type DecideInput = {
 type TagReference = Extract<ImageReference, { kind: 'tag' }>;
 
 /** What enforcement says of a tag. */
-type Verdict = { readonly kind: 'signed'; readonly target: TrustedTarget } | Refused;
+type Judgement = { readonly kind: 'signed'; readonly target: TrustedTarget } | Refused;
 type Refused = { readonly kind: 'refused'; readonly denied: Facts };
 type Facts = Omit<Denied, 'rule'>;
 
@@ -65,7 +65,7 @@ function decideUnmatched(input: DecideInput): Decision {
   }
 }
 
-function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict {
+function judge(rule: Rule, reference: TagReference, input: DecideInput): Judgement {
   const { outcome } = input;
   if (outcome === undefined) return refuse({ reason: 'internal' });
   if (outcome.kind === 'failed') {
@@ -78,7 +78,12 @@ function judge(rule: Rule, reference: TagReference, input: DecideInput): Verdict
   return isOld ? refuse({ reason: 'trust_unreachable' }) : verdict;
 }
 
-function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, trust: VerifiedTrust): Verdict {
+function judgeTrust(
+  rule: Rule,
+  reference: TagReference,
+  input: DecideInput,
+  trust: VerifiedTrust,
+): Judgement {
   const { now } = input;
   if (hasExpired(trust.expires, now))
     return refuse({ reason: 'metadata_expired', role: trust.firstToExpire });
@@ -88,7 +93,7 @@ function judgeTrust(rule: Rule, reference: TagReference, input: DecideInput, tru
   return judgeSigners(rule, target, trust.signingKeys);
 }
 
-function judgeSigners(rule: Rule, target: TrustedTarget, known: VerifiedTrust['signingKeys']): Verdict {
+function judgeSigners(rule: Rule, target: TrustedTarget, known: VerifiedTrust['signingKeys']): Judgement {
   const { signers } = rule;
   if (signers === undefined || meets(signers, target.signers, known)) return { kind: 'signed', target };
   const missing = missingSigners(signers, target.signers, known);
@@ -106,7 +111,7 @@ function refuse(denied: Facts): Refused {
   return { kind: 'refused', denied };
 }
 
-function wouldBe(verdict: Verdict): 'signed' | DenyReason {
+function wouldBe(verdict: Judgement): 'signed' | DenyReason {
   return verdict.kind === 'signed' ? 'signed' : verdict.denied.reason;
 }
 

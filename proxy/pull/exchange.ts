@@ -32,7 +32,7 @@ export function toRuled(rule: Rule | undefined, unmatched: 'deny' | 'pass'): Rul
 }
 
 /** What a record says, apart from what the request itself says. */
-export type Verdict = Ruled & {
+export type Recorded = Ruled & {
   readonly reason: Reason;
   readonly would?: 'signed' | DenyReason;
   readonly outcome?: TrustOutcome | undefined;
@@ -44,7 +44,7 @@ export type Verdict = Ruled & {
 };
 
 /** Why a request passes unjudged. */
-export type Passing = Ruled & Pick<Verdict, 'reason' | 'would' | 'outcome'>;
+export type Passing = Ruled & Pick<Recorded, 'reason' | 'would' | 'outcome'>;
 
 export type Subject = {
   readonly registry: string;
@@ -58,7 +58,7 @@ export function elapsed({ started }: Exchange): number {
 }
 
 /** Step 7. It cannot fail the pull (proxy/README.md, "7. Record"). */
-export function record(exchange: Exchange, subject: Subject, verdict: Verdict): void {
+export function record(exchange: Exchange, subject: Subject, verdict: Recorded): void {
   const { deps, request } = exchange;
   // A request given up by its client fails because of that, which is nobody's error.
   if (resultOf(verdict.reason) === 'error' && request.signal.aborted) return;
@@ -69,7 +69,7 @@ export function record(exchange: Exchange, subject: Subject, verdict: Verdict): 
   }
 }
 
-function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Verdict): DecisionRecord {
+function toRecord({ deps, request }: Exchange, subject: Subject, verdict: Recorded): DecisionRecord {
   const { registry, repository, reference } = subject;
   const { rule, mode, reason, would, outcome, target, compared, durationMs } = verdict;
   const trust = outcome?.kind === 'verified' ? outcome.trust : undefined;

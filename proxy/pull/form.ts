@@ -12,7 +12,7 @@ import type { Answer, FinalAnswer, PullRequest } from './types.ts';
 export function inForm(request: PullRequest, routed: RouteResult | undefined, answer: Answer): FinalAnswer {
   const namespace = routed?.kind === 'route' ? routed.route.ns : undefined;
   const asker = toAsker(request, routed);
-  const image = toSubject(routed);
+  const image = nameOf(routed);
   const dress = (response: Response): Response => toForm(response, asker, image);
   const busy = (): Response =>
     dress(
@@ -61,7 +61,7 @@ function readRouted(routed: RouteResult | undefined) {
   return { route: undefined, addressed: routed?.addressed };
 }
 
-function toSubject(routed: RouteResult | undefined): string {
+function nameOf(routed: RouteResult | undefined): string {
   const isNamed = routed?.kind === 'route' && routed.route.kind !== 'base';
   return isNamed ? toImage(routed.route) : 'this request';
 }

@@ -1,32 +1,30 @@
 /** For the clients that go elsewhere when an image's configuration is missing: it comes before the manifest does. */
 
-import type { ConfigFailure } from '../registry/image-configs.ts';
+import type { ImageConfigFailure } from '../registry/image-configs.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import { formFor } from '../wire/refusal-forms.ts';
-import type { Response, Route, SignedManifest } from '../wire/types.ts';
-import type { Exchange } from './exchange.ts';
+import type { Response, SignedManifest } from '../wire/types.ts';
+import type { Exchange, RepositoryRoute } from './exchange.ts';
 import { toAsker } from './form.ts';
 import type { Answer } from './types.ts';
 
-type NamedRoute = Exclude<Route, { kind: 'base' }>;
-
 /** @returns why this manifest must not be given to this asker now. */
-export async function holdConfig(
+export async function holdImageConfig(
   { deps, request }: Exchange,
   client: HttpClient,
-  route: NamedRoute,
+  route: RepositoryRoute,
   manifest: Pick<SignedManifest, 'bytes'>,
-): Promise<ConfigFailure | undefined> {
+): Promise<ImageConfigFailure | undefined> {
   // HEAD is followed by GET of the digest, so the one with the body is enough.
   if (request.method !== 'GET' || !goesElsewhere({ request }, route)) return undefined;
   return deps.imageConfigs.hold(client, route.repository, manifest, request);
 }
 
 /** A configuration that was fetched with its manifest, to the caller the manifest was given to. */
-export function recallConfig(
+export function recallImageConfig(
   { deps, request }: Exchange,
   client: HttpClient,
-  route: NamedRoute,
+  route: RepositoryRoute,
 ): Answer | undefined {
   if (route.kind !== 'blob' || !goesElsewhere({ request }, route)) return undefined;
   const { authorization } = request;
@@ -36,7 +34,7 @@ export function recallConfig(
 }
 
 /** Whether what this asker cannot have from us it asks of the public registry. */
-export function goesElsewhere({ request }: Pick<Exchange, 'request'>, route: NamedRoute): boolean {
+export function goesElsewhere({ request }: Pick<Exchange, 'request'>, route: RepositoryRoute): boolean {
   return formFor(toAsker(request, { kind: 'route', route })) === 'stop_esrch';
 }
 

@@ -4,7 +4,7 @@ import type { Confirmed } from '../content/confirmed.ts';
 import { accepts, isImageType } from '../content/media-type.ts';
 import { isSchema1 } from '../content/schema1.ts';
 import type { Digest } from '../names/reference.ts';
-import type { ConfigFailure } from '../registry/image-configs.ts';
+import type { ImageConfigFailure } from '../registry/image-configs.ts';
 import type { Announced } from '../registry/manifest.ts';
 import type { SignedResult } from '../registry/signed-manifests.ts';
 import type { HttpClient } from '../upstream/types.ts';
@@ -12,7 +12,7 @@ import { namesDigest } from '../wire/asked.ts';
 import type { Response, Route } from '../wire/types.ts';
 import { CAUSES } from '../words.ts';
 import { type Exchange, elapsed, type Passing, record, refuse } from './exchange.ts';
-import { goesElsewhere, holdConfig } from './image-config.ts';
+import { goesElsewhere, holdImageConfig } from './image-config.ts';
 import { type Failed, toRefusal } from './sentences.ts';
 import { toImage } from './subject.ts';
 import type { Answer } from './types.ts';
@@ -102,7 +102,7 @@ async function give(
 ): Promise<Answer> {
   const failure = isUnreadable(exchange, route, manifest)
     ? ({ kind: 'failed', reason: 'registry_unreachable', what: CAUSES.noImage } as const)
-    : await holdConfig(exchange, client, route, manifest);
+    : await holdImageConfig(exchange, client, route, manifest);
   if (failure?.kind === 'relayed') return respond(failure.response);
   if (failure !== undefined) return respond(refuseManifest(exchange, route, failure, passing));
   const compared = route.reference.kind === 'digest';
@@ -151,7 +151,7 @@ function headersOf(digest: Digest): Map<string, string> {
 function refuseManifest(
   exchange: Exchange,
   route: ManifestRoute,
-  failure: Failed | Extract<ConfigFailure, { kind: 'failed' }>,
+  failure: Failed | Extract<ImageConfigFailure, { kind: 'failed' }>,
   passing: Passing,
 ): Response {
   record(exchange, route, { ...passing, reason: failure.reason, durationMs: elapsed(exchange) });

@@ -20,15 +20,15 @@ import type { SignedManifest } from '../wire/types.ts';
 import { CAUSES } from '../words.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
 
-export type HeldConfig = { readonly bytes: Uint8Array };
+export type HeldImageConfig = { readonly bytes: Uint8Array };
 type ConfigKey = { readonly registry: string; readonly repository: string; readonly digest: string };
 
 /** Where configurations are kept. */
 export interface ConfigStore {
-  get(key: ConfigKey): HeldConfig | undefined;
-  set(key: ConfigKey, config: HeldConfig): void;
+  get(key: ConfigKey): HeldImageConfig | undefined;
+  set(key: ConfigKey, config: HeldImageConfig): void;
   /** Out of reach of what others have kept, for a while. @param holder who asked for it. */
-  hold(key: ConfigKey, config: HeldConfig, holder: string): void;
+  hold(key: ConfigKey, config: HeldImageConfig, holder: string): void;
 }
 
 export interface ImageConfigs {
@@ -38,11 +38,11 @@ export interface ImageConfigs {
     repository: string,
     manifest: Pick<SignedManifest, 'bytes'>,
     caller: Caller & { readonly client?: string },
-  ): Promise<ConfigFailure | undefined>;
+  ): Promise<ImageConfigFailure | undefined>;
   /** A configuration that is held. The caller's right to read was checked. */
   recall(client: HttpClient, repository: string, digest: Digest): Uint8Array | undefined;
 }
-export type ConfigFailure = Exclude<ManifestResult, { kind: 'manifest' }>;
+export type ImageConfigFailure = Exclude<ManifestResult, { kind: 'manifest' }>;
 
 /** Longest configuration held, in bytes; of a longer one it is only seen that the registry has it. */
 const MAX_CONFIG_BYTES = 2 * 1024 * 1024;
@@ -91,7 +91,7 @@ async function fetchConfig(
   repository: string,
   { digest, size }: Descriptor,
   caller: Caller,
-): Promise<Uint8Array | ConfigFailure | undefined> {
+): Promise<Uint8Array | ImageConfigFailure | undefined> {
   const options = { scope: pullScope(repository), ...caller };
   const response = await client.get(`/v2/${repository}/blobs/${digest}`, options);
   const { status, headers, body } = response;
@@ -132,7 +132,7 @@ function configOf(bytes: Uint8Array): Descriptor | undefined {
   }
 }
 
-type Failed = Extract<ConfigFailure, { kind: 'failed' }>;
+type Failed = Extract<ImageConfigFailure, { kind: 'failed' }>;
 
 function failed(reason: Failed['reason'], what: string): Failed {
   return { kind: 'failed', reason, what };

@@ -7,11 +7,11 @@ import { headerOf } from '../upstream/headers.ts';
 import { toRelayed } from '../upstream/relay.ts';
 import { retryAfterOf } from '../upstream/retry-after.ts';
 import type { HttpClient, UpstreamResponse } from '../upstream/types.ts';
-import { OPEN_BASE } from '../wire/answers.ts';
+import { OPEN_PING } from '../wire/answers.ts';
 import type { Refusal, Response } from '../wire/types.ts';
 import { SENTENCES } from '../words.ts';
 
-export type BaseAnswer =
+export type PingAnswer =
   | { readonly kind: 'respond'; readonly response: Response }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -24,7 +24,7 @@ type Caller = { readonly authorization: string | undefined; readonly signal: Abo
 const PING_DEADLINE_MS = 4_000;
 
 /** @param client undefined: no registry is meant, and there is nothing to log in to. */
-export async function answerBase(client: HttpClient | undefined, caller: Caller): Promise<BaseAnswer> {
+export async function answerPing(client: HttpClient | undefined, caller: Caller): Promise<PingAnswer> {
   if (client === undefined || client.auth !== 'passthrough') return OPEN;
   try {
     return await withDeadline(PING_DEADLINE_MS, caller.signal, async (signal) => {
@@ -39,7 +39,7 @@ export async function answerBase(client: HttpClient | undefined, caller: Caller)
   }
 }
 
-async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise<BaseAnswer> {
+async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise<PingAnswer> {
   const { status } = response;
   if (status === 401 || status === 429)
     return { kind: 'respond', response: await toRelayed(client, response) };
@@ -50,9 +50,9 @@ async function toAnswer(client: HttpClient, response: UpstreamResponse): Promise
   return unreachable(client, SENTENCES.pingAnswered(status), retryAfterOf(response.headers));
 }
 
-function unreachable({ upstream }: HttpClient, what: string, retryAfter?: string): BaseAnswer {
+function unreachable({ upstream }: HttpClient, what: string, retryAfter?: string): PingAnswer {
   const message = SENTENCES.pingFailed(upstream, what);
   return { kind: 'refused', refusal: { reason: 'registry_unreachable', message, retryAfter } };
 }
 
-const OPEN: BaseAnswer = { kind: 'respond', response: OPEN_BASE };
+const OPEN: PingAnswer = { kind: 'respond', response: OPEN_PING };

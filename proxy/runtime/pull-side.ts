@@ -6,7 +6,7 @@ import { createForwarder } from '../forward/forwarder.ts';
 import type { Forwarder } from '../forward/types.ts';
 import type { TrustFile } from '../pull/types.ts';
 import { createPull, type Pull } from '../pull.ts';
-import { createImageConfigs, type HeldConfig } from '../registry/image-configs.ts';
+import { createImageConfigs, type HeldImageConfig } from '../registry/image-configs.ts';
 import { createSignedManifests } from '../registry/signed-manifests.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -14,7 +14,7 @@ import type { SignedManifest } from '../wire/types.ts';
 import type { Parts } from './parts.ts';
 
 /** Bytes of images' configurations kept for daemons with a mirror. */
-const CONFIG_CACHE_BYTES = 16 * 1024 * 1024;
+const IMAGE_CONFIG_CACHE_BYTES = 16 * 1024 * 1024;
 
 type PullSideOptions = {
   readonly metrics: Metrics;
@@ -49,7 +49,7 @@ export function createPullSide(
     trustFor: (registry, gun, client) => parts().trust.trustFor(registry, gun, client),
     manifests,
     trustFiles: createTrustFileCache<TrustFile>({ now: monotonic }),
-    imageConfigs: createImageConfigs(createManifestCache<HeldConfig>(CONFIG_CACHE_BYTES)),
+    imageConfigs: createImageConfigs(createManifestCache<HeldImageConfig>(IMAGE_CONFIG_CACHE_BYTES)),
     isGranted: access.isGranted,
     record,
     now,

@@ -20,12 +20,14 @@ const PATHS = ['cache', 'stale', 'cold', 'none'] as const satisfies readonly Dec
 const MODES = ['enforce', 'audit', 'off', 'deny'] as const satisfies readonly RuleMode[];
 const SINKS = ['metrics', 'ring', 'log'] as const satisfies readonly RecordSink[];
 const ROUTES = ['base', 'manifest', 'blob', 'tags', 'referrers', 'trust', 'other'] as const;
-const CACHES = ['trust', 'manifest', 'access', 'token', 'closure'] as const;
+/** Caches whose questions are counted; others only have a size. */
+const ASKED_CACHES = ['trust', 'manifest'] as const;
 const CACHE_RESULTS = ['hit', 'miss', 'stale', 'negative_hit'] as const;
-const FLIGHTS = ['trust', 'manifest', 'access', 'token'] as const;
+const FLIGHTS = ['trust', 'manifest', 'access'] as const;
 
 export type HttpRoute = (typeof ROUTES)[number];
-export type CacheName = (typeof CACHES)[number];
+export type AskedCache = (typeof ASKED_CACHES)[number];
+export type CacheName = AskedCache | 'access';
 export type CacheResult = (typeof CACHE_RESULTS)[number];
 export type FlightKind = (typeof FLIGHTS)[number];
 /** `bytes` where the cache counts them. */
@@ -214,10 +216,10 @@ export function createCacheMetrics(registry: Registry) {
       if (count !== undefined) bytes.set({ cache }, count);
     }
   });
-  for (const cache of CACHES) for (const result of CACHE_RESULTS) requests.inc({ cache, result }, 0);
+  for (const cache of ASKED_CACHES) for (const result of CACHE_RESULTS) requests.inc({ cache, result }, 0);
   for (const kind of FLIGHTS) shared.inc({ kind }, 0);
   return {
-    cacheRequest: (cache: CacheName, result: CacheResult): void => requests.inc({ cache, result }),
+    cacheRequest: (cache: AskedCache, result: CacheResult): void => requests.inc({ cache, result }),
     watchCache: (cache: CacheName, size: () => CacheSize): void => void sizes.set(cache, size),
     singleFlightShared: (kind: FlightKind): void => shared.inc({ kind }),
   };

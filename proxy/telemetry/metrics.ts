@@ -14,6 +14,7 @@ import type { RuleLabels } from './decision-labels.ts';
 import type { DecisionMetrics } from './decisions.ts';
 import { counter, type KnownNames } from './instrument.ts';
 import {
+  type AskedCache,
   type CacheName,
   type CacheResult,
   type CacheSize,
@@ -67,7 +68,7 @@ export interface Metrics extends DecisionMetrics {
   trustRejected(upstream: string, cause: TrustCause): void;
   /** A repository's metadata was verified just now. */
   trustVerified(gun: string, roles: readonly RoleStatus[]): void;
-  cacheRequest(cache: CacheName, result: CacheResult): void;
+  cacheRequest(cache: AskedCache, result: CacheResult): void;
   /** Has the cache's size asked for whenever metrics are read. */
   watchCache(cache: CacheName, size: () => CacheSize): void;
   /** A caller joined work that another one had already started. */

@@ -4,7 +4,7 @@ import type { Response } from './types.ts';
 const BODY = Buffer.from('{}');
 
 /** "No credentials are wanted." */
-export const OPEN_BASE: Response = {
+export const OPEN_PING: Response = {
   status: 200,
   reasonPhrase: undefined,
   headers: new Map([

@@ -7,7 +7,7 @@
  */
 
 import { DOCKER_HUB } from '../names/reference.ts';
-import { OPEN_BASE } from './answers.ts';
+import { OPEN_PING } from './answers.ts';
 import { parseChallenges } from './challenge.ts';
 import type { RouteLabel } from './route-label.ts';
 import type { Addressed, Response } from './types.ts';
@@ -152,7 +152,7 @@ export function toForm(response: Response, asker: Asker, image: string): Respons
     case 'plain':
       return response;
     case 'open_ping':
-      return isBasicOnly(response) ? OPEN_BASE : response;
+      return isBasicOnly(response) ? OPEN_PING : response;
     case 'stop_300':
       // A challenge that can still be met must arrive, or nobody could log in.
       return mayLogIn(response, asker) ? response : restate(response, 300, phraseOf(response, image));

@@ -1,7 +1,7 @@
 /** Which headers of what streams by go on in either direction, and which answers go on at all. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
-import { toRequestHeaders, verdictOn, writeHeaders } from '../../proxy/forward/headers.ts';
+import { passageOf, toRequestHeaders, writeHeaders } from '../../proxy/forward/headers.ts';
 import type { Forward, ForwardKind } from '../../proxy/forward/types.ts';
 import type { Digest } from '../../proxy/names/reference.ts';
 import type { ClientAuth, HttpClient } from '../../proxy/upstream/types.ts';
@@ -93,7 +93,7 @@ describe('towards the upstream', () => {
 
 describe('an answer', () => {
   const verdict = (answer: IncomingMessage, of: Of = {}, asked: Record<string, string> = {}): string => {
-    const result = verdictOn(answer, forwardOf(of), requestOf(asked));
+    const result = passageOf(answer, forwardOf(of), requestOf(asked));
     return result.kind === 'passes' ? 'passes' : `${result.kind} ${result.reason}: ${result.what}`;
   };
   const BAD = 'failed registry_unreachable: the upstream';
@@ -124,9 +124,9 @@ describe('an answer', () => {
   });
 
   test('of 500 and above brings the upstream’s Retry-After', () => {
-    const result = verdictOn(answerOf(500, { 'retry-after': '7' }), forwardOf({}), requestOf({}));
+    const result = passageOf(answerOf(500, { 'retry-after': '7' }), forwardOf({}), requestOf({}));
     expect(result).toMatchObject({ kind: 'failed', retryAfter: '7' });
-    expect(verdictOn(answerOf(500), forwardOf({}), requestOf({}))).toMatchObject({ retryAfter: undefined });
+    expect(passageOf(answerOf(500), forwardOf({}), requestOf({}))).toMatchObject({ retryAfter: undefined });
   });
 
   test('in an encoding nobody asked for is none', () => {

@@ -13,7 +13,7 @@ import { createRegistryTable } from '../../proxy/names/registry-table.ts';
 import type { Canary, Rule, TrustOutcome } from '../../proxy/policy/types.ts';
 import type { PullConfig, PullDeps, TrustFile } from '../../proxy/pull/types.ts';
 import { createPull } from '../../proxy/pull.ts';
-import { createImageConfigs, type HeldConfig } from '../../proxy/registry/image-configs.ts';
+import { createImageConfigs, type HeldImageConfig } from '../../proxy/registry/image-configs.ts';
 import { createSignedManifests } from '../../proxy/registry/signed-manifests.ts';
 import { createServer, type ServerOptions } from '../../proxy/server.ts';
 import type { DecisionRecord } from '../../proxy/telemetry/decisions.ts';
@@ -172,7 +172,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
       ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     }),
     trustFiles: options.trustFiles ?? createTrustFileCache<TrustFile>(),
-    imageConfigs: createImageConfigs(createManifestCache<HeldConfig>(cacheBytes, { reserve })),
+    imageConfigs: createImageConfigs(createManifestCache<HeldImageConfig>(cacheBytes, { reserve })),
     isGranted: access.isGranted,
     record: options.record ?? ((entry) => records.push(entry)),
     now: () => new Date('2026-11-21T00:00:00Z'),

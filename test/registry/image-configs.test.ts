@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import {
   createImageConfigs,
-  type HeldConfig,
+  type HeldImageConfig,
   type ImageConfigs,
 } from '../../proxy/registry/image-configs.ts';
 import { UpstreamError } from '../../proxy/upstream/errors.ts';
@@ -14,7 +14,7 @@ const DIGEST = sha256(CONFIG);
 const WHO = { authorization: 'Bearer a', client: '10.0.0.1' };
 const MAX_BYTES = 2 * 1024 * 1024;
 
-let kept: Map<string, HeldConfig>;
+let kept: Map<string, HeldImageConfig>;
 let held: [string, string][];
 let configs: ImageConfigs;
 beforeEach(() => {

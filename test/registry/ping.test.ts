@@ -1,16 +1,16 @@
 /** `/v2/`: who is let in, and what a registry's answer to the ping means. */
 import { describe, expect, test } from '@jest/globals';
-import { answerBase } from '../../proxy/registry/ping.ts';
+import { answerPing } from '../../proxy/registry/ping.ts';
 import { UpstreamError } from '../../proxy/upstream/errors.ts';
-import { OPEN_BASE } from '../../proxy/wire/answers.ts';
+import { OPEN_PING } from '../../proxy/wire/answers.ts';
 import { type Scripted, scriptedClient } from '../upstream/scripted-client.ts';
 
 const WHO = { authorization: 'Bearer a', signal: new AbortController().signal };
-const OPEN = { kind: 'respond', response: OPEN_BASE };
+const OPEN = { kind: 'respond', response: OPEN_PING };
 const ADVICE = "; try again later or ask this proxy's operator to check the registry";
 
 test('an open door says so in full', () => {
-  const { status, headers, body } = OPEN_BASE;
+  const { status, headers, body } = OPEN_PING;
   expect([status, Object.fromEntries(headers), String(body)]).toEqual([
     200,
     {
@@ -23,16 +23,16 @@ test('an open door says so in full', () => {
 });
 
 test('no registry, and one with our own account, are open without being asked', async () => {
-  expect(await answerBase(undefined, WHO)).toEqual(OPEN);
+  expect(await answerPing(undefined, WHO)).toEqual(OPEN);
   for (const auth of ['anonymous', 'basic'] as const) {
     const client = scriptedClient(() => ({ status: 500 }), { auth });
-    expect([await answerBase(client, WHO), client.asked]).toEqual([OPEN, []]);
+    expect([await answerPing(client, WHO), client.asked]).toEqual([OPEN, []]);
   }
 });
 
 describe('a registry that is asked with the caller’s credentials', () => {
   const ask = async (answer: Scripted) =>
-    await answerBase(
+    await answerPing(
       scriptedClient(() => answer),
       WHO,
     );
@@ -43,7 +43,7 @@ describe('a registry that is asked with the caller’s credentials', () => {
 
   test('opens with 200', async () => {
     const client = scriptedClient(() => ({ status: 200, body: 'x' }));
-    expect(await answerBase(client, WHO)).toEqual(OPEN);
+    expect(await answerPing(client, WHO)).toEqual(OPEN);
     expect(client.asked).toEqual([
       { method: 'GET', path: '/v2/', authorization: 'Bearer a', signal: expect.any(AbortSignal) },
     ]);
@@ -68,7 +68,7 @@ describe('a registry that is asked with the caller’s credentials', () => {
 
   test('does not open when it cannot be reached, which a fault of our own is not', async () => {
     const failing = (error: Error) =>
-      answerBase(
+      answerPing(
         scriptedClient(() => {
           throw error;
         }),
