@@ -3,6 +3,16 @@
 import type { Command } from 'commander';
 import type { CommandIo } from './commands/io.ts';
 import { catchSignals } from './commands/signals.ts';
+import { explainOldNode } from './node-version.ts';
+import { dropWarning } from './node-warnings.ts';
+
+// These three load nothing else, so that they run on a Node that is too old for the rest.
+const tooOld = explainOldNode(process.versions.node);
+if (tooOld !== undefined) {
+  process.stderr.write(`pullwarden: ${tooOld}\n`);
+  process.exit(1);
+}
+dropWarning(process, 'DEP0060');
 
 // First of all, and so before anything else is loaded: until it is caught, a SIGHUP or SIGTERM ends the process.
 const signals = process.argv[2] === 'serve' ? catchSignals(process) : undefined;

@@ -10,7 +10,20 @@ const PROXY = join(import.meta.dirname, '../proxy');
  * package or the start of one; the rest are paths below proxy/, a folder where it ends in a slash.
  */
 const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[] = [
-  ['main.ts', ['commands/', 'config/errors.ts', 'trust-client/errors.ts', 'version.ts', 'commander']],
+  [
+    'main.ts',
+    [
+      'commands/',
+      'config/errors.ts',
+      'node-version.ts',
+      'node-warnings.ts',
+      'trust-client/errors.ts',
+      'version.ts',
+      'commander',
+    ],
+  ],
+  ['node-version.ts', []],
+  ['node-warnings.ts', []],
   ['version.ts', ['node:fs']],
   ['reason.ts', []],
   ['words.ts', ['reason.ts']],
@@ -256,6 +269,17 @@ function codeOf(file: string): string {
 
 test('only main.ts reads process', () => {
   expect(files.filter((file) => file !== 'main.ts' && /\bprocess\./.test(codeOf(file)))).toEqual([]);
+});
+
+test('main.ts loads nothing that an old Node has not, before it says that this Node is too old', () => {
+  // Static imports are linked before the first line runs; one missing export, and there is a stack trace instead.
+  const linked = (file: string): readonly string[] =>
+    [...read(file).matchAll(/^import (?!type\b)[^;]*?from '([^']+)'/gm)]
+      .map(([, name = '']) =>
+        name.startsWith('.') ? relative(PROXY, join(PROXY, dirname(file), name)) : name,
+      )
+      .flatMap((name) => [name, ...(name.endsWith('.ts') ? linked(name) : [])]);
+  expect(linked('main.ts')).toEqual(['commands/signals.ts', 'node-version.ts', 'node-warnings.ts']);
 });
 
 test('only commands/run-client.ts runs other programs', () => {

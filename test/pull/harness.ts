@@ -266,18 +266,22 @@ export function sendRaw(port: number, bytes: string | Buffer, step?: number): Pr
     const chunks: Buffer[] = [];
     socket.setTimeout(3000, () => socket.destroy());
     socket.on('data', (chunk) => chunks.push(chunk));
-    socket.on('error', reject);
+    // After its answer the server may close while bytes are still on their way to it.
+    socket.on('error', (error) => (chunks.length === 0 ? reject(error) : undefined));
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
     if (step === undefined) socket.write(bytes);
     else drip(socket, Buffer.from(bytes), step);
   });
 }
 
-/** One packet for each turn of the loop, so that the receiver sees them one by one. */
+/**
+ * One packet for each turn of the loop, so that the receiver sees them one by one, until it answers: a newer Node refuses
+ * some targets at their first wrong byte, and a write to a closed connection would lose the answer.
+ */
 function drip(socket: Socket, bytes: Buffer, step: number): void {
   socket.setNoDelay(true);
   const send = (at: number): void => {
-    if (at >= bytes.length || socket.destroyed) return;
+    if (at >= bytes.length || socket.destroyed || socket.bytesRead > 0) return;
     socket.write(bytes.subarray(at, at + step));
     setImmediate(send, at + step);
   };

@@ -21,16 +21,21 @@ type Running = { readonly id: string; readonly admin: string; readonly registry:
 describeReal('the container image', ['dockerd', 'docker', 'docker-registry'], () => {
   let docker: DockerClient;
   let proxy: Running;
+  let base: string;
 
-  beforeAll(async () => {
-    const dockerd = await startDockerd({ storage: 'best' });
-    docker = await DockerClient.create({ host: dockerd.host });
-    const dockerfile = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
-    await importNodeBase(docker, /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1] ?? '');
-    const build = ['build', '--network', 'host', '--build-arg', 'REVISION=f00dcafe', '--tag', IMAGE, ROOT];
-    await docker.dockerOk(build, { deadline: BUILD_DEADLINE });
-    proxy = await runProxy(docker, (await startRegistry()).url);
-  }, SETUP_TIMEOUT + BUILD_DEADLINE);
+  beforeAll(
+    async () => {
+      const dockerd = await startDockerd({ storage: 'best' });
+      docker = await DockerClient.create({ host: dockerd.host });
+      const dockerfile = await readFile(join(ROOT, 'Dockerfile'), 'utf8');
+      base = /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1] ?? '';
+      await importNodeBase(docker, base);
+      const build = ['build', '--network', 'host', '--build-arg', 'REVISION=f00dcafe', '--tag', IMAGE, ROOT];
+      await docker.dockerOk(build, { deadline: BUILD_DEADLINE });
+      proxy = await runProxy(docker, (await startRegistry()).url);
+    },
+    2 * SETUP_TIMEOUT + BUILD_DEADLINE,
+  );
 
   test('runs as nobody in particular, without a writable root or a capability, and is alive', async () => {
     const response = await fetch(`${proxy.admin}/livez`);
@@ -39,6 +44,13 @@ describeReal('the container image', ['dockerd', 'docker', 'docker-registry'], ()
     expect(Number(user.stdout)).toBe(65532);
     const write = await docker.docker(['exec', proxy.id, 'mkdir', '/app/new']);
     expect(write.stderr).toContain('Read-only file system');
+  });
+
+  test('runs on the Node that the Dockerfile names, which has nothing to warn of', async () => {
+    const { stdout } = await docker.dockerOk(['exec', proxy.id, 'node', '--version']);
+    expect(`node:${/^v(\d+)\./.exec(stdout)?.[1]}`).toBe(base.split('-')[0]);
+    const demo = ['run', '--rm', '--network', 'host', '--tmpfs', '/tmp', IMAGE, 'demo', '--once'];
+    expect((await docker.dockerOk(demo)).stderr).toBe('');
   });
 
   test('answers on the pull port, and reaches the registry behind it', async () => {
