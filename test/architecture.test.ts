@@ -163,6 +163,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   [
     'commands/',
     [
+      'commander',
       'cache/state/state-reset.ts',
       'clients/',
       'config/',

@@ -11,9 +11,9 @@ import type { Lock, LockedRegistry, ProxyEndpoint } from './types.ts';
 
 export type LockOptions = {
   /** Address clients use for the proxy; undefined: derived from `listen`. */
-  readonly proxy: string | undefined;
+  readonly proxy?: string | undefined;
   /** Path on the node of the authority that issued the proxy's certificate. */
-  readonly ca: string | undefined;
+  readonly ca?: string | undefined;
 };
 
 /** @throws LockError when the proxy's address cannot be told, or does not reach every configured registry. */

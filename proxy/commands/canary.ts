@@ -22,11 +22,11 @@ import { type RunOptions, runClient } from './run-client.ts';
 export type CanaryOptions = LockSource & {
   readonly client: string;
   /** What the client is to pull, as it would be written there; undefined: the configured canary. */
-  readonly image: string | undefined;
+  readonly image?: string | undefined;
   /** `registry-host`: the proxy's address stands in front. */
-  readonly as: string | undefined;
+  readonly as?: string | undefined;
   readonly timeout: string;
-  readonly textfile: string | undefined;
+  readonly textfile?: string | undefined;
   readonly json: boolean;
   /** Further options of the client's pull. */
   readonly options: readonly string[];

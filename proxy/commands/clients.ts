@@ -18,11 +18,11 @@ import { CommandError, type CommandIo } from './io.ts';
 
 export type ClientsOptions = {
   readonly config: string;
-  readonly proxy: string | undefined;
-  readonly ca: string | undefined;
-  readonly as: string | undefined;
+  readonly proxy?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly as?: string | undefined;
   /** Folder to write the files below; undefined: everything is printed. */
-  readonly out: string | undefined;
+  readonly out?: string | undefined;
 };
 
 /**

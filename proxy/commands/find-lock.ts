@@ -7,8 +7,8 @@ import { CommandError } from './io.ts';
 
 export type LockSource = {
   /** undefined: a node has none; the proxy's address is enough. */
-  readonly config: string | undefined;
-  readonly proxy: string | undefined;
+  readonly config?: string | undefined;
+  readonly proxy?: string | undefined;
 };
 
 /** @throws CommandError or ConfigError when the proxy cannot be told. */

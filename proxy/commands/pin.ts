@@ -20,7 +20,7 @@ import { findImage, type NamedImage } from './image.ts';
 import { CommandError, type CommandIo } from './io.ts';
 import { replaceFile } from './replace-file.ts';
 
-export type PinOptions = { readonly config: string; readonly expect: string | undefined };
+export type PinOptions = { readonly config: string; readonly expect?: string | undefined };
 
 /**
  * @returns 0 when the keys were shown or the pin was written; 3 when another key was expected.
