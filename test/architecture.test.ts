@@ -268,6 +268,12 @@ function codeOf(file: string): string {
     .replace(/^\s*\/\/.*$/gm, '');
 }
 
+test('what is built, and so is in the image, is proxy/ and nothing else: no simulator, no attack tool', () => {
+  const built = readdirSync(join(PROXY, '../dist'), { recursive: true, encoding: 'utf8' });
+  const sources = new Set(files.map((file) => file.replace(/\.ts$/, '.js')));
+  expect(built.filter((name) => name.endsWith('.js') && !sources.has(name))).toEqual([]);
+});
+
 test('only main.ts reads process', () => {
   expect(files.filter((file) => file !== 'main.ts' && /\bprocess\./.test(codeOf(file)))).toEqual([]);
 });

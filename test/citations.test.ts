@@ -84,10 +84,9 @@ function filesBelow(folder: string): readonly string[] {
 }
 
 const files = new Map(
-  [...FOLDERS.flatMap(filesBelow), 'README.md', 'CHANGELOG.md'].map((path) => [
-    path,
-    readFileSync(join(ROOT, path), 'utf8'),
-  ]),
+  [...FOLDERS.flatMap(filesBelow), 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'].map(
+    (path) => [path, readFileSync(join(ROOT, path), 'utf8')],
+  ),
 );
 
 const headingsInTree: Headings = (path) => {

@@ -1,6 +1,6 @@
 /**
  * The admin port: health, metrics and status, for operators only. It reads and never changes anything, and it is
- * never on the pull port (README.md, "Operating it").
+ * never on the pull port (README.md, "Operate it").
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

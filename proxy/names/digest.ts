@@ -1,4 +1,4 @@
-/** Digests of bytes, by Node's own hashing (README.md, "Working on it"). */
+/** Digests of bytes, by Node's own hashing (CONTRIBUTING.md, "Dependencies"). */
 import { hash as hashOnce } from 'node:crypto';
 import type { Digest } from './reference.ts';
 
