@@ -57,7 +57,7 @@ const DENIED: { readonly [Reason in Denied['reason']]: (facts: Facts) => string 
   key_not_pinned: ({ image, gun }) =>
     `${image} is signed with a root key that is not pinned for ${gun}; ask ${OPERATOR} to pin its root key or pull a pinned repository`,
   root_rotation_refused: ({ image, gun }) =>
-    `${image} is refused: the root key of ${gun} was replaced and the earlier one does not vouch for the new one; ask its publisher whether that was intended and ${OPERATOR} to pin the new key`,
+    `${image} is refused: the root key of ${gun} was replaced and the earlier one does not vouch for the new one; ask its publisher whether that was intended; if so, ${OPERATOR} has to pin the new key and run "pullwarden trust reset"`,
   metadata_expired: ({ image, gun, role }) =>
     `${image} is refused: the ${role === undefined ? 'trust data' : `${role} metadata`} of ${gun} has expired; ${RENEWERS.get(role ?? '') ?? PUBLISHER}`,
   metadata_rollback: ({ image, gun }) =>

@@ -149,7 +149,7 @@ export function* nextRootSteps(trusted: RootFile, next: RootFile, gun: string): 
       'root_rotation_refused',
       'signature',
       `root version ${next.metadata.version} is not signed by the keys of the trusted version ` +
-        `${trusted.metadata.version}; if the repository was re-created on purpose its new root key must be pinned`,
+        `${trusted.metadata.version}; if the repository was re-created on purpose, pin its new root key and run "pullwarden trust reset"`,
       { role: 'root', cause: error },
     );
   }

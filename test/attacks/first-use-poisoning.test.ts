@@ -51,7 +51,7 @@ test('poisoned at first use, the honest repository is then refused by name, not 
   await world.resolve();
   world.source.repositories.set(GUN, world.repository);
   const error = await refusal(world.resolve(), 'root_rotation_refused', 'signature');
-  expect(error.message).toContain('must be pinned');
+  expect(error.message).toContain('pin its new root key and run');
 });
 
 test('a pin added afterwards uncovers the poisoning, with and without the server', async () => {
