@@ -28,6 +28,16 @@ describe('a Node that is too old', () => {
     expect(explainOldNode('20.18.99')).toContain(engines.node.replace('>=', ''));
   });
 
+  test('is not what CI, the image and developers use', () => {
+    const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+    const { engines }: Package = JSON.parse(read('package.json'));
+    const tested = /^for version in (.*); do$/m.exec(read('.ci/run'))?.[1]?.split(' ');
+    const shipped = /^ARG NODE_IMAGE=node:(\d+)/m.exec(read('Dockerfile'))?.[1];
+    expect(tested).toContain(engines.node.replace('>=', ''));
+    expect(tested).toContain(shipped);
+    expect(read('.nvmrc').trim()).toBe(shipped);
+  });
+
   test('is told so in one line, whatever the command', async () => {
     const pretend =
       'data:text/javascript,' +
