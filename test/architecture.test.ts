@@ -47,7 +47,7 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
       'node:timers/promises',
     ],
   ],
-  ['forward/forwarder.ts', ['words.ts', 'http-proxy', 'names/', 'upstream/', 'wire/', 'node:']],
+  ['forward/http-proxy.ts', ['words.ts', 'http-proxy', 'names/', 'upstream/', 'wire/', 'node:']],
   ['forward/', ['words.ts', 'content/', 'limits.ts', 'names/', 'upstream/', 'wire/', 'node:']],
   ['listen/', ['words.ts', 'limits.ts', 'names/', 'wire/types.ts', 'wire/wire-errors.ts', 'node:']],
   ['server.ts', ['words.ts', 'limits.ts', 'listen/', 'names/client-key.ts', 'wire/', 'node:']],

@@ -3,7 +3,7 @@ import { type ClientRequest, Agent as HttpAgent, type ServerResponse } from 'nod
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { UpstreamError } from '../upstream/errors.ts';
-import type { HttpClient } from '../upstream/types.ts';
+import type { AgentMaker } from '../upstream/types.ts';
 import type { Lease } from './room.ts';
 
 /** Free connections kept to each upstream. */
@@ -45,7 +45,7 @@ function createReadingAgent(isTls: boolean, options: AgentOptions): HttpAgent {
   return agent;
 }
 
-export function createAgent({ baseUrl, ca }: HttpClient): HttpAgent {
+export function createAgent({ baseUrl, ca }: Parameters<AgentMaker<HttpAgent>['create']>[0]): HttpAgent {
   const options = { keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS, ...(ca === undefined ? {} : { ca }) };
   return createReadingAgent(baseUrl.protocol !== 'http:', options);
 }

@@ -19,7 +19,15 @@ import {
   type UpstreamObservation,
   type UpstreamOutcome,
 } from './outcome.ts';
-import type { ClientAuth, HttpClient, RequestOptions, UpstreamAnswer, UpstreamResponse } from './types.ts';
+import type {
+  AgentMaker,
+  ClientAuth,
+  HttpClient,
+  Pass,
+  RequestOptions,
+  UpstreamAnswer,
+  UpstreamResponse,
+} from './types.ts';
 
 export type HttpClientOptions = {
   /** The configured name, for errors and metrics. */
@@ -68,19 +76,18 @@ class Client implements HttpClient {
   readonly upstream: string;
   readonly auth: ClientAuth['kind'];
   readonly baseUrl: URL;
-  readonly ca: string | Buffer | undefined;
   readonly bodies: BodyRoom;
   readonly #options: HttpClientOptions;
   readonly #prefix: string;
   readonly #connections: Connections;
   readonly #account: OwnAccount;
-  readonly #closeListeners: (() => void)[] = [];
+  /** Agents by their maker, and how each is retired. */
+  readonly #agents = new Map<object, { readonly agent: unknown; readonly retire: () => void }>();
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
     this.upstream = options.upstream;
     this.auth = options.auth.kind;
-    this.ca = options.ca;
     this.bodies = options.bodies ?? BODY_ROOM;
     this.baseUrl = parseBaseUrl(options.baseUrl);
     this.#prefix = this.baseUrl.pathname.replace(/\/+$/, '');
@@ -140,7 +147,20 @@ class Client implements HttpClient {
     return { status: response.status, headers: response.headers };
   }
 
-  async authorize(path: string, options: RequestOptions): Promise<string | undefined> {
+  async authorize(path: string, options: RequestOptions): Promise<Pass> {
+    const { scope } = options;
+    return {
+      authorization: await this.#learn(path, options),
+      told: (answer, seconds) => {
+        if (answer === 401 && scope !== undefined && this.auth !== 'passthrough') this.#account.forget(scope);
+        if (typeof answer === 'number') this.#answered(answer, seconds);
+        else this.#fail(answer, seconds);
+      },
+    };
+  }
+
+  /** What to send for this scope; the upstream is asked where that is not known. */
+  async #learn(path: string, options: RequestOptions): Promise<string | undefined> {
     const scope = options.scope ?? '';
     const known = this.#authorization(options);
     if (known !== undefined || this.auth === 'passthrough') return known;
@@ -160,16 +180,17 @@ class Client implements HttpClient {
     return this.#connections.peer();
   }
 
-  forget(scope: string): void {
-    this.#account.forget(scope);
-  }
-
-  onClose(listener: () => void): void {
-    this.#closeListeners.push(listener);
+  agentFor<Agent>(maker: AgentMaker<Agent>): Agent {
+    const known = this.#agents.get(maker);
+    if (known !== undefined) return known.agent as Agent;
+    const agent = maker.create({ baseUrl: this.baseUrl, ca: this.#options.ca });
+    this.#agents.set(maker, { agent, retire: () => maker.retire(agent) });
+    return agent;
   }
 
   async close(): Promise<void> {
-    for (const listener of this.#closeListeners.splice(0)) listener();
+    for (const { retire } of this.#agents.values()) retire();
+    this.#agents.clear();
     await this.#connections.close();
   }
 
@@ -182,7 +203,7 @@ class Client implements HttpClient {
         this.auth === 'passthrough' ? undefined : await this.#account.meet(first, options);
       const answer =
         authorization === undefined ? first : await this.#send(method, path, options, authorization);
-      if (answer.status === 401 && options.scope !== undefined) this.forget(options.scope);
+      if (answer.status === 401 && options.scope !== undefined) this.#account.forget(options.scope);
       this.#answered(answer.status, (performance.now() - started) / 1000);
       return answer;
     } catch (error) {
@@ -218,11 +239,6 @@ class Client implements HttpClient {
   /** What to send without being asked. */
   #authorization({ scope, authorization }: RequestOptions): string | undefined {
     return this.auth === 'passthrough' ? authorization : this.#account.known(scope ?? '');
-  }
-
-  observe(answer: number | UpstreamError, seconds: number): void {
-    if (typeof answer === 'number') this.#answered(answer, seconds);
-    else this.#fail(answer, seconds);
   }
 
   #answered(status: number, seconds: number): void {

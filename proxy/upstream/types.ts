@@ -26,30 +26,40 @@ export type RequestOptions = {
   readonly authorization?: string | undefined;
 };
 
+/** How one request over another connection may be sent, and where its outcome is told. */
+export type Pass = {
+  /** undefined: the upstream wants none. */
+  readonly authorization: string | undefined;
+  /** Its status, or what went wrong; after 401 the token is not used again. @param seconds how long it took. */
+  told(answer: number | UpstreamError, seconds: number): void;
+};
+
+/** Makes the connections of another HTTP stack, and ends those nobody uses when the client does. */
+export type AgentMaker<Agent> = {
+  create(at: { readonly baseUrl: URL; readonly ca: string | Buffer | undefined }): Agent;
+  retire(agent: Agent): void;
+};
+
 export type HttpClient = {
   readonly upstream: string;
   readonly auth: ClientAuth['kind'];
   readonly baseUrl: URL;
-  readonly ca: string | Buffer | undefined;
   /** For answers that are read as a whole. */
   readonly bodies: BodyRoom;
   /** The address it was last reached at. */
   peer(): string | undefined;
-  /** Tells of a request that went to this upstream over another connection: its status, or what went wrong. */
-  observe(answer: number | UpstreamError, seconds: number): void;
   /** @param path raw, starts with `/`, sent as it is behind the base URL's path. @throws UpstreamError */
   get(path: string, options?: RequestOptions): Promise<UpstreamResponse>;
   /** The same without a body. @throws UpstreamError */
   head(path: string, options?: RequestOptions): Promise<UpstreamAnswer>;
   /**
-   * The Authorization another connection should use for the same scope, asking `path` with HEAD when it is not known
-   * yet. undefined: the upstream wants none. @throws UpstreamError `denied` when our account does not open it.
+   * For a request over another connection, asking `path` with HEAD when it is not known yet what opens the scope.
+   *
+   * @throws UpstreamError `denied` when our account does not open it.
    */
-  authorize(path: string, options: RequestOptions): Promise<string | undefined>;
-  /** Forgets the token of a scope after the upstream refused it. */
-  forget(scope: string): void;
-  /** Has other connections to the same upstream ended together with these. */
-  onClose(listener: () => void): void;
+  authorize(path: string, options: RequestOptions): Promise<Pass>;
+  /** The agent of another HTTP stack, made once and retired when this client closes. */
+  agentFor<Agent>(maker: AgentMaker<Agent>): Agent;
   /** Lets requests under way finish. */
   close(): Promise<void>;
 };
