@@ -57,109 +57,125 @@ type Ticket<Result> = {
 };
 
 export function createColdQueue<Result>(limits: ColdLimits = COLD_LIMITS): ColdQueue<Result> {
+  return new FairQueue(limits);
+}
+
+class FairQueue<Result> implements ColdQueue<Result> {
+  readonly #limits: ColdLimits;
   /** In the order of turns, one for each client and server: whoever had his turn goes to the end. */
-  const lines = new Map<string, Set<Ticket<Result>>>();
-  const known = new Set<Ticket<Result>>();
-  const tickets = new Map<string, Ticket<Result>>();
-  const runningOfLine = createCounts();
-  const runningOfServer = createCounts();
-  let running = 0;
-  let waiting = 0;
+  readonly #lines = new Map<string, Set<Ticket<Result>>>();
+  readonly #known = new Set<Ticket<Result>>();
+  readonly #tickets = new Map<string, Ticket<Result>>();
+  readonly #runningOfLine = createCounts();
+  readonly #runningOfServer = createCounts();
+  #running = 0;
+  #waiting = 0;
 
-  const stand = (name: string, ticket: Ticket<Result>): void => {
-    if (ticket.lines.has(name)) return;
-    const line = lines.get(name) ?? new Set();
-    if (line.size >= limits.waitingPerClient) throw tooMany();
-    if (waiting >= limits.waiting) makeRoom(line.size);
-    ticket.lines.add(name);
-    lines.set(name, line.add(ticket));
-    waiting += 1;
-  };
+  constructor(limits: ColdLimits) {
+    this.#limits = limits;
+  }
 
-  const leave = (name: string, ticket: Ticket<Result>): void => {
-    const line = lines.get(name);
-    if (line?.delete(ticket) !== true) return;
-    ticket.lines.delete(name);
-    waiting -= 1;
-    if (line.size === 0) lines.delete(name);
-  };
-
-  /** The longest line gives up its last place: its client alone is the one that asks for too much. */
-  const makeRoom = (own: number): void => {
-    const [name, line] = [...lines].reduce((longest, next) =>
-      next[1].size > longest[1].size ? next : longest,
-    );
-    const last = [...line].at(-1);
-    if (last === undefined || line.size <= own + 1) throw tooMany();
-    leave(name, last);
-    if (last.lines.size > 0) return;
-    known.delete(last);
-    tickets.delete(last.key);
-    last.refuse(tooMany());
-  };
-
-  const start = (name: string, ticket: Ticket<Result>): void => {
-    for (const each of [...ticket.lines]) leave(each, ticket);
-    known.delete(ticket);
-    running += 1;
-    runningOfLine.add(name, 1);
-    runningOfServer.add(ticket.server, 1);
-    ticket.settle(
-      ticket.work().finally(() => {
-        running -= 1;
-        runningOfLine.add(name, -1);
-        runningOfServer.add(ticket.server, -1);
-        tickets.delete(ticket.key);
-        advance();
-      }),
-    );
-  };
-
-  const advance = (): void => {
-    while (running < limits.running) {
-      const next = pick();
-      if (next === undefined) return;
-      start(...next);
-    }
-  };
-
-  const pick = (): [string, Ticket<Result>] | undefined => {
-    const mayRun = (name: string): boolean => runningOfLine.of(name) < limits.runningPerClient;
-    const hasPlace = ({ server }: Ticket<Result>): boolean =>
-      runningOfServer.of(server) < limits.running - running;
-    for (const ticket of known) {
-      const name = hasPlace(ticket) ? [...ticket.lines].find(mayRun) : undefined;
-      if (name !== undefined) return [name, ticket];
-    }
-    for (const [name, line] of lines) {
-      const [ticket] = line;
-      if (ticket === undefined || !mayRun(name) || !hasPlace(ticket)) continue;
-      lines.delete(name);
-      lines.set(name, line);
-      return [name, ticket];
-    }
-    return undefined;
-  };
-
-  const ask: ColdQueue<Result>['ask'] = async ({ client, server }, key, work, { isKnown, maxWaitMs }) => {
-    const there = tickets.get(key);
+  async ask(
+    { client, server }: Asking,
+    key: string,
+    work: () => Promise<Result>,
+    { isKnown, maxWaitMs }: AskOptions,
+  ): Promise<Result> {
+    const there = this.#tickets.get(key);
     const ticket = there ?? createTicket(server, key, work);
     // One that runs already stands in no line.
-    if (there === undefined || there.lines.size > 0) stand(JSON.stringify([client, server]), ticket);
-    tickets.set(key, ticket);
-    advance();
+    if (there === undefined || there.lines.size > 0) this.#stand(JSON.stringify([client, server]), ticket);
+    this.#tickets.set(key, ticket);
+    this.#advance();
     if (ticket.lines.size === 0) return await ticket.result;
     if (there === undefined) {
       const prefer = (isIt: boolean): void => {
-        if (isIt && ticket.lines.size > 0) known.add(ticket);
-        advance();
+        if (isIt && ticket.lines.size > 0) this.#known.add(ticket);
+        this.#advance();
       };
       isKnown().then(prefer, () => undefined);
     }
     return await inTime(ticket, key, maxWaitMs);
-  };
+  }
 
-  return { ask, size: () => ({ running, waiting }) };
+  size(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#running, waiting: this.#waiting };
+  }
+
+  #stand(name: string, ticket: Ticket<Result>): void {
+    if (ticket.lines.has(name)) return;
+    const line = this.#lines.get(name) ?? new Set();
+    if (line.size >= this.#limits.waitingPerClient) throw tooMany();
+    if (this.#waiting >= this.#limits.waiting) this.#makeRoom(line.size);
+    ticket.lines.add(name);
+    this.#lines.set(name, line.add(ticket));
+    this.#waiting += 1;
+  }
+
+  #leave(name: string, ticket: Ticket<Result>): void {
+    const line = this.#lines.get(name);
+    if (line?.delete(ticket) !== true) return;
+    ticket.lines.delete(name);
+    this.#waiting -= 1;
+    if (line.size === 0) this.#lines.delete(name);
+  }
+
+  /** The longest line gives up its last place: its client alone is the one that asks for too much. */
+  #makeRoom(own: number): void {
+    const [name, line] = [...this.#lines].reduce((longest, next) =>
+      next[1].size > longest[1].size ? next : longest,
+    );
+    const last = [...line].at(-1);
+    if (last === undefined || line.size <= own + 1) throw tooMany();
+    this.#leave(name, last);
+    if (last.lines.size > 0) return;
+    this.#known.delete(last);
+    this.#tickets.delete(last.key);
+    last.refuse(tooMany());
+  }
+
+  #advance(): void {
+    while (this.#running < this.#limits.running) {
+      const next = this.#pick();
+      if (next === undefined) return;
+      this.#start(...next);
+    }
+  }
+
+  #pick(): [string, Ticket<Result>] | undefined {
+    const mayRun = (name: string): boolean => this.#runningOfLine.of(name) < this.#limits.runningPerClient;
+    const hasPlace = ({ server }: Ticket<Result>): boolean =>
+      this.#runningOfServer.of(server) < this.#limits.running - this.#running;
+    for (const ticket of this.#known) {
+      const name = hasPlace(ticket) ? [...ticket.lines].find(mayRun) : undefined;
+      if (name !== undefined) return [name, ticket];
+    }
+    for (const [name, line] of this.#lines) {
+      const [ticket] = line;
+      if (ticket === undefined || !mayRun(name) || !hasPlace(ticket)) continue;
+      this.#lines.delete(name);
+      this.#lines.set(name, line);
+      return [name, ticket];
+    }
+    return undefined;
+  }
+
+  #start(name: string, ticket: Ticket<Result>): void {
+    for (const each of [...ticket.lines]) this.#leave(each, ticket);
+    this.#known.delete(ticket);
+    this.#running += 1;
+    this.#runningOfLine.add(name, 1);
+    this.#runningOfServer.add(ticket.server, 1);
+    ticket.settle(
+      ticket.work().finally(() => {
+        this.#running -= 1;
+        this.#runningOfLine.add(name, -1);
+        this.#runningOfServer.add(ticket.server, -1);
+        this.#tickets.delete(ticket.key);
+        this.#advance();
+      }),
+    );
+  }
 }
 
 /** A ticket that waits on is for those who ask later. */

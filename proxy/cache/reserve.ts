@@ -38,73 +38,91 @@ type Share = { readonly claims: Set<string>; bytes: number };
 export function createReserve<Held extends { readonly bytes: Uint8Array }>(
   options: ReserveOptions = {},
 ): Reserve<Held> {
-  const { maxBytes = RESERVE_BYTES, ttlMs = RESERVE_MS, overheadBytes = 0 } = options;
-  const now = options.now ?? (() => performance.now());
-  const entries = new Map<string, Entry<Held>>();
-  /** Oldest first: all live equally long. */
-  const claims = new Map<string, Claim>();
-  const shares = new Map<string, Share>();
-  let total = 0;
+  return new FairReserve(options);
+}
 
-  const drop = (id: string): void => {
-    const claim = claims.get(id);
+class FairReserve<Held extends { readonly bytes: Uint8Array }> implements Reserve<Held> {
+  readonly #maxBytes: number;
+  readonly #ttlMs: number;
+  readonly #overheadBytes: number;
+  readonly #now: () => number;
+  readonly #entries = new Map<string, Entry<Held>>();
+  /** Oldest first: all live equally long. */
+  readonly #claims = new Map<string, Claim>();
+  readonly #shares = new Map<string, Share>();
+  #total = 0;
+
+  constructor({ maxBytes = RESERVE_BYTES, ttlMs = RESERVE_MS, overheadBytes = 0, now }: ReserveOptions) {
+    this.#maxBytes = maxBytes;
+    this.#ttlMs = ttlMs;
+    this.#overheadBytes = overheadBytes;
+    this.#now = now ?? (() => performance.now());
+  }
+
+  get(key: string): Held | undefined {
+    this.#dropExpired();
+    return this.#entries.get(key)?.held;
+  }
+
+  hold(key: string, held: Held, holder: string): void {
+    const bytes = held.bytes.length + this.#overheadBytes;
+    if (bytes > this.#maxBytes) return;
+    const id = JSON.stringify([holder, key]);
+    this.#drop(id);
+    this.#dropExpired();
+    this.#add(id, { key, holder, bytes, until: this.#now() + this.#ttlMs }, held);
+    while (this.#total > this.#maxBytes) this.#dropFromLargest();
+  }
+
+  size(): { readonly entries: number; readonly bytes: number } {
+    return { entries: this.#entries.size, bytes: this.#total };
+  }
+
+  #drop(id: string): void {
+    const claim = this.#claims.get(id);
     if (claim === undefined) return;
     const { key, holder, bytes } = claim;
-    claims.delete(id);
-    total -= overheadBytes;
-    const share = shares.get(holder);
+    this.#claims.delete(id);
+    this.#total -= this.#overheadBytes;
+    const share = this.#shares.get(holder);
     if (share !== undefined) {
       share.bytes -= bytes;
       share.claims.delete(id);
-      if (share.claims.size === 0) shares.delete(holder);
+      if (share.claims.size === 0) this.#shares.delete(holder);
     }
-    const entry = entries.get(key);
+    const entry = this.#entries.get(key);
     if (entry === undefined) return;
     entry.claims -= 1;
     if (entry.claims > 0) return;
-    entries.delete(key);
-    total -= entry.bytes;
-  };
-  const dropExpired = (): void => {
-    for (const [id, { until }] of claims) {
-      if (until > now()) return;
-      drop(id);
+    this.#entries.delete(key);
+    this.#total -= entry.bytes;
+  }
+
+  #dropExpired(): void {
+    for (const [id, { until }] of this.#claims) {
+      if (until > this.#now()) return;
+      this.#drop(id);
     }
-  };
-  const dropFromLargest = (): void => {
+  }
+
+  #dropFromLargest(): void {
     let largest: Share | undefined;
-    for (const share of shares.values()) if (share.bytes > (largest?.bytes ?? 0)) largest = share;
+    for (const share of this.#shares.values()) if (share.bytes > (largest?.bytes ?? 0)) largest = share;
     const [oldest] = largest?.claims ?? [];
-    if (oldest !== undefined) drop(oldest);
-  };
-  const add = (id: string, claim: Claim, held: Held): void => {
+    if (oldest !== undefined) this.#drop(oldest);
+  }
+
+  #add(id: string, claim: Claim, held: Held): void {
     const { key, holder, bytes } = claim;
-    claims.set(id, claim);
-    const share = shares.get(holder) ?? { claims: new Set<string>(), bytes: 0 };
-    shares.set(holder, share);
+    this.#claims.set(id, claim);
+    const share = this.#shares.get(holder) ?? { claims: new Set<string>(), bytes: 0 };
+    this.#shares.set(holder, share);
     share.claims.add(id);
     share.bytes += bytes;
-    const entry = entries.get(key) ?? { held, bytes: held.bytes.length, claims: 0 };
-    if (entry.claims === 0) total += entry.bytes;
+    const entry = this.#entries.get(key) ?? { held, bytes: held.bytes.length, claims: 0 };
+    if (entry.claims === 0) this.#total += entry.bytes;
     entry.claims += 1;
-    entries.set(key, entry);
-    total += overheadBytes;
-  };
-
-  return {
-    get(key) {
-      dropExpired();
-      return entries.get(key)?.held;
-    },
-    hold(key, held, holder) {
-      const bytes = held.bytes.length + overheadBytes;
-      if (bytes > maxBytes) return;
-      const id = JSON.stringify([holder, key]);
-      drop(id);
-      dropExpired();
-      add(id, { key, holder, bytes, until: now() + ttlMs }, held);
-      while (total > maxBytes) dropFromLargest();
-    },
-    size: () => ({ entries: entries.size, bytes: total }),
-  };
+    this.#entries.set(key, entry);
+    this.#total += this.#overheadBytes;
+  }
 }

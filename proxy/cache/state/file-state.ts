@@ -50,49 +50,46 @@ export async function openFileState(folder: string): Promise<FileState> {
 
 /** As `openFileState`, for commands that only read: the folder need not exist. */
 export function createFileState(folder: string): FileState {
-  const known = new Map<Gun, Known>();
-  const know = (gun: Gun, { roots, floors }: StoredTrust) => {
-    known.set(gun, {
-      roots: roots.length,
-      timestamp: floors.get('timestamp'),
-      at: Date.now(),
-    });
-  };
+  return new FolderState(folder);
+}
 
-  const reading = <T>(gun: Gun, work: (path: string) => Promise<T>): Promise<T> => {
-    const path = stateFileOf(folder, gun);
-    return guardState(path, `with what is remembered of ${gun} cannot be read`, () => work(path));
-  };
+class FolderState implements FileState {
+  readonly #folder: string;
+  readonly #known = new Map<Gun, Known>();
+  readonly #probe: (limitMs: number) => Promise<void>;
 
-  const read = async (gun: Gun, path: string, admit?: Admit): Promise<LoadedTrust | undefined> => {
-    const bytes = await readIfThere(path, admit);
-    const entry = bytes && { ...(await decodeStoredTrust(gun, bytes)), stamp: readStamp(bytes) };
-    const before = known.get(gun);
-    if (entry !== undefined && (before === undefined || !isOlder(entry, before))) return entry;
-    const forgottenAt = await whenForgotten(path);
-    if (before !== undefined && forgottenAt < before.at) throw new Error(entry === undefined ? GONE : OLDER);
-    return entry ?? (forgottenAt > 0 ? NOTHING_LEFT : undefined);
-  };
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#probe = createProbe(folder);
+  }
 
-  const load = (gun: Gun, admit?: Admit) =>
-    reading(gun, async (path) => {
+  load(gun: Gun, admit?: Admit): Promise<LoadedTrust | undefined> {
+    return this.#reading(gun, async (path) => {
       // Twice: a save of this very process may fall between reading the file and looking at what is known.
-      const entry = await read(gun, path, admit).catch(async (error: unknown) => {
-        if (known.has(gun)) return await read(gun, path, admit);
+      const entry = await this.#read(gun, path, admit).catch(async (error: unknown) => {
+        if (this.#known.has(gun)) return await this.#read(gun, path, admit);
         throw error;
       });
-      if (entry === undefined || entry === NOTHING_LEFT) known.delete(gun);
-      else know(gun, entry);
+      if (entry === undefined || entry === NOTHING_LEFT) this.#known.delete(gun);
+      else this.#know(gun, entry);
       return entry;
     });
+  }
 
-  const has = (gun: Gun) =>
-    reading(gun, async (path) => known.has(gun) || (await statIfThere(path)) !== undefined);
-  const stampOf = (gun: Gun) => reading(gun, readStampOf);
+  has(gun: Gun): Promise<boolean> {
+    return this.#reading(
+      gun,
+      async (path) => this.#known.has(gun) || (await statIfThere(path)) !== undefined,
+    );
+  }
 
-  const save = (gun: Gun, trust: StoredTrust, { stamp, fallen }: Replaces): Promise<SaveResult> =>
-    guardState(stateFileOf(folder, gun), `with what is remembered of ${gun} cannot be written`, async () => {
-      const path = stateFileOf(folder, gun);
+  stampOf(gun: Gun): Promise<StateStamp> {
+    return this.#reading(gun, readStampOf);
+  }
+
+  save(gun: Gun, trust: StoredTrust, { stamp, fallen }: Replaces): Promise<SaveResult> {
+    const path = stateFileOf(this.#folder, gun);
+    return guardState(path, `with what is remembered of ${gun} cannot be written`, async () => {
       const current = await readIfThere(path);
       if ((current ? readStamp(current) : await readStampOf(path)) !== stamp) return { kind: 'changed' };
       if (current) requireNotLower(gun, await decodeStoredTrust(gun, current), trust, fallen);
@@ -105,12 +102,37 @@ export function createFileState(folder: string): FileState {
         isWhole: (left) => isWhole(gun, left),
       });
       if (!isReplaced) return { kind: 'changed' };
-      know(gun, trust);
+      this.#know(gun, trust);
       return { kind: 'saved', stamp: readStamp(parts[0] ?? NO_BYTES) };
     });
+  }
 
-  const probe = createProbe(folder);
-  return { load, has, stampOf, save, probe: () => probe(PROBE_MS) };
+  probe(): Promise<void> {
+    return this.#probe(PROBE_MS);
+  }
+
+  #know(gun: Gun, { roots, floors }: StoredTrust): void {
+    this.#known.set(gun, {
+      roots: roots.length,
+      timestamp: floors.get('timestamp'),
+      at: Date.now(),
+    });
+  }
+
+  #reading<T>(gun: Gun, work: (path: string) => Promise<T>): Promise<T> {
+    const path = stateFileOf(this.#folder, gun);
+    return guardState(path, `with what is remembered of ${gun} cannot be read`, () => work(path));
+  }
+
+  async #read(gun: Gun, path: string, admit?: Admit): Promise<LoadedTrust | undefined> {
+    const bytes = await readIfThere(path, admit);
+    const entry = bytes && { ...(await decodeStoredTrust(gun, bytes)), stamp: readStamp(bytes) };
+    const before = this.#known.get(gun);
+    if (entry !== undefined && (before === undefined || !isOlder(entry, before))) return entry;
+    const forgottenAt = await whenForgotten(path);
+    if (before !== undefined && forgottenAt < before.at) throw new Error(entry === undefined ? GONE : OLDER);
+    return entry ?? (forgottenAt > 0 ? NOTHING_LEFT : undefined);
+  }
 }
 
 const NO_BYTES = new Uint8Array();
