@@ -106,10 +106,12 @@ class FairQueue<Result> implements ColdQueue<Result> {
     if (ticket.lines.has(name)) return;
     const line = this.#lines.get(name) ?? new Set();
     if (line.size >= this.#limits.waitingPerClient) throw tooMany();
-    if (this.#waiting >= this.#limits.waiting) this.#makeRoom(line.size);
+    const tooLong = this.#waiting < this.#limits.waiting ? undefined : this.#longerThan(line.size);
     ticket.lines.add(name);
     this.#lines.set(name, line.add(ticket));
     this.#waiting += 1;
+    // After it stands: what is asked for here may be the very one that the other line gives up.
+    if (tooLong !== undefined) this.#shorten(tooLong);
   }
 
   #leave(name: string, ticket: Ticket<Result>): void {
@@ -120,13 +122,19 @@ class FairQueue<Result> implements ColdQueue<Result> {
     if (line.size === 0) this.#lines.delete(name);
   }
 
-  /** The longest line gives up its last place: its client alone is the one that asks for too much. */
-  #makeRoom(own: number): void {
+  /** The longest line: its client alone is the one that asks for too much. @throws TrustError when that is this one. */
+  #longerThan(own: number): string {
     const [name, line] = [...this.#lines].reduce((longest, next) =>
       next[1].size > longest[1].size ? next : longest,
     );
-    const last = [...line].at(-1);
-    if (last === undefined || line.size <= own + 1) throw tooMany();
+    if (line.size <= own + 1) throw tooMany();
+    return name;
+  }
+
+  /** The line gives up its last place. */
+  #shorten(name: string): void {
+    const last = [...(this.#lines.get(name) ?? [])].at(-1);
+    if (last === undefined) return;
     this.#leave(name, last);
     if (last.lines.size > 0) return;
     this.#known.delete(last);

@@ -92,6 +92,20 @@ test('another client that asks for the same does not wait in the line of the fir
   expect(await answer).toBe('g9');
 });
 
+test('who asks for what stands last in a full line of another takes that place, and is not refused with it', async () => {
+  const { queue, started, ask, finish } = start();
+  // Two of each run; 15 and 5 wait, which is all there is room for.
+  for (let at = 0; at < 17; at += 1) void ask('greedy', `g${at}`);
+  for (let at = 0; at < 7; at += 1) void ask('other', `o${at}`);
+  const answer = ask('third', 'g16');
+  await turns();
+  expect(queue.size().waiting).toBe(20);
+  for (const key of ['g0', 'o0', 'g1']) await finish(key);
+  expect(started).toContain('g16');
+  await finish('g16');
+  expect(await answer).toBe('g16');
+});
+
 test('a turn that does not come is said in time, and a failure frees the place', async () => {
   const { ask, queue } = start({ ...LIMITS, running: 2, runningPerClient: 1 });
   void ask('a', 'first', 1);

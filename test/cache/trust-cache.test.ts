@@ -17,14 +17,13 @@ beforeEach(() => {
 });
 
 /** A cache over the world's server and state, as a newly started proxy has it. */
-function startCache(timeoutMs = 1000, patienceMs?: number): TrustCache {
+function startCache(timeoutMs = 1000): TrustCache {
   return createTrustCache({
     sourceFor: () => world.source,
     pinFor: () => FIRST_USE,
     state: world.state,
     refreshMs: 60_000,
     timeoutMs,
-    ...(patienceMs !== undefined && { patienceMs }),
     now: () => world.now,
     monotonic: () => monotonic,
     observer: {
@@ -254,7 +253,7 @@ describe('many repositories', () => {
 
   test('what is stored is carried while it waits, and a name nothing is stored of has nothing to wait for', async () => {
     await ask();
-    cache = startCache(60_000, 50);
+    cache = startCache(60_000);
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
