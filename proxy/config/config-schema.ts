@@ -18,7 +18,9 @@ import {
   authority,
   choice,
   duration,
+  either,
   file,
+  fullList,
   hostName,
   list,
   port,
@@ -29,7 +31,7 @@ import {
 } from './schema-forms.ts';
 
 const account = section({
-  username: text(isUsername, 'a user name; write it without colon and line breaks').describe(
+  username: text(isUsername, 'a user name', 'write it without colon and line breaks').describe(
     "Name of the proxy's own account.",
   ),
   passwordFile: file('a file that holds the password').describe(
@@ -38,11 +40,11 @@ const account = section({
 });
 
 const orAccount = (word: 'passthrough' | 'anonymous') =>
-  z
-    .union([z.literal(word), account], {
-      error: `${word} or an account; write ${word}, or username and passwordFile below it`,
-    })
-    .default(word);
+  either(
+    [z.literal(word), account],
+    `${word} or an account`,
+    `write ${word}, or username and passwordFile below it`,
+  ).default(word);
 
 const admin = section({
   address: listenAddress.default('127.0.0.1').describe('Address the admin port listens on.'),
@@ -50,7 +52,7 @@ const admin = section({
     .default(9150)
     .describe('Port of metrics, health and status; never the pull port. 0 takes any free one.'),
   hosts: list(
-    text(isBareHost, 'a host name; write it in lower case, without a port, such as pullwarden'),
+    text(isBareHost, 'a host name', 'write it in lower case, without a port, such as pullwarden'),
     'host name',
   )
     .default([])
@@ -85,7 +87,7 @@ const registry = section({
   hosts: list(hostName(), 'host name')
     .default([])
     .describe('Host names under which clients address this registry.'),
-  prefix: text(isPathPrefix, 'a path prefix; write one in lower case such as /hub')
+  prefix: text(isPathPrefix, 'a path prefix', 'write one in lower case such as /hub')
     .optional()
     .describe('What mirror URLs of this registry have in front of /v2/, such as /hub. Absent: nothing.'),
   ca: certificateAuthority.describe("Authority of the upstream's certificate. Absent: the system's."),
@@ -109,14 +111,13 @@ const state = section({
 
 const pin = section(
   {
-    match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe(
+    match: text(() => true, 'a pattern', 'write one such as docker.io/library/*').describe(
       'Repositories it vouches for: registry/repository; * = within one path segment, ** = any number of segments.',
     ),
-    rootKeys: list(
-      text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "pullwarden pin IMAGE" prints them'),
+    rootKeys: fullList(
+      text(isKeyId, 'a key ID', 'write 64 lower-case hex digits, as "pullwarden pin IMAGE" prints them'),
       'key ID',
     )
-      .min(1, { error: 'a list with an entry; write at least one key ID' })
       .optional()
       .describe('Root keys, each by TUF key ID or canonical key ID.'),
     ca: certificateAuthority.describe('Authority that issued the root certificate of these repositories.'),
@@ -138,24 +139,17 @@ const trust = section({
   pins: list(pin, 'pin').default([]).describe('Which root keys are trusted; the most specific match wins.'),
 });
 
-const SIGNER = 'a signer; write the name of a delegation without targets/, such as qa';
+const SIGNER = ['a signer', 'write the name of a delegation without targets/, such as qa'] as const;
 
 const pinnedSigner = section({
-  name: text(isSignerName, SIGNER).describe('The delegation, without targets/.'),
-  keys: list(
-    text(isKeyId, 'a key ID; write 64 lower-case hex digits, as "pullwarden inspect IMAGE" prints them'),
+  name: text(isSignerName, ...SIGNER).describe('The delegation, without targets/.'),
+  keys: fullList(
+    text(isKeyId, 'a key ID', 'write 64 lower-case hex digits, as "pullwarden inspect IMAGE" prints them'),
     'key ID',
-  )
-    .min(1, { error: 'a list with an entry; write at least one key ID' })
-    .describe('Keys that must have signed, each by TUF key ID or canonical key ID.'),
+  ).describe('Keys that must have signed, each by TUF key ID or canonical key ID.'),
 });
 
-const signerList = list(z.union([text(isSignerName, SIGNER), pinnedSigner], { error: SIGNER }), 'signer').min(
-  1,
-  {
-    error: 'a list with an entry; write at least one signer',
-  },
-);
+const signerList = fullList(either([text(isSignerName, ...SIGNER), pinnedSigner], ...SIGNER), 'signer');
 
 const signers = section(
   {
@@ -171,9 +165,10 @@ const signers = section(
 const rule = section({
   name: text(
     isRuleName,
-    'a rule name; write letters, digits, dots, dashes and underscores, 64 at most',
+    'a rule name',
+    'write letters, digits, dots, dashes and underscores, 64 at most',
   ).describe('Name in metrics, logs and refusals.'),
-  match: text(() => true, 'a pattern; write one such as docker.io/library/*').describe(
+  match: text(() => true, 'a pattern', 'write one such as docker.io/library/*').describe(
     'Repositories it is for: registry/repository, the whole name; * = within one path segment, ** = any number of segments.',
   ),
   mode: choice(['enforce', 'audit', 'off', 'deny']).describe(
@@ -196,7 +191,8 @@ const policy = section({
 const canary = section({
   image: text(
     (value) => parseTaggedImage(value) !== undefined,
-    'an image with registry and tag; write one in full, its name 255 characters at most, such as registry.example.com/pullwarden-canary:never-signed',
+    'an image with registry and tag',
+    'write one in full, its name 255 characters at most, such as registry.example.com/pullwarden-canary:never-signed',
   ).describe(
     'registry/repository:tag that is never served, whatever rules and signatures say: a pull of it tells whether a client is held.',
   ),
@@ -215,9 +211,7 @@ export const configSchema = section({
   defaultRegistry: registryName()
     .optional()
     .describe('Registry of requests that name none. Absent: they are refused.'),
-  registries: list(registry, 'registry')
-    .min(1, { error: 'a list with an entry; write at least one registry' })
-    .describe('The registries it stands in front of.'),
+  registries: fullList(registry, 'registry').describe('The registries it stands in front of.'),
   trust: trust.prefault({}).describe('How signatures are verified.'),
   policy: policy.describe('Which images may be pulled.'),
   canary: canary

@@ -1,13 +1,13 @@
 /** The part of the configuration that says how the pull port is reached. */
 import { isTunnelPattern } from '../listen/targets.ts';
 import { isIpAddress } from './names.ts';
-import { file, hostName, list, port, section, text } from './schema-forms.ts';
+import { file, fullList, hostName, list, port, section, text } from './schema-forms.ts';
 
 const pemFile = (what: string) => file(`a PEM file with ${what}`);
 
 export const certificateAuthority = pemFile('the certificate of a certificate authority').optional();
 
-export const listenAddress = text(isIpAddress, 'an IP address; write one such as 127.0.0.1, 0.0.0.0 or ::');
+export const listenAddress = text(isIpAddress, 'an IP address', 'write one such as 127.0.0.1, 0.0.0.0 or ::');
 
 const certificateFile = pemFile('the certificate chain');
 const keyFile = pemFile('the private key').describe(
@@ -15,9 +15,9 @@ const keyFile = pemFile('the private key').describe(
 );
 
 const hostCertificate = section({
-  hosts: list(hostName(), 'host name')
-    .min(1, { error: 'a list with an entry; write at least one host name' })
-    .describe('Host names it is shown for, all of them among its subject alternative names.'),
+  hosts: fullList(hostName(), 'host name').describe(
+    'Host names it is shown for, all of them among its subject alternative names.',
+  ),
   cert: certificateFile.describe('Certificate chain, PEM, the server certificate first.'),
   key: keyFile,
 });
@@ -34,13 +34,14 @@ const tls = section({
 });
 
 const connect = section({
-  certificates: list(hostCertificate, 'certificate')
-    .min(1, { error: 'a list with an entry; write at least one certificate' })
-    .describe('Registries whose HTTPS ends here, each name with the certificate that is shown for it.'),
+  certificates: fullList(hostCertificate, 'certificate').describe(
+    'Registries whose HTTPS ends here, each name with the certificate that is shown for it.',
+  ),
   tunnel: list(
     text(
       isTunnelPattern,
-      'a tunnel; write host:port or *.domain:port in lower case, such as auth.docker.io:443',
+      'a tunnel',
+      'write host:port or *.domain:port in lower case, such as auth.docker.io:443',
     ),
     'host and port',
   )

@@ -34,7 +34,9 @@ export async function checkConfig(path: string): Promise<CheckedConfig> {
   const file = resolve(path);
   const parsed = configSchema.safeParse(source.value);
   const named = await readNamedFiles(source.value, dirname(file));
-  const found = parsed.success ? [] : toFindings(parsed.error.issues, source.value);
+  const found = parsed.success
+    ? []
+    : toFindings(parsed.error.issues, { schema: configSchema, value: source.value });
   const findings = [...source.findings, ...found, ...crossCheck(source.value), ...named.findings];
   if (!parsed.success || findings.length > 0) throw new ConfigError(inOrder(path, findings, source));
   const warnings = inOrder(path, weakPoints(source.value), source);
