@@ -1,7 +1,7 @@
 /** Addresses of upstream registries and trust servers. */
 import { isRegistry } from '../names/reference.ts';
 
-/** What an address should be, to be read after "is not", and the next step. */
+/** What an address should be, to be read after "must be", and the next step. */
 type AddressFault = { readonly wanted: string; readonly next: string };
 
 const PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/;
@@ -21,7 +21,7 @@ export function addressFault(address: string, example: string): AddressFault | u
       wanted: 'an address without credentials',
       next: 'move them to auth: { username, passwordFile }',
     };
-  if (/[?#]/.test(rest)) return { wanted: 'an address without query and fragment', next };
+  if (/[?#]/.test(rest)) return { wanted: 'an address without a query or fragment', next };
   const path = rest.includes('/') ? rest.slice(rest.indexOf('/')) : '';
   const host = rest.slice(0, rest.length - path.length);
   if (!isRegistry(host)) return { wanted: 'an address with a host name in lower case', next };

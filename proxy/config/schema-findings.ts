@@ -1,4 +1,4 @@
-/** What the schema found wrong, in the words of a person. schema-forms.ts has the wording of each form. */
+/** Turns what the schema found wrong into sentences for a person. schema-forms.ts has the wording of each form. */
 import * as z from 'zod';
 import { type Finding, type Path, show } from './errors.ts';
 import { laterFinding } from './later.ts';
@@ -81,14 +81,23 @@ function wrongValue(path: Path, given: unknown, form: Form): Finding {
       next: path.length === 0 ? next : `${next}; or remove the line, if the key is optional`,
     };
   const told = (typeof given === 'string' ? form.detail?.(given) : undefined) ?? form;
-  const what = `${show(given)} is not ${told.wanted}`;
-  return { path, what, next: told.choices === undefined ? told.next : 'write one of these' };
+  const what = `must be ${told.wanted}, not ${show(given)}`;
+  return { path, what, next: told.choices === undefined ? told.next : chooseNext(given, told.choices) };
+}
+
+function chooseNext(given: unknown, choices: readonly string[]): string {
+  const meant = typeof given === 'string' ? nearest(given, choices) : undefined;
+  return meant === undefined ? 'write one of these' : didYouMean(meant);
+}
+
+function didYouMean(word: string): string {
+  return `did you mean "${word}"?`;
 }
 
 function unknownKey(path: Path, key: string, known: readonly string[]): Finding {
   const full = [...path, key];
   const meant = nearest(key, known);
   const next =
-    meant === undefined ? `remove it; the keys here are ${known.join(', ')}` : `write ${meant}, or remove it`;
-  return laterFinding(full, undefined) ?? { path: full, what: 'is no key of the configuration', next };
+    meant === undefined ? `remove it; the known keys here are ${known.join(', ')}` : didYouMean(meant);
+  return laterFinding(full, undefined) ?? { path: full, what: 'unknown key', next };
 }

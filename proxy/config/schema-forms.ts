@@ -9,7 +9,7 @@ import { DURATION, parseDuration } from './duration.ts';
 
 /** What a person is told about a value: what it should be, and what to do. */
 export type Form = {
-  /** To be read after "is not": `a port`. */
+  /** To be read after "must be": `a port`. */
   readonly wanted: string;
   /** The next step: `write a whole number from 0 to 65535`. */
   readonly next: string;
@@ -87,9 +87,9 @@ export function port() {
   return wholeNumber(0, 65_535, 'a port');
 }
 
-/** A length of time between two others, both included. `example` is one to show. */
+/** A duration between two others, both included. `example` is one to show. */
 export function duration(min: string, max: string, example: string) {
-  const wanted = `a length of time from ${min} to ${max}`;
+  const wanted = `a duration between ${min} and ${max}`;
   const next = `write a whole number and ms, s, m, h or d, such as ${example}`;
   const [least = 0, most = 0] = [parseDuration(min), parseDuration(max)];
   return z
@@ -117,7 +117,7 @@ export function registryName() {
   return text(
     (value) => isRegistry(value) && (/[.:]/.test(value) || value === 'localhost'),
     'a registry name',
-    'write a host name in lower case with a dot or a port, such as registry.example.com:5000',
+    'write a lower-case host name with a dot or a port, such as registry.example.com:5000',
   );
 }
 
@@ -130,7 +130,7 @@ export function authority(example: string) {
   return text(
     (value) => isRegistry(value) && Number(/:([0-9]+)$/.exec(value)?.[1] ?? '1') <= 65_535,
     'a host',
-    `write it in lower case, without https:// and with its port unless that is the usual one, such as ${example}`,
+    `write it in lower case, without https:// and with its port unless it is the default, such as ${example}`,
   );
 }
 
