@@ -6,7 +6,7 @@ import type { ProxyEndpoint } from './types.ts';
 export function clientCertificateSteps({ wantsClientCertificate }: ProxyEndpoint): readonly string[] {
   if (!wantsClientCertificate) return [];
   const { cert, key } = CLIENT_CERTIFICATE;
-  return [`Put this node's certificate into ${cert} and its key into ${key}: the proxy asks for it.`];
+  return [`Put this node's certificate into ${cert} and its key into ${key}: the proxy requires it.`];
 }
 
 /**

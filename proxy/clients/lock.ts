@@ -27,7 +27,7 @@ export function createLock(config: Config, options: LockOptions): Lock {
   const owner = config.registries.find(({ hosts }) => isOneOf(hosts, proxy));
   if (owner !== undefined && config.registries.length > 1) {
     throw new LockError(
-      `${proxy.authority} is among the hosts of ${owner.name} and means that registry only; name another address of the proxy with --proxy`,
+      `${proxy.authority} is one of the hosts of ${owner.name} and reaches that registry only; give another address of the proxy with --proxy`,
     );
   }
   const registries = config.registries.map((registry) => toLocked(registry, config, owner === registry));
@@ -73,9 +73,7 @@ function parseProxy(text: string): Address {
   const [, scheme, authority = ''] = /^(https?):\/\/([^/?#@]+)\/?$/.exec(text.toLowerCase()) ?? [];
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (scheme !== 'http' && scheme !== 'https') || !isRegistry(authority)) {
-    throw new LockError(
-      `"${text}" is no address of a proxy; write --proxy https://host:port, without a path, which every client would put elsewhere`,
-    );
+    throw new LockError(`invalid proxy address "${text}"; write --proxy https://host:port, without a path`);
   }
   const port = url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port);
   // Clients compare text: a default port that is written out would be another registry for some of them.
@@ -90,10 +88,11 @@ function deriveUrl({ address, port, tls }: ListenConfig): string {
   const host = isWildcard(address) ? certifiedName(tls?.cert.pem) : address;
   if (host === undefined) {
     throw new LockError(
-      `listen.address is ${address}, which no client can dial; name the address they use with --proxy ${tls === undefined ? 'http' : 'https'}://host:${port}`,
+      `listen.address is ${address}, which no client can connect to; give the address they use with --proxy ${tls === undefined ? 'http' : 'https'}://host:${port}`,
     );
   }
-  if (port === 0) throw new LockError('listen.port is 0, which is any; name the address with --proxy');
+  if (port === 0)
+    throw new LockError('listen.port is 0, which takes any free port; give the address with --proxy');
   return `${tls === undefined ? 'http' : 'https'}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
@@ -110,9 +109,11 @@ function certifiedName(pem: string | undefined): string | undefined {
 
 function checkCa(ca: string | undefined, { scheme, url }: Address): string | undefined {
   if (ca === undefined) return undefined;
-  if (scheme === 'http') throw new LockError(`${url} speaks no TLS, so --ca means nothing; leave it out`);
+  if (scheme === 'http') throw new LockError(`${url} does not use TLS, so --ca has no effect; remove --ca`);
   if (!/^\/[A-Za-z0-9._/@+:-]+$/.test(ca)) {
-    throw new LockError(`--ca "${ca}" is no plain absolute path; name the file as the client's node has it`);
+    throw new LockError(
+      `--ca must be an absolute path without special characters, not "${ca}"; write the path of the file on the client's node`,
+    );
   }
   return ca;
 }

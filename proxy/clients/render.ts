@@ -1,4 +1,4 @@
-/** Which client is rendered in which form, and how a kit is printed. */
+/** Renders the configuration of each client, and prints it. */
 import { renderBuildkit } from './buildkit/render.ts';
 import { renderContainerd } from './containerd/render.ts';
 import { DOCKERD_FORMS, renderDockerd } from './dockerd/render.ts';
@@ -60,23 +60,23 @@ export function printKit(kit: ClientKit): string {
   ].join('\n');
 }
 
-/** What is left to do when the files are written. */
+/** The steps and tests that remain after the files are written. */
 export function printGuide({ steps, tests }: Pick<ClientKit, 'steps' | 'tests'>): readonly string[] {
   return [
-    '---- Steps that finish the lock ----',
+    '---- Steps that complete the lock ----',
     ...steps.map((step, at) => `${at + 1}. ${step}`),
     '',
-    '---- Test that it holds ----',
+    '---- Test that the lock works ----',
     ...tests.flatMap(printTest),
   ];
 }
 
 export function printWarnings(warnings: readonly string[]): readonly string[] {
-  return ['---- Mind ----', ...warnings.map((warning) => `! ${warning}`), ''];
+  return ['---- Warnings ----', ...warnings.map((warning) => `! ${warning}`), ''];
 }
 
 function printFile({ path, content, merge }: ClientFile): readonly string[] {
-  const heading = merge ? `${path} (merge into the one that is there)` : path;
+  const heading = merge ? `${path} (merge into the existing file)` : path;
   return [`---- File ${heading} ----`, content];
 }
 

@@ -1,4 +1,4 @@
-/** `canary`: pulls the tag that the proxy always refuses through a client of this node, and says what that proves. */
+/** `canary`: pulls the tag that the proxy always refuses, through a client of this node, and reports what that proves. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import {
   toPullCommand,
 } from '../clients/canary/pull.ts';
 import { canaryReference, hostReference } from '../clients/canary/reference.ts';
+import { findClient } from '../clients/client-names.ts';
 import { parseDuration } from '../config/duration.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { toCanaryTextfile } from '../telemetry/canary-textfile.ts';
@@ -21,9 +22,9 @@ import { type RunOptions, runClient } from './run-client.ts';
 
 export type CanaryOptions = LockSource & {
   readonly client: string;
-  /** What the client is to pull, as it would be written there; undefined: the configured canary. */
+  /** The reference the client pulls; undefined: the configured canary. */
   readonly image?: string | undefined;
-  /** `registry-host`: the proxy's address stands in front. */
+  /** `registry-host`: the reference starts with the address of the proxy. */
   readonly as?: string | undefined;
   readonly timeout: string;
   readonly textfile?: string | undefined;
@@ -41,7 +42,10 @@ export type CanaryDeps = {
 /** Longest time for a pull, in milliseconds. */
 const MAX_TIMEOUT_MS = 3_600_000;
 
-const EXITS = { held: 0, hole: 3, unproved: 1 } as const satisfies Record<PullVerdict['result'], number>;
+const EXITS = { enforced: 0, bypassed: 3, inconclusive: 1 } as const satisfies Record<
+  PullVerdict['result'],
+  number
+>;
 
 type Report = PullVerdict & {
   readonly client: PullingClient;
@@ -52,13 +56,13 @@ type Report = PullVerdict & {
 };
 
 /**
- * @returns 0 when the client is held, 3 when the image arrived, 1 when the pull proved neither.
+ * @returns 0 when the proxy refused the pull, 3 when the image arrived, 1 when the pull proved neither.
  * @throws CommandError or ConfigError when there is nothing to pull, or the text file cannot be written.
  */
 export async function runCanary(options: CanaryOptions, deps: CanaryDeps): Promise<number> {
-  const client = PULLING_CLIENTS.find((known) => known === options.client);
+  const client = findClient(options.client, PULLING_CLIENTS);
   if (client === undefined) {
-    throw new CommandError(`"${options.client}" is no client; write one of ${PULLING_CLIENTS.join(', ')}`);
+    throw new CommandError(`unknown client "${options.client}"; write one of ${PULLING_CLIENTS.join(', ')}`);
   }
   const timeoutMs = parseTimeout(options.timeout);
   checkTextfile(options.textfile);
@@ -71,7 +75,9 @@ export async function runCanary(options: CanaryOptions, deps: CanaryDeps): Promi
 function parseTimeout(text: string): number {
   const milliseconds = parseDuration(text) ?? 0;
   if (milliseconds > 0 && milliseconds <= MAX_TIMEOUT_MS) return milliseconds;
-  throw new CommandError(`--timeout "${text}" is no length of time from 1ms to 1h; write one such as 60s`);
+  throw new CommandError(
+    `--timeout must be a duration between 1ms and 1h, not "${text}"; write one such as 60s`,
+  );
 }
 
 async function findImage({ image, as, config, proxy }: CanaryOptions): Promise<string> {
@@ -79,9 +85,9 @@ async function findImage({ image, as, config, proxy }: CanaryOptions): Promise<s
     throw new CommandError(`canary has no form "${as}"; write registry-host, or leave --as out`);
   }
   if (image !== undefined) {
-    if (as !== undefined) throw new CommandError('--image says all of the reference; leave --as out');
+    if (as !== undefined) throw new CommandError('--image gives the whole reference; leave --as out');
     if (/^-|[^\x21-\x7e]/.test(image) || image === '') {
-      throw new CommandError(`"${image}" is no image reference; write [registry/]repository:tag`);
+      throw new CommandError(`invalid image reference "${image}"; write [registry/]repository:tag`);
     }
     return image;
   }
@@ -92,7 +98,7 @@ async function findImage({ image, as, config, proxy }: CanaryOptions): Promise<s
   const reference = as === undefined ? canaryReference(lock) : hostReference(lock);
   if (reference !== undefined) return reference;
   throw new CommandError(
-    `${lock.canary.registry} has a port in its name and cannot be written behind the proxy's; name what the client writes with --image`,
+    `${lock.canary.registry} has a port in its name and cannot follow the proxy's address in a reference; give the reference the client uses with --image`,
   );
 }
 
@@ -105,36 +111,43 @@ async function pull(
   const folder = await mkdtemp(join(tmpdir(), 'pullwarden-canary-'));
   try {
     const command = toPullCommand(client, { image, options, folder });
-    const verdict = judgePull(await runClient(client, command.args, { env, timeoutMs }));
+    const verdict = judgePull(await runClient(command.program, command.args, { env, timeoutMs }));
     const isGuessed = named !== undefined || config === undefined;
     const next = toNext(verdict, command, isGuessed);
-    return { ...verdict, client, image, command: toShell([client, ...command.args]), next, at: now() };
+    return {
+      ...verdict,
+      client,
+      image,
+      command: toShell([command.program, ...command.args]),
+      next,
+      at: now(),
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 function toNext({ result }: PullVerdict, { remove }: PullCommand, isGuessed: boolean): string | undefined {
-  const orName = isGuessed ? ', or name the canary of the proxy with --image, should this not be it' : '';
+  const orName = isGuessed ? ', or give the canary of the proxy with --image if this is another tag' : '';
   switch (result) {
-    case 'held':
+    case 'enforced':
       return undefined;
-    case 'hole': {
-      const left = remove === undefined ? 'nothing of it was kept' : `it is still there: ${remove}`;
+    case 'bypassed': {
+      const left = remove === undefined ? 'the image was not kept' : `to remove the image: ${remove}`;
       return `run "pullwarden doctor" to find the way around the proxy${orName}; ${left}`;
     }
-    case 'unproved':
-      return `see that the client works and that the proxy is up, run "pullwarden doctor", and pull again${orName}`;
+    case 'inconclusive':
+      return `check that the client works and the proxy is up, run "pullwarden doctor", and pull again${orName}`;
   }
 }
 
 function toText({ result, client, image, because, says, command, next }: Report): string {
-  const shown = says === '' ? [] : [`${client} shows: ${says}`];
+  const shown = says === '' ? [] : [`output: ${says}`];
   const advice = next === undefined ? '' : `; ${next}`;
   return [`$ ${command}`, ...shown, `${result}: ${image} by ${client}: ${because}${advice}`].join('\n');
 }
 
-/** As it can be pasted into a shell. */
+/** Quoted, to be pasted into a shell. */
 function toShell(words: readonly string[]): string {
   return words
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
@@ -144,7 +157,7 @@ function toShell(words: readonly string[]): string {
 function checkTextfile(path: string | undefined): void {
   if (path === undefined || path.endsWith('.prom')) return;
   throw new CommandError(
-    `--textfile ${path} does not end in .prom, which is all that node_exporter reads; rename it`,
+    `--textfile ${path} must end in .prom, or node_exporter does not read it; rename it`,
   );
 }
 
@@ -154,7 +167,7 @@ async function writeTextfile(path: string, report: Report): Promise<void> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new CommandError(
-      `${path} cannot be written: ${code ?? message}; the result is "${report.result}" all the same; name a folder that is there and writable with --textfile`,
+      `${path} cannot be written: ${code ?? message}; the result is still "${report.result}"; give --textfile a path in an existing, writable folder`,
     );
   }
 }

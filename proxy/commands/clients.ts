@@ -1,6 +1,7 @@
-/** `clients CLIENT`: configuration with which a client fails closed, and the steps that finish the lock. */
+/** `clients CLIENT`: client configuration that fails closed, and the steps that complete the lock. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { findClient } from '../clients/client-names.ts';
 import { createLock } from '../clients/lock.ts';
 import { LockError } from '../clients/lock-error.ts';
 import {
@@ -30,9 +31,9 @@ export type ClientsOptions = {
  * @throws CommandError or ConfigError when there is nothing to print, or a file must not be overwritten.
  */
 export async function runClients(client: string, options: ClientsOptions, io: CommandIo): Promise<number> {
-  const name = CLIENTS.find((known) => known === client);
+  const name = findClient(client, CLIENTS);
   if (name === undefined) {
-    throw new CommandError(`"${client}" is no client; write one of ${CLIENTS.join(', ')}`);
+    throw new CommandError(`unknown client "${client}"; write one of ${CLIENTS.join(', ')}`);
   }
   const kit = render(name, await loadConfig(options.config), options);
   if (options.out === undefined) {
@@ -60,7 +61,7 @@ async function writeFiles(files: readonly ClientFile[], folder: string): Promise
     const there = await readFile(place, 'utf8').catch(missing);
     if (there !== undefined && there !== content) {
       throw new CommandError(
-        `${place} is there and says something else; nothing was written; name an empty folder with --out and merge by hand`,
+        `${place} exists with other content; nothing was written; name an empty folder with --out and merge by hand`,
       );
     }
   }
@@ -68,7 +69,9 @@ async function writeFiles(files: readonly ClientFile[], folder: string): Promise
     await mkdir(dirname(place), { recursive: true });
     await writeFile(place, content);
   }
-  return places.map(({ place, merge }) => `wrote ${place}${merge ? ' (merge it into the node’s own)' : ''}`);
+  return places.map(
+    ({ place, merge }) => `wrote ${place}${merge ? ' (merge it into the existing file of the node)' : ''}`,
+  );
 }
 
 function missing(error: NodeJS.ErrnoException): undefined {

@@ -18,7 +18,9 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   const lock = await findLock(options, 'doctor');
   const files = openRoot(options.root);
   if (files.list('/').length === 0) {
-    throw new CommandError(`${options.root} is no folder with a node's files; name its root with --root`);
+    throw new CommandError(
+      `--root ${options.root} must be the root folder of a node's file system; no files were found there`,
+    );
   }
   const holes = examineNode({ files, lock });
   for (const hole of holes) io.out(formatHole(hole));
@@ -29,7 +31,7 @@ export async function runDoctor(options: DoctorOptions, io: CommandIo): Promise<
   if (holes.length > 0) return 2;
   if (unreadable.size > 0) return 1;
   io.out(
-    `no hole in the client configuration below ${options.root} for ${lock.proxy.url}; files were read, not the running programs: "pullwarden canary" proves the rest with a pull`,
+    `no way around ${lock.proxy.url} found in the client configuration below ${options.root}; doctor reads files, not running programs: run "pullwarden canary" to prove the rest with a pull`,
   );
   return 0;
 }

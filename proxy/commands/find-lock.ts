@@ -20,5 +20,5 @@ export async function findLock({ config, proxy }: LockSource, command: string): 
     if (error instanceof LockError) throw new CommandError(error.message);
     throw error;
   }
-  throw new CommandError(`${command} must know the proxy; name it with --proxy or --config`);
+  throw new CommandError(`${command} needs the address of the proxy; give it with --proxy or --config`);
 }

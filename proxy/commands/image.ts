@@ -14,14 +14,14 @@ export type NamedImage = {
 export function findImage(text: string, config: Config): NamedImage {
   const parsed = parseImage(text, config.defaultRegistry);
   if (parsed === undefined) {
-    throw new CommandError(`"${text}" is no image reference; write [registry/]repository[:tag]`);
+    throw new CommandError(`invalid image reference "${text}"; write [registry/]repository[:tag]`);
   }
   const registry = config.registries.find(
     ({ name, aliases }) => name === parsed.registry || aliases.includes(parsed.registry),
   );
   if (registry === undefined) {
     const known = config.registries.map(({ name }) => name).join(', ');
-    throw new CommandError(`${parsed.registry} is not a registry of ${config.file}; configured: ${known}`);
+    throw new CommandError(`unknown registry ${parsed.registry}; ${config.file} configures ${known}`);
   }
   const { repository, tag, digest } = parsed;
   return { registry, gun: toGun(registry.name, repository), tag, digest };

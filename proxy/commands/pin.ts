@@ -38,17 +38,21 @@ export async function runPin(image: string, options: PinOptions, io: CommandIo):
   const expected = keys.find((key) => idsOf(key).includes(options.expect ?? ''));
   if (expected === undefined) {
     io.err(
-      `${named.gun} does not show the root key ${options.expect}; it shows ${keys.flatMap(idsOf).join(', ')}; nothing was written`,
+      `${named.gun} does not have the root key ${options.expect}; it has ${keys.flatMap(idsOf).join(', ')}; nothing was written`,
     );
     return 3;
   }
   const edited = addPin(await readFile(config.file, 'utf8'), named.gun, options.expect);
   if (edited === undefined) {
-    throw new CommandError(`the pin for ${named.gun} in ${config.file} names a ca; change it by hand`);
+    throw new CommandError(
+      `the pin for ${named.gun} in ${config.file} has a ca instead of rootKeys; edit it by hand`,
+    );
   }
   await replaceFile(config.file, edited);
   await loadConfig(config.file);
-  io.out(`${config.file}: ${named.gun} is pinned to ${options.expect}; a running proxy takes it on SIGHUP`);
+  io.out(
+    `${config.file}: ${named.gun} is pinned to ${options.expect}; send SIGHUP to a running proxy to apply it`,
+  );
   return 0;
 }
 
@@ -79,7 +83,7 @@ function describe(
   const { version, expires } = root.metadata;
   const [first] = keys;
   return [
-    `${gun}: root version ${version}, valid until ${expires.toISOString()}, as ${registry.trust.server} shows it now`,
+    `${gun}: root version ${version}, valid until ${expires.toISOString()}, as served by ${registry.trust.server} now`,
     ...keys.flatMap(({ key, leaf }) => [
       '',
       `  canonical key ID  ${key.canonicalId}`,
@@ -87,9 +91,9 @@ function describe(
       `  certificate       ${leaf.commonName}, valid until ${leaf.notAfter.toISOString()}`,
     ]),
     '',
-    'Compare an ID with what the publisher told you another way; then let it be written with',
+    'Check an ID against one the publisher gave you out of band, then write the pin with',
     `  pullwarden pin ${gun} --config ${file} --expect ${first?.key.canonicalId}`,
-    'or put it into the configuration yourself:',
+    'or add it to the configuration yourself:',
     '',
     'trust:',
     '  pins:',

@@ -77,7 +77,7 @@ export async function reloadFrom(
     log.info({ policy: config.hash }, 'configuration reloaded');
     warnOf(log, warnings);
     for (const key of keysForRestart(config, first)) {
-      log.warn({ key }, 'this key of the configuration changed and counts after a restart');
+      log.warn({ key }, 'this key changed; restart to apply it');
     }
   } catch (error) {
     if (hasEnded()) return;
@@ -95,7 +95,7 @@ export function createWarnOf(): WarnOf {
   return (log, warnings) => {
     const details = new Set(warnings.map(formatFault));
     for (const detail of details)
-      if (!told.has(detail)) log.warn({ detail }, 'the configuration is valid and weaker than it looks');
+      if (!told.has(detail)) log.warn({ detail }, 'the configuration is valid but weaker than it looks');
     told = details;
   };
 }

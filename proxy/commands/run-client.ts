@@ -1,10 +1,10 @@
-/** Runs a client's program to its end, or until its time is up. */
+/** Runs a client's program until it ends or times out. */
 import { spawn } from 'node:child_process';
 import type { PullEnd } from '../clients/canary/pull.ts';
 
 /** Characters of its output that are kept, from the end. */
 const KEPT = 64 * 1024;
-/** For a program that is told to end, in milliseconds; then it is killed. */
+/** Time between SIGTERM and SIGKILL, in milliseconds. */
 const END_GRACE_MS = 2000;
 
 export type RunOptions = {
@@ -12,7 +12,7 @@ export type RunOptions = {
   readonly timeoutMs: number;
 };
 
-/** Never rejects: a program that is not there has come to an end of its own kind. */
+/** Never rejects: a program that cannot be started is a `PullEnd` too. */
 export function runClient(
   program: string,
   args: readonly string[],
@@ -33,7 +33,7 @@ export function runClient(
       isLate = true;
       child.kill('SIGTERM');
       lastTimer = setTimeout(() => child.kill('SIGKILL'), END_GRACE_MS);
-      // What it started may hold these open for longer.
+      // Child processes of its own may keep these open.
       for (const stream of streams) stream.destroy();
     }, timeoutMs);
     const stopTimers = (): void => {

@@ -85,7 +85,7 @@ function toListenError(error: unknown, config: Config): CommandError | undefined
       );
     case 'EACCES':
       return new CommandError(
-        `port ${port} may not be used by this user; change ${key}.port in ${config.file}`,
+        `this user has no permission to use port ${port}; change ${key}.port in ${config.file}`,
       );
     case 'EADDRNOTAVAIL':
       return new CommandError(

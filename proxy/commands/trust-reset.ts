@@ -15,16 +15,16 @@ export async function runTrustReset(
   const config = await loadConfig(options.config);
   const { gun } = findImage(image, config);
   const reason = options.reason.trim();
-  if (reason === '') throw new CommandError('--reason is empty; say why, for whoever reads the record');
+  if (reason === '') throw new CommandError('--reason is empty; give a reason for the record');
   const { state } = config.trust;
   if (state.kind !== 'file') {
-    throw new CommandError(`trust.state in ${config.file} is kept in memory; restart the proxy to forget it`);
+    throw new CommandError(`trust.state in ${config.file} is kept in memory; restart the proxy to remove it`);
   }
   const archive = await resetFileState(state.path, gun, reason, new Date());
-  if (archive === undefined) throw new CommandError(`nothing is remembered of ${gun} in ${state.path}`);
-  io.out(`${gun} is forgotten; what was remembered is kept in ${archive}`);
+  if (archive === undefined) throw new CommandError(`no trust data of ${gun} is stored in ${state.path}`);
+  io.out(`the trust data of ${gun} was removed; a copy is kept in ${archive}`);
   io.out(
-    'The next pull is first contact again: its root key must match a pin, or first use must be allowed.',
+    'The next pull is a first contact again: the root key must match a pin, or trust.firstUse must be accept.',
   );
   return 0;
 }

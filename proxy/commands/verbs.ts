@@ -95,7 +95,7 @@ const pin: Register = (program, { io, finish }) => {
 const trustReset: Register = (program, { io, finish }) => {
   program
     .command('trust')
-    .description('what is remembered of repositories')
+    .description('the trust state of repositories')
     .command('reset')
     .description('forget a repository on purpose, after it was re-created with other keys; keeps a record')
     .argument('<image>', '[registry/]repository')
@@ -110,10 +110,10 @@ const trustReset: Register = (program, { io, finish }) => {
 const clients: Register = (program, { io, finish }) => {
   program
     .command('clients')
-    .description('print client configuration that fails closed for this proxy, and how to finish the lock')
+    .description('generate fail-closed client configuration, with the firewall rules that complete it')
     .argument('<client>', 'dockerd | containerd | podman | k3s | buildkit')
     .option(PROXY[0], `${PROXY[1]}; default: derived from listen`)
-    .option('--ca <file>', "path on the node of the authority of the proxy's certificate")
+    .option('--ca <file>', "path on the node of the CA certificate that issued the proxy's certificate")
     .option(
       '--as <form>',
       'dockerd: registry-host | mirror | https-proxy; podman: mirror | remap; k3s: k3s | rke2',
@@ -147,8 +147,8 @@ const canary: Register = (program, { io, finish, env }) => {
       'pull the tag the proxy always refuses through a client of this node, and say what that proves',
     )
     .argument('[options...]', "further options of the client's pull, after --")
-    .requiredOption('--client <client>', 'docker | ctr | crictl | nerdctl | podman | skopeo | buildah')
-    .option('--image <reference>', 'what the client is to pull; default: the canary of the configuration')
+    .requiredOption('--client <client>', 'dockerd | ctr | crictl | nerdctl | podman | skopeo | buildah')
+    .option('--image <reference>', 'the reference the client pulls; default: the canary of the configuration')
     .option('--as <form>', "registry-host: the proxy's address stands in front of it")
     .option(...PROXY_ALONE)
     .option('--timeout <time>', 'for the pull', '60s')

@@ -1,4 +1,4 @@
-/** Checks of the canary's name against the registries there are. What is no name is the schema's to report. */
+/** Checks of the canary's name against the registries there are. The schema reports malformed names. */
 import { toRepository } from '../names/reference.ts';
 import type { Finding } from './errors.ts';
 import { entry, texts } from './lookup.ts';

@@ -38,7 +38,7 @@ export function certificateFindings(
 /** The key belongs to the first certificate of the chain. */
 function mismatch(path: Path, key: string, cert: Path): Finding {
   const what = `${show(key)} is not the key of the certificate in ${formatPath(cert)}`;
-  return { path, what, next: 'name the key the certificate was issued for' };
+  return { path, what, next: 'name the private key of that certificate' };
 }
 
 function uncovered(
@@ -52,7 +52,7 @@ function uncovered(
     .map((host) => ({
       path: host.path,
       what: `the certificate in ${show(name)} is not for ${show(host.value)}`,
-      next: 'name one that has it among its subject alternative names, or remove it here',
+      next: 'name a certificate with this subject alternative name, or remove the host here',
     }));
 }
 

@@ -32,14 +32,14 @@ export function crossCheck(value: unknown): readonly Finding[] {
 function ports(value: unknown): readonly Finding[] {
   const [pull, admin] = [lookUp(value, ['listen', 'port']) ?? 5050, lookUp(value, ['admin', 'port']) ?? 9150];
   if (pull !== admin || typeof pull !== 'number' || pull === 0) return [];
-  const what = `${pull} is the pull port`;
-  return [{ path: ['admin', 'port'], what, next: 'give the admin port a number of its own' }];
+  const what = `${pull} is the pull port already (listen.port)`;
+  return [{ path: ['admin', 'port'], what, next: 'use another port' }];
 }
 
 function state(value: unknown): readonly Finding[] {
   const path = ['trust', 'state', 'path'];
   if (lookUp(value, ['trust', 'state', 'kind']) !== 'memory' || lookUp(value, path) === undefined) return [];
-  return [{ path, what: 'state in memory has no path', next: 'remove it, or write kind: file' }];
+  return [{ path, what: 'must not be set for kind: memory', next: 'remove it, or write kind: file' }];
 }
 
 function pinForm({ path, value }: Entry): readonly Finding[] {
@@ -56,8 +56,9 @@ function signerForm({ path, value }: Entry): readonly Finding[] {
   const isCounted = atLeast !== undefined && of !== undefined;
   const isMixed = all !== undefined && (atLeast !== undefined || of !== undefined);
   const forms = 'write either all: [...], or atLeast: n and of: [...]';
-  if (isMixed) return [{ path, what: 'mixes two forms', next: forms }];
-  if (all === undefined && !isCounted) return [{ path, what: 'names no signers', next: forms }];
+  if (isMixed) return [{ path, what: 'mixes the two forms', next: forms }];
+  if (all === undefined && !isCounted)
+    return [{ path, what: 'has neither all nor atLeast and of', next: forms }];
   const names = ['all', 'of'].flatMap((key) => repeated(signerNames(value, key), 'signer'));
   return [
     ...names.map((found) => ({ ...found, path: [...path, ...found.path] })),
@@ -65,7 +66,7 @@ function signerForm({ path, value }: Entry): readonly Finding[] {
   ];
 }
 
-/** With keys or without: it is the name that counts. */
+/** The names, of signers with keys and without. */
 function signerNames(value: unknown, key: string): readonly TextEntry[] {
   const named = items(value, [key]).map((item) =>
     typeof item.value === 'string' ? item : entry(value, [...item.path, 'name']),
@@ -79,9 +80,15 @@ function tooMany(path: Path, atLeast: unknown, of: unknown): readonly Finding[] 
   return [{ path: [...path, 'atLeast'], what, next: `write a number from 1 to ${of.length}` }];
 }
 
-/** A proxy that lets everything through unjudged is not what anybody sets up on purpose. */
+/** A proxy that lets everything through unchecked is a mistake in the configuration. */
 function unchecked(value: unknown): readonly Finding[] {
   const path = ['policy', 'unmatched'];
   if (lookUp(value, path) !== 'pass' || items(value, ['policy', 'rules']).length > 0) return [];
-  return [{ path, what: 'pass without a rule checks nothing', next: 'write deny, or add a rule' }];
+  return [
+    {
+      path,
+      what: 'pass without any rule would let everything through unchecked',
+      next: 'write deny, or add a rule',
+    },
+  ];
 }

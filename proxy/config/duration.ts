@@ -1,4 +1,4 @@
-/** Lengths of time as people write them: a whole number and one unit. */
+/** Durations as people write them: a whole number and one unit. */
 
 const UNITS: ReadonlyMap<string, number> = new Map([
   ['ms', 1],
@@ -11,7 +11,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 /** `500ms`, `60s`, `5m`, `12h`, `7d`. */
 export const DURATION = /^(0|[1-9][0-9]{0,8})(ms|s|m|h|d)$/;
 
-/** @returns milliseconds, or undefined when the text is no duration. */
+/** @returns milliseconds, or undefined when the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const [, amount, unit] = DURATION.exec(text) ?? [];
   const factor = UNITS.get(unit ?? '');

@@ -37,7 +37,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** `pullwarden.yaml:12:5 policy.rules[1].mode: "enforced" is not one of enforce, audit, off, deny; write one of these` */
+/** `pullwarden.yaml:12:5 policy.rules[1].mode: must be one of enforce, audit, off, deny, not "enforced"; did you mean "enforce"?` */
 export function formatFault({ file, line, column, path, what, next }: ConfigFault): string {
   const place = line === 0 ? file : `${file}:${line}:${column}`;
   return `${path === '' ? `${place}:` : `${place} ${path}:`} ${what}; ${next}`;

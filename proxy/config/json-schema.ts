@@ -1,4 +1,4 @@
-/** The JSON Schema of the configuration file, for editors: generated, so that it cannot say anything else. */
+/** The JSON Schema of the configuration file, for editors: generated from the definition that validates. */
 import * as z from 'zod';
 import { configSchema } from './config-schema.ts';
 

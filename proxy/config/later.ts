@@ -1,6 +1,6 @@
 /**
- * What is planned and this version does not know yet. Each is refused by name: a setting that were silently left out
- * would be a protection somebody believes in.
+ * Keys and values that are planned and not supported yet. Each is refused by name: silently ignoring one would leave a
+ * protection that the operator believes is on.
  */
 import { type Finding, formatPath, type Path } from './errors.ts';
 
@@ -13,9 +13,9 @@ const LATER: ReadonlyMap<string, string> = new Map([
   ['policy.rules.digests=signed', 'write digests: pass, or mode: deny to refuse digests as well'],
   [
     'policy.rules.onTrustOutage',
-    'remove it: in an outage what is verified and unexpired is served and nothing else',
+    'remove it: in an outage only what is verified and has not expired is served',
   ],
-  ['policy.exemptions', 'remove it, and give such a repository a rule of its own with mode: audit'],
+  ['policy.exemptions', 'remove it, and write a rule with mode: audit for such a repository'],
 ]);
 
 /** @returns a finding when the key, or this value of it, belongs to a later version. */
@@ -23,9 +23,9 @@ export function laterFinding(path: Path, value: unknown): Finding | undefined {
   const key = formatPath(path.filter((step) => typeof step === 'string'));
   const ofValue = typeof value === 'string' ? LATER.get(`${key}=${value}`) : undefined;
   if (ofValue !== undefined)
-    return { path, what: `this version does not know "${value}" yet`, next: ofValue };
+    return { path, what: `"${value}" is not supported in this version yet`, next: ofValue };
   const ofKey = LATER.get(key);
   return ofKey === undefined
     ? undefined
-    : { path, what: 'this version does not know this key yet', next: ofKey };
+    : { path, what: 'this key is not supported in this version yet', next: ofKey };
 }

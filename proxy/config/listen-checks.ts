@@ -50,7 +50,7 @@ function unknownHosts(value: unknown, hosts: readonly TextEntry[]): readonly Fin
     .filter(({ value: host }) => !known.has(toAuthority(host)))
     .map(({ path, value: host }) => ({
       path,
-      what: `${show(host)} is no name, alias or host of a registry`,
+      what: `${show(host)} is not a name, alias or host of any configured registry`,
       next: 'add it to the aliases of one, or remove it here',
     }));
 }
@@ -66,8 +66,8 @@ function tunnelFindings(value: unknown): readonly Finding[] {
     ...tunnels.flatMap(({ path, value: pattern }) => {
       const reached = registries.find((host) => reaches(pattern, host));
       if (reached === undefined) return [];
-      const what = `${show(pattern)} is a way around this proxy, to the registry ${show(reached)}`;
-      return [{ path, what, next: 'remove it, or write the hosts that are meant one by one' }];
+      const what = `${show(pattern)} would let clients bypass the proxy to the registry ${show(reached)}`;
+      return [{ path, what, next: 'remove it, or list the hosts you mean one by one' }];
     }),
   ];
 }

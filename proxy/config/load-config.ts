@@ -14,11 +14,11 @@ import { readYaml, type YamlSource } from './yaml-source.ts';
 
 export type CheckedConfig = {
   readonly config: Config;
-  /** What is valid and weaker than it looks, in the order of the file. */
+  /** Settings that are valid and weaker than they look, in the order of the file. */
   readonly warnings: readonly ConfigFault[];
 };
 
-/** `checkConfig` for those who have nobody to warn. @throws ConfigError with every fault found. */
+/** `checkConfig` without its warnings. @throws ConfigError with every fault found. */
 export async function loadConfig(path: string): Promise<Config> {
   return (await checkConfig(path)).config;
 }
@@ -34,7 +34,9 @@ export async function checkConfig(path: string): Promise<CheckedConfig> {
   const file = resolve(path);
   const parsed = configSchema.safeParse(source.value);
   const named = await readNamedFiles(source.value, dirname(file));
-  const found = parsed.success ? [] : toFindings(parsed.error.issues, source.value);
+  const found = parsed.success
+    ? []
+    : toFindings(parsed.error.issues, { schema: configSchema, value: source.value });
   const findings = [...source.findings, ...found, ...crossCheck(source.value), ...named.findings];
   if (!parsed.success || findings.length > 0) throw new ConfigError(inOrder(path, findings, source));
   const warnings = inOrder(path, weakPoints(source.value), source);
@@ -52,11 +54,11 @@ async function read(path: string): Promise<string> {
 function unreadable(path: string, error: unknown): ConfigError {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') {
-    const next = 'write one, or name another with --config; the smallest that works:';
+    const next = 'create it, or name another with --config; the smallest that works:';
     return new ConfigError([wholeFile(path, 'there is no such configuration file', next)], SMALLEST_CONFIG);
   }
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-    return new ConfigError([wholeFile(path, 'this is not UTF-8 text', 'save it as UTF-8')]);
+    return new ConfigError([wholeFile(path, 'the file is not UTF-8 text', 'save it as UTF-8')]);
   }
   const next = 'make it a readable file';
   return new ConfigError([

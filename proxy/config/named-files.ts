@@ -1,4 +1,4 @@
-/** The files a configuration names: found, read once, and checked for being what they are named as. */
+/** Finds and reads each file the configuration names, once, and checks that it holds what its key says. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
@@ -71,16 +71,16 @@ async function check(kind: Kind, file: string, name: string): Promise<Checked> {
   }
 }
 
-/** It need not be there: `serve` makes it, where no file is in its way. */
+/** It need not exist: `serve` creates it, unless a file is in its place. */
 async function checkFolder(path: string): Promise<Checked> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined && dirname(path) !== path) return await checkFolder(dirname(path));
   if (stats?.isDirectory() !== false) return { kind: 'fine' };
   const what = `${show(path, SHOWN_OF_PATH)} is a file where a folder is expected`;
-  return { kind: 'fault', what, next: 'name a folder; it is made if it is not there' };
+  return { kind: 'fault', what, next: 'name a folder; it is created if it does not exist' };
 }
 
-/** Characters of a path that are shown: all of it, where anybody is to find the file. */
+/** Characters of a path that are shown: all of it, so that the file can be found. */
 const SHOWN_OF_PATH = 4096;
 
 /**
@@ -95,14 +95,14 @@ export function fileFault(error: unknown, name: string, file: string): Fault {
   const cannot = `the file ${show(name)} cannot be read: ${fault.why}`;
   switch (fault.kind) {
     case 'missing': {
-      const from = `: it was looked for as ${full}, from the folder of the configuration file`;
+      const from = `: looked for ${full}, relative to the folder of the configuration file`;
       const what = `there is no file ${show(name)}${isAbsolute(name) ? '' : from}`;
       return { kind: 'fault', what, next: 'create it, or correct the path' };
     }
     case 'folder':
       return { kind: 'fault', what: cannot, next: 'name a file' };
     case 'too_long':
-      return { kind: 'fault', what: cannot, next: 'name the file that is meant' };
+      return { kind: 'fault', what: cannot, next: 'name the right file' };
     case 'unreadable':
       return { kind: 'fault', what: cannot, next: `make ${full} readable, or correct the path` };
   }
@@ -118,7 +118,7 @@ function checkContent(kind: Exclude<Kind, 'folder'>, content: string, name: stri
       if (/^[^\r\n]/.test(content)) return { kind: 'fine' };
       return {
         kind: 'fault',
-        what: `${show(name)} has no password`,
+        what: `${show(name)} is empty or starts with an empty line`,
         next: 'write the password on its first line',
       };
   }
@@ -126,8 +126,8 @@ function checkContent(kind: Exclude<Kind, 'folder'>, content: string, name: stri
 
 function checkKey(key: KeyObject | undefined, name: string): Checked {
   if (key !== undefined) return { kind: 'fine', key };
-  const what = `${show(name)} is no private key`;
-  return { kind: 'fault', what, next: 'name a PEM file with a key that has no passphrase' };
+  const what = `${show(name)} must be a private key`;
+  return { kind: 'fault', what, next: 'name a PEM file with a private key without a passphrase' };
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;

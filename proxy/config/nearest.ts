@@ -1,4 +1,4 @@
-/** Which of the known words somebody meant. */
+/** Finds the known word that a mistyped one was meant to be. */
 
 /** Edits between a mistyped word and the one that was meant. */
 const MAX_EDITS = 2;

@@ -24,7 +24,7 @@ function malformed({ path, value }: TextEntry): readonly Finding[] {
   const fault = patternFault(value);
   const next =
     'write registry/repository in lower case, with * within a segment or ** for any number of segments';
-  return fault === undefined ? [] : [{ path, what: `${show(value)} is no pattern: ${fault}`, next }];
+  return fault === undefined ? [] : [{ path, what: `invalid pattern ${show(value)}: ${fault}`, next }];
 }
 
 function withoutRegistry(value: unknown, found: TextEntry): readonly Finding[] {

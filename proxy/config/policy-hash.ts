@@ -1,6 +1,6 @@
 /**
- * One short text for all that decides which images get through, to be compared between replicas and over time. It is made
- * of whole objects: a field that is added to one of them counts without a change here.
+ * A short hash of every setting that affects which images pass, to compare between replicas and over time. It covers whole
+ * objects, so a field that is added to one of them is included without a change here.
  */
 import { createHash } from 'node:crypto';
 import type { Rule } from '../policy/types.ts';
@@ -35,7 +35,7 @@ function toPinned(pin: PinConfig): object {
   return pin.kind === 'ca' ? { ...pin, ca: pin.ca.pem } : { ...pin, rootKeys: [...pin.rootKeys].sort() };
 }
 
-/** Which names mean it, and which servers are asked. */
+/** The names of a registry, and the servers behind it. */
 function toNamed({ ca: _ca, auth: _auth, tokenServer: _realm, trust, ...registry }: RegistryConfig): object {
   return {
     ...registry,

@@ -1,4 +1,4 @@
-/** Reading a file that somebody named, without trusting its size. */
+/** Reads a file without trusting its size. */
 import { createReadStream } from 'node:fs';
 
 /** A configuration file, and each file it names, in bytes. */
@@ -9,11 +9,11 @@ class TooLargeError extends Error {}
 /**
  * The whole content of a file, a pipe included.
  *
- * @throws an error whose cause `readFault` tells: the file cannot be read, or is longer than `maxBytes`.
+ * @throws when the file cannot be read or is longer than `maxBytes`; `readFault` explains the error.
  */
 export async function readBounded(file: string, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  // One byte more than allowed is asked for, so that a longer file shows.
+  // Reads one byte more than allowed, to notice a longer file.
   for await (const chunk of createReadStream(file, { end: maxBytes })) chunks.push(chunk as Buffer);
   const content = Buffer.concat(chunks);
   if (content.length > maxBytes) throw new TooLargeError(`longer than ${maxBytes} bytes`);

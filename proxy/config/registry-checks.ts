@@ -1,4 +1,4 @@
-/** Checks of the names registries go by. Invalid names are the schema's to report, and are passed over here. */
+/** Checks of the names of registries. The schema reports invalid names, which are skipped here. */
 import { isRegistry } from '../names/reference.ts';
 import type { Finding } from './errors.ts';
 import { entry, fields, items, type TextEntry, texts } from './lookup.ts';
@@ -22,7 +22,7 @@ export function ownerOf(value: unknown, alias: string): string | undefined {
   return name[0]?.value;
 }
 
-/** What is wrong with a text that begins with `first`, which is the canonical name of no registry. */
+/** What is wrong with a text that begins with `first`, when no registry has that canonical name. */
 export function noRegistry(value: unknown, { path, value: text }: TextEntry, first: string): Finding {
   const owner = ownerOf(value, first);
   if (owner !== undefined) {
@@ -59,7 +59,7 @@ function registryNames(value: unknown): readonly Finding[] {
     ),
     ...repeated(texts(fields(value, ['registries'], 'prefix')), 'prefix'),
     ...foreign.map(({ path, value: host }) => {
-      return { path, what: `the host "${host}" is the name of another registry`, next: 'remove it here' };
+      return { path, what: `"${host}" is the name of another registry`, next: 'remove it here' };
     }),
   ];
 }

@@ -10,8 +10,6 @@ export function repeated(entries: readonly TextEntry[], what: string): readonly 
       seen.add(value);
       return [];
     }
-    return [
-      { path, what: `the ${what} ${show(value)} is given twice`, next: 'remove or change one of the two' },
-    ];
+    return [{ path, what: `duplicate ${what} ${show(value)}`, next: 'remove or change one of the two' }];
   });
 }

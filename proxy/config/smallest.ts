@@ -1,4 +1,4 @@
-/** The smallest configuration that works; a test loads it. Shown to somebody who has none. */
+/** The smallest configuration that works; a test loads it. Shown where there is no configuration yet. */
 export const SMALLEST_CONFIG = `defaultRegistry: docker.io
 registries:
   - name: docker.io

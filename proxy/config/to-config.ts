@@ -1,4 +1,4 @@
-/** A file that holds → what the other folders are given: defaults in place, units and paths resolved, frozen. */
+/** Turns a validated file into the `Config` of the other folders: defaults, units and paths resolved, frozen. */
 
 import { dirname, resolve } from 'node:path';
 import { chooseCanary } from '../policy/canary.ts';
@@ -159,7 +159,7 @@ function optionalCertificateFile(name: string | undefined, context: Context): Ce
 
 function toMilliseconds(text: string): number {
   const milliseconds = parseDuration(text);
-  if (milliseconds === undefined) throw new Error('a length of time passed the checks unparsed');
+  if (milliseconds === undefined) throw new Error('a duration passed the checks unparsed');
   return milliseconds;
 }
 

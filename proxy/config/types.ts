@@ -20,13 +20,13 @@ export type ListenConfig = {
   readonly port: number;
   /** undefined: plain HTTP. */
   readonly tls: TlsConfig | undefined;
-  /** undefined: CONNECT is not answered. */
+  /** undefined: CONNECT is not supported. */
   readonly connect: ConnectConfig | undefined;
 };
 
 export type TlsConfig = {
   readonly cert: CertificateFile;
-  /** Path of the private key, which was seen to belong to the certificate. */
+  /** Path of the private key, verified to match the certificate. */
   readonly key: string;
   /** undefined: clients need no certificate. */
   readonly clientCa: CertificateFile | undefined;
@@ -50,7 +50,7 @@ export type ConnectConfig = {
 export type AdminConfig = {
   readonly address: string;
   readonly port: number;
-  /** Names it may be asked by, beside IP addresses and localhost. */
+  /** Host names it answers to, besides IP addresses and localhost. */
   readonly hosts: readonly string[];
 };
 
@@ -67,7 +67,7 @@ export type RegistryConfig = {
   /** undefined: the system's certificate authorities. */
   readonly ca: CertificateFile | undefined;
   readonly auth: { readonly kind: 'passthrough' } | Account;
-  /** `host[:port]`, the one host the account may be shown to; undefined: what upstream/account/realm.ts says. */
+  /** `host[:port]`, the one host the account may be shown to; undefined: the default in upstream/account/realm.ts. */
   readonly tokenServer: string | undefined;
   readonly trust: TrustServerConfig;
 };
@@ -104,7 +104,7 @@ export type LogConfig = {
 export type Config = {
   /** Absolute path of the file it was read from. */
   readonly file: string;
-  /** Of all that decides (policy-hash.ts), for `pullwarden_policy_info{hash}`. */
+  /** Hash of every setting that affects decisions (policy-hash.ts), for `pullwarden_policy_info{hash}`. */
   readonly hash: string;
   readonly listen: ListenConfig;
   readonly admin: AdminConfig;

@@ -1,4 +1,4 @@
-/** What is valid and weaker than it looks: `check` warns of it, and so does `serve` as it starts. */
+/** Settings that are valid and weaker than they look: `check` and `serve` warn of them. */
 import { compilePattern, coversAll, coversRegistry, type Pattern } from '../policy/pattern.ts';
 import type { Finding, Path } from './errors.ts';
 import { at, fields, items, lookUp, texts } from './lookup.ts';
@@ -12,7 +12,7 @@ export function weakPoints(value: unknown): readonly Finding[] {
   ]);
 }
 
-/** An enforced rule whose root keys nobody named: the first ones count, or none do. */
+/** An enforced rule without pinned root keys: the first ones seen are trusted, or none are. */
 function unpinned(value: unknown, rule: Path): readonly Finding[] {
   const [match] = texts([{ path: [...rule, 'match'], value: lookUp(value, [...rule, 'match']) }]);
   if (match === undefined) return [];
@@ -22,7 +22,7 @@ function unpinned(value: unknown, rule: Path): readonly Finding[] {
     `compare the root key that "pullwarden pin IMAGE" prints with the publisher's, and write - { match: ${pin}, rootKeys: [ID] } under trust.pins`;
   if (lookUp(value, ['trust', 'firstUse']) === 'accept') {
     if (pins.some((pin) => coversAll(pin, pattern))) return [];
-    const what = `no pin covers all of ${match.value}, and with trust.firstUse: accept the root key a repository shows first is trusted, whoever made it`;
+    const what = `no pin covers all of ${match.value}, and with trust.firstUse: accept the root key a repository shows first is trusted, whoever created it`;
     return [{ path: match.path, what, next: next(match.value) }];
   }
   return refused(value, pattern, pins).map((registry) => {

@@ -21,13 +21,13 @@ export type Place = { readonly line: number; readonly column: number };
 
 export type YamlSource = {
   readonly value: unknown;
-  /** Keys that are given twice. */
+  /** Duplicate keys. */
   readonly findings: readonly Finding[];
   /** The place of the key or list item a path names, or of the nearest one above it that exists. */
   readonly locate: (path: Path) => Place;
 };
 
-/** Text that is no YAML document. */
+/** What is wrong with text that is not one YAML document. */
 export type YamlFault = Omit<Finding, 'path'> & Place;
 
 export type YamlResult =
@@ -44,7 +44,7 @@ const START: Place = { line: 1, column: 1 };
 
 export function readYaml(text: string): YamlResult {
   if (isDeeperThan(MAX_DEPTH, text)) {
-    const what = `mappings and lists nest more than ${MAX_DEPTH} levels`;
+    const what = `mappings and lists are nested more than ${MAX_DEPTH} levels deep`;
     return { kind: 'broken', faults: [{ ...START, what, next: 'nest fewer levels' }] };
   }
   const lines = new LineCounter();
@@ -99,15 +99,15 @@ function explainSyntax({ code, message }: Pick<YAMLParseError, 'code' | 'message
     case 'MULTIPLE_DOCS':
       return { what: 'a second document begins here', next: 'keep one document in the file' };
     case 'NON_STRING_KEY':
-      return { what: 'this key is not text', next: 'put it in quotes' };
+      return { what: 'this key is not a string', next: 'put it in quotes' };
     default:
-      return { what: `this is not YAML: ${oneLine(message)}`, next: 'correct the line or the one above it' };
+      return { what: `invalid YAML: ${oneLine(message)}`, next: 'correct the line or the one above it' };
   }
 }
 
 /** What toJS throws: an alias without an anchor, or too many of them. */
 function explain(error: unknown): Omit<Finding, 'path'> {
-  const what = `this cannot be read: ${oneLine(error instanceof Error ? error.message : String(error))}`;
+  const what = `invalid YAML: ${oneLine(error instanceof Error ? error.message : String(error))}`;
   return { what, next: 'write values out instead of using aliases' };
 }
 
@@ -126,7 +126,7 @@ function duplicates(node: unknown, path: Path): readonly Finding[] {
       seen.add(name);
       return below;
     }
-    return [{ path: [...path, name], what: 'is given twice', next: 'remove one of the two' }, ...below];
+    return [{ path: [...path, name], what: 'duplicate key', next: 'remove one of the two' }, ...below];
   });
 }
 

@@ -30,11 +30,11 @@ export type Matching = { readonly match: string };
 const STARRED_REGISTRY = /^[a-z0-9.:*-]+$/;
 const STARRED_SEGMENT = /^[a-z0-9._*-]+$/;
 
-/** @returns what is wrong with a pattern, to be read after "is no pattern:"; undefined when it is one. */
+/** @returns what is wrong with a pattern, to be read after "invalid pattern:"; undefined when the pattern is valid. */
 export function patternFault(text: string): string | undefined {
   if (text.length > MAX_NAME_LENGTH) return `it is longer than ${MAX_NAME_LENGTH} characters`;
   const segments = text.split('/');
-  if (segments.length < 2 && text !== '**') return 'it names a registry and no repository';
+  if (segments.length < 2 && text !== '**') return 'it names a registry but no repository';
   if (segments.some((segment, at) => segment === '**' && segments[at + 1] === '**')) return '** follows **';
   return segments.map(segmentFault).find((fault) => fault !== undefined);
 }
@@ -42,21 +42,21 @@ export function patternFault(text: string): string | undefined {
 function segmentFault(segment: string, at: number): string | undefined {
   if (segment === '') return 'it has an empty segment';
   if (segment === '**') return undefined;
-  if (segment.includes('**')) return '** must be a whole segment';
-  if (/[A-Z]/.test(segment)) return 'names are in lower case';
+  if (segment.includes('**')) return '** must be a whole path segment';
+  if (/[A-Z]/.test(segment)) return 'names must be in lower case';
   const isRegistryPart = at === 0;
   if (segment.includes('*')) {
     const allowed = isRegistryPart ? STARRED_REGISTRY : STARRED_SEGMENT;
-    return allowed.test(segment) ? undefined : 'it has a character that no name has';
+    return allowed.test(segment) ? undefined : 'it contains a character that names cannot have';
   }
-  if (isRegistryPart) return isRegistry(segment) ? undefined : 'its first segment is no registry name';
-  return isRepository(segment) ? undefined : 'it has a segment that no repository name has';
+  if (isRegistryPart) return isRegistry(segment) ? undefined : 'its first segment must be a registry name';
+  return isRepository(segment) ? undefined : 'it contains a segment that is not valid in a repository name';
 }
 
 /** @throws RangeError for text that `patternFault` finds fault with: configuration is checked long before. */
 export function compilePattern(text: string): Pattern {
   const fault = patternFault(text);
-  if (fault !== undefined) throw new RangeError(`${JSON.stringify(text)} is no pattern: ${fault}`);
+  if (fault !== undefined) throw new RangeError(`invalid pattern ${JSON.stringify(text)}: ${fault}`);
   const segments = text.split('/').map(toSegment);
   return { text, segments, runs: toRuns(segments) };
 }

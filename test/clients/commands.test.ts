@@ -32,8 +32,8 @@ describe('clients', () => {
   test('prints everything under headings', async () => {
     expect(await clients('containerd')).toBe(0);
     const text = out.join('\n');
-    expect(text).toContain('---- File /etc/containerd/certs.d/_default/hosts.toml ----\n# Every pull');
-    expect(text).toContain('---- File /etc/containerd/config.toml (merge into the one that is there) ----');
+    expect(text).toContain('---- File /etc/containerd/certs.d/_default/hosts.toml ----\n# All pulls go to');
+    expect(text).toContain('---- File /etc/containerd/config.toml (merge into the existing file) ----');
     expect(text).toContain('$ crictl pull registry.example.com/pullwarden-canary:never-signed');
   });
 
@@ -42,27 +42,32 @@ describe('clients', () => {
     expect(
       readFileSync(join(root, 'etc/containers/registries.conf.d/999-pullwarden.conf'), 'utf8'),
     ).toContain('location = "proxy.example.com:5050/docker.io"');
-    expect(out.join('\n')).toContain('---- Steps that finish the lock ----');
+    expect(out.join('\n')).toContain('---- Steps that complete the lock ----');
     expect(await clients('podman', { out: root, as: 'remap' })).toBe(0);
   });
 
   test('never overwrites what says something else, and then writes nothing', async () => {
     write(root, 'etc/containerd/config.toml', 'version = 2\n');
     await expect(clients('containerd', { out: root })).rejects.toThrow(
-      /config\.toml is there and says something else; nothing was written/,
+      /config\.toml exists with other content; nothing was written/,
     );
     expect(existsSync(join(root, 'etc/containerd/certs.d'))).toBe(false);
   });
 
+  test('docker is another spelling of dockerd', async () => {
+    expect(await clients('docker', {})).toBe(0);
+    expect(out.join('\n')).toContain('==== dockerd, with the proxy as the registry in image references ====');
+  });
+
   test.each([
-    ['docker', {}, /"docker" is no client; write one of dockerd, containerd, podman, k3s, buildkit/],
+    ['rkt', {}, /unknown client "rkt"; write one of dockerd, containerd, podman, k3s, buildkit/],
     [
       'dockerd',
       { as: 'host' },
       /dockerd has no form "host"; write one of registry-host, mirror, https-proxy/,
     ],
     ['containerd', { as: 'mirror' }, /containerd has no form "mirror"; leave --as out/],
-    ['k3s', { proxy: 'proxy' }, /"proxy" is no address of a proxy/],
+    ['k3s', { proxy: 'proxy' }, /invalid proxy address "proxy"/],
   ])('%s %j is refused with the next step', async (name, options, message) => {
     await expect(clients(name, options)).rejects.toThrow(message);
     await expect(clients(name, options)).rejects.toBeInstanceOf(CommandError);
@@ -74,14 +79,14 @@ describe('doctor', () => {
     await clients('dockerd', { out: root });
     out = [];
     expect(await doctor()).toBe(0);
-    expect(out.join()).toContain('files were read, not the running programs');
+    expect(out.join()).toContain('doctor reads files, not running programs');
   });
 
   test('exits 2 with one line for each hole', async () => {
     write(root, 'etc/docker/daemon.json', '{\n  "registry-mirrors": ["https://mirror.gcr.io"]\n}\n');
     expect(await doctor()).toBe(2);
     expect(out).toEqual([
-      '/etc/docker/daemon.json:1 dockerd: registries are asked themselves, past the proxy; write the egress rules of "pullwarden clients dockerd"',
+      '/etc/docker/daemon.json:1 dockerd: pulls go directly to the registries, bypassing the proxy; write the egress rules of "pullwarden clients dockerd"',
       '/etc/docker/daemon.json:2 dockerd: the mirror https://mirror.gcr.io is not the proxy; write https://proxy.example.com:5050 only',
     ]);
   });
@@ -90,7 +95,7 @@ describe('doctor', () => {
     await clients('containerd', { out: root });
     expect(await doctor({ proxy: PROXY })).toBe(0);
     expect(await doctor({ proxy: 'https://other.example.com' })).toBe(2);
-    await expect(doctor({})).rejects.toThrow(/name it with --proxy or --config/);
+    await expect(doctor({})).rejects.toThrow(/give it with --proxy or --config/);
     await expect(doctor({ proxy: 'other' })).rejects.toBeInstanceOf(CommandError);
   });
 
@@ -107,7 +112,9 @@ describe('doctor', () => {
     symlinkSync('/opt/registries.conf', join(root, 'etc/containers/registries.conf'));
     symlinkSync('../../../../../../../../../../opt', join(root, 'link'));
     expect(await doctor()).toBe(2);
-    expect(out.join('\n')).toContain('/etc/containers/registries.conf:1 podman: quay.io is asked itself');
+    expect(out.join('\n')).toContain(
+      '/etc/containers/registries.conf:1 podman: pulls from quay.io go directly to it',
+    );
     out = [];
     rmSync(join(root, 'opt'), { recursive: true });
     await doctor();
@@ -115,7 +122,9 @@ describe('doctor', () => {
   });
 
   test('a root that is none is an error', async () => {
-    await expect(doctor({ config, proxy: PROXY })).rejects.toThrow(/is no folder with a node's files/);
+    await expect(doctor({ config, proxy: PROXY })).rejects.toThrow(
+      /must be the root folder of a node's file system/,
+    );
     expect(readdirSync(root)).toEqual([]);
   });
 });

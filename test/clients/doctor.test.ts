@@ -87,6 +87,7 @@ describe('planted', () => {
     for (const [at, [, words]] of planted.found.entries()) {
       expect(lines[at]).toContain(words);
       expect(lines[at]).toMatch(/^\S+:[0-9]+ [a-z0-9-]+: [^;]+; \S/);
+      expect(lines[at]).toMatch(/^[\x20-\x7e]+$/);
     }
   });
 });
@@ -98,7 +99,7 @@ test('a mirror at a proxy that takes it for another registry than Docker Hub', a
   );
   expect(examine(generate(lock, 'dockerd', 'mirror'), other)).toEqual([
     expect.stringMatching(
-      /^\/etc\/docker\/daemon\.json:3 dockerd: the proxy takes a mirror's requests for registry\.example\.com: .*; take the mirror away/,
+      /^\/etc\/docker\/daemon\.json:3 dockerd: the proxy serves mirror requests from registry\.example\.com: .*; remove the mirror/,
     ),
   ]);
 });
@@ -112,9 +113,9 @@ describe('egress rules', () => {
     const text = content[rules]?.replace(/^.*auth\.docker\.io.*\n/m, '') ?? '';
     const lines = examine({ ...content, [rules]: text });
     expect(lines).toEqual([
-      expect.stringMatching(/^\/etc\/docker\/daemon\.json:1 dockerd: registries are asked themselves/),
+      expect.stringMatching(/^\/etc\/docker\/daemon\.json:1 dockerd: pulls go directly to the registries/),
       expect.stringMatching(
-        /^\/etc\/iptables\/pullwarden\.rules:1 egress: auth\.docker\.io is not refused; -A PULLWARDEN/,
+        /^\/etc\/iptables\/pullwarden\.rules:1 egress: no rule rejects auth\.docker\.io; -A PULLWARDEN/,
       ),
     ]);
   });
@@ -125,7 +126,7 @@ describe('egress rules', () => {
       'containerd',
     );
     expect(examine(content)).toEqual([
-      expect.stringMatching(/^\S+rules:1 egress: nothing loads these rules at boot; /),
+      expect.stringMatching(/^\S+rules:1 egress: these rules are not loaded at boot; /),
     ]);
   });
 
@@ -135,7 +136,9 @@ describe('egress rules', () => {
     expect(examine(loaded)).toEqual([]);
     const open = { ...loaded, [nft]: (content[nft] ?? '').replace(/meta skuid 0 tcp/, '# meta skuid 0 tcp') };
     expect(examine(open)).toEqual(
-      expect.arrayContaining([expect.stringMatching(/^\S+pullwarden\.nft:\d+ egress: no rule refuses/)]),
+      expect.arrayContaining([
+        expect.stringMatching(/^\S+pullwarden\.nft:\d+ egress: no rule rejects the traffic of root/),
+      ]),
     );
   });
 });

@@ -37,17 +37,17 @@ describe('the proxy’s address', () => {
     [
       '{ address: 0.0.0.0, port: 5050 }',
       {},
-      /no client can dial; name the address they use with --proxy http:/,
+      /no client can connect to; give the address they use with --proxy http:/,
     ],
-    ['{ address: "::", port: 5050 }', {}, /no client can dial/],
+    ['{ address: "::", port: 5050 }', {}, /no client can connect to/],
     ['{ address: 10.0.0.5, port: 0 }', {}, /listen\.port is 0/],
-    ['{}', { proxy: 'proxy.example.com' }, /is no address of a proxy; write --proxy https:\/\/host:port/],
+    ['{}', { proxy: 'proxy.example.com' }, /invalid proxy address .*; write --proxy https:\/\/host:port/],
     ['{}', { proxy: 'https://proxy.example.com/docker' }, /without a path/],
-    ['{}', { proxy: 'https://me:secret@proxy.example.com' }, /is no address of a proxy/],
-    ['{}', { proxy: 'ftp://proxy.example.com' }, /is no address of a proxy/],
-    ['{}', { proxy: 'http://proxy.example.com', ca: '/ca.crt' }, /speaks no TLS/],
-    ['{}', { proxy: 'https://proxy.example.com', ca: 'ca.crt' }, /is no plain absolute path/],
-    ['{}', { proxy: 'https://proxy.example.com', ca: '/a b' }, /is no plain absolute path/],
+    ['{}', { proxy: 'https://me:secret@proxy.example.com' }, /invalid proxy address/],
+    ['{}', { proxy: 'ftp://proxy.example.com' }, /invalid proxy address/],
+    ['{}', { proxy: 'http://proxy.example.com', ca: '/ca.crt' }, /does not use TLS/],
+    ['{}', { proxy: 'https://proxy.example.com', ca: 'ca.crt' }, /--ca must be an absolute path/],
+    ['{}', { proxy: 'https://proxy.example.com', ca: '/a b' }, /--ca must be an absolute path/],
   ])('%s %j is refused', async (listen, options, message) => {
     await expect(lockFor(listen, options)).rejects.toThrow(message);
   });
@@ -64,7 +64,7 @@ describe('the proxy’s address', () => {
   test('must not be one that means one registry only', async () => {
     const rest = REGISTRIES.replace('    trust:', '    hosts: [pull.example.com]\n    trust:');
     const lock = lockFor('{}', { proxy: 'https://pull.example.com:5050' }, rest);
-    await expect(lock).rejects.toThrow(/among the hosts of docker\.io and means that registry only/);
+    await expect(lock).rejects.toThrow(/is one of the hosts of docker\.io and reaches that registry only/);
   });
 });
 

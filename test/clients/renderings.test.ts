@@ -14,8 +14,8 @@ beforeAll(async () => {
 
 afterAll(removeFolders);
 
-const HOSTS_TOML = `# Every pull asks https://proxy.example.com:5050 and nobody else. It stands here twice on purpose: without "server" the registry
-# itself is the last resort, and containerd before 1.7.32 throws a file without a [host] table away.
+const HOSTS_TOML = `# All pulls go to https://proxy.example.com:5050 only. It is listed twice on purpose: without "server" containerd falls back to the
+# registry itself, and containerd before 1.7.32 ignores a file without a [host] table.
 server = "https://proxy.example.com:5050"
 capabilities = ["pull", "resolve"]
 ca = "/etc/pullwarden/ca.crt"
@@ -104,7 +104,7 @@ describe('dockerd', () => {
     const text = printKit(renderKit('dockerd', lock, 'mirror'));
     expect(text).toContain('! registry-mirrors ALONE IS FAIL-OPEN');
     expect(text).toContain('$ docker pull docker.io/library/hello-world:linux');
-    const step = `canary: { image: "docker.io/library/hello-world:linux" }. A mirror is asked for docker.io only`;
+    const step = `canary: { image: "docker.io/library/hello-world:linux" }. dockerd uses a mirror for docker.io only`;
     expect(text).toContain(step);
     const own = { registry: 'docker.io', repository: 'team/canary', tag: 'never' };
     const ofHub = printKit(renderKit('dockerd', { ...lock, canary: own }, 'mirror'));
@@ -124,7 +124,7 @@ describe('dockerd', () => {
     const content = generate(lock, 'dockerd', 'https-proxy');
     expect(
       content['/etc/systemd/system/docker.service.d/90-pullwarden.conf'],
-    ).toBe(`# Every registry and every alias goes through the proxy. NO_PROXY is emptied: what it names goes around.
+    ).toBe(`# Every registry and every alias goes through the proxy. NO_PROXY is emptied: hosts it names bypass the proxy.
 [Service]
 Environment="HTTPS_PROXY=https://proxy.example.com:5050"
 Environment="https_proxy=https://proxy.example.com:5050"
@@ -151,9 +151,9 @@ describe('podman', () => {
   const path = '/etc/containers/registries.conf.d/999-pullwarden.conf';
 
   test('blocked registries with a mirror, aliases included', () => {
-    expect(generate(lock, 'podman')[path]).toBe(`# Pulls ask https://proxy.example.com:5050.
-# "blocked" is the lock: the registry itself is never asked, and the mirror still is.
-# Each alias is a registry of its own here, so each has its entry.
+    expect(generate(lock, 'podman')[path]).toBe(`# Pulls go to https://proxy.example.com:5050.
+# "blocked" is the lock: the client never contacts the registry itself, and still uses the mirror.
+# Clients treat each alias as another registry, so each has its own entry.
 unqualified-search-registries = ["docker.io"]
 
 [[registry]]
@@ -231,7 +231,7 @@ test('k3s: every registry at the proxy, and the flag', () => {
   const content = generate({ ...lock, names: ['docker.io'] }, 'k3s');
   expect(
     content['/etc/rancher/k3s/registries.yaml'],
-  ).toBe(`# Every pull of every registry asks https://proxy.example.com:5050. "*" is needed: without an entry a registry is asked directly.
+  ).toBe(`# All pulls go to https://proxy.example.com:5050. "*" is needed: pulls from a registry without an entry go directly to it.
 mirrors:
   "*":
     endpoint: ["https://proxy.example.com:5050"]
@@ -248,12 +248,12 @@ configs:
   expect(Object.keys(generate(lock, 'k3s', 'rke2'))).toContain('/etc/rancher/rke2/registries.yaml');
 });
 
-test('BuildKit: mirrors, and the warning that they lock nothing', () => {
+test('BuildKit: mirrors, and the warning that they enforce nothing', () => {
   const content = generate({ ...lock, names: ['docker.io', 'registry.example.com'] }, 'buildkit');
   expect(
     content['/etc/buildkit/buildkitd.toml'],
-  ).toBe(`# Pulls ask https://proxy.example.com:5050 first. BuildKit goes on to the registry itself after a refusal: without the egress
-# rules that "pullwarden clients buildkit" prints, this file locks nothing.
+  ).toBe(`# Pulls go to https://proxy.example.com:5050 first. BuildKit falls back to the registry itself after a refusal: without the egress
+# rules that "pullwarden clients buildkit" prints, this file enforces nothing.
 [registry."docker.io"]
   mirrors = ["proxy.example.com:5050"]
 
@@ -267,11 +267,11 @@ test('BuildKit: mirrors, and the warning that they lock nothing', () => {
   expect(printKit(renderKit('buildkit', lock, undefined))).toContain('! buildkitd.toml alone is fail-open');
 });
 
-test.each(CLIENTS)('%s prints what to mind, the files, the steps and the test', (client) => {
+test.each(CLIENTS)('%s prints warnings, the files, the steps and the test', (client) => {
   for (const as of [undefined, ...FORMS[client]]) {
     const text = printKit(renderKit(client, lock, as));
-    const headings = [...text.matchAll(/^---- (Mind|File|Steps|Test)/gm)].map(([, name]) => name);
-    expect([...new Set(headings)]).toEqual(['Mind', 'File', 'Steps', 'Test']);
-    expect(text).not.toContain('§');
+    const headings = [...text.matchAll(/^---- (Warnings|File|Steps|Test)/gm)].map(([, name]) => name);
+    expect([...new Set(headings)]).toEqual(['Warnings', 'File', 'Steps', 'Test']);
+    expect(text).toMatch(/^[\n\x20-\x7e]+$/);
   }
 });

@@ -28,7 +28,7 @@ function install(client: string, script: string): void {
 const canary = (options: Partial<CanaryOptions> = {}): Promise<number> =>
   runCanary(
     {
-      client: 'docker',
+      client: 'dockerd',
       image: undefined,
       as: undefined,
       config: undefined,
@@ -47,51 +47,57 @@ const canary = (options: Partial<CanaryOptions> = {}): Promise<number> =>
   );
 
 describe('the three results', () => {
-  test('held: exit 0, with the command line and the words of the proxy', async () => {
+  test('enforced: exit 0, with the command line and the words of the proxy', async () => {
     install('docker', `echo "$@" > "$SEEN"; ${REFUSES}`);
     expect(await canary()).toBe(0);
     expect(out).toEqual([
       `$ docker pull ${HUB}`,
-      "docker shows: Error: this proxy's test image, x, is refused",
-      `held: ${HUB} by docker: the proxy refused it, and the client stopped there`,
+      "output: Error: this proxy's test image, x, is refused",
+      `enforced: ${HUB} by dockerd: the proxy refused it, and the client stopped there`,
     ]);
     expect(readFileSync(join(bin, 'seen'), 'utf8')).toBe(`pull ${HUB}\n`);
   });
 
-  test('hole: exit 3, with what to do and what was left behind', async () => {
+  test('bypassed: exit 3, with what to do and what was left behind', async () => {
     install('podman', 'echo sha256:abc');
     expect(await canary({ client: 'podman' })).toBe(3);
     expect(out.at(-1)).toBe(
-      `hole: ${HUB} by podman: the image arrived, and the proxy never serves it; run "pullwarden doctor" to find the way around the proxy, or name the canary of the proxy with --image, should this not be it; it is still there: podman rmi ${HUB}`,
+      `bypassed: ${HUB} by podman: the image arrived, but the proxy never serves it; run "pullwarden doctor" to find the way around the proxy, or give the canary of the proxy with --image if this is another tag; to remove the image: podman rmi ${HUB}`,
     );
   });
 
-  test('unproved: exit 1, with the last line of the client', async () => {
+  test('inconclusive: exit 1, with the last line of the client', async () => {
     install('docker', 'echo Pulling; echo "Cannot connect to the Docker daemon" >&2; exit 1');
     expect(await canary()).toBe(1);
-    expect(out[1]).toBe('docker shows: Cannot connect to the Docker daemon');
-    expect(out.at(-1)).toContain('nothing shows that the proxy refused it; see that the client works');
+    expect(out[1]).toBe('output: Cannot connect to the Docker daemon');
+    expect(out.at(-1)).toContain('nothing shows that the proxy refused it; check that the client works');
   });
 
-  test('unproved: the client is not installed', async () => {
+  test('inconclusive: the client is not installed', async () => {
     expect(await canary({ client: 'crictl' })).toBe(1);
     expect(out.at(-1)).toContain('crictl is not installed, or not on the PATH');
   });
 
-  test('unproved: the pull takes too long, and is ended', async () => {
+  test('inconclusive: the pull takes too long, and is ended', async () => {
     install('docker', 'echo waiting; exec sleep 60');
     expect(await canary({ timeout: '300ms' })).toBe(1);
     expect(out.at(-1)).toContain('the pull did not end in time');
+  });
+
+  test('docker is another spelling of dockerd', async () => {
+    install('docker', REFUSES);
+    expect(await canary({ client: 'docker' })).toBe(0);
+    expect(out.at(-1)).toMatch(/ by dockerd: /);
   });
 
   test('as JSON', async () => {
     install('docker', REFUSES);
     expect(await canary({ json: true })).toBe(0);
     expect(JSON.parse(out.join('\n'))).toEqual({
-      result: 'held',
+      result: 'enforced',
       because: 'the proxy refused it, and the client stopped there',
       says: "Error: this proxy's test image, x, is refused",
-      client: 'docker',
+      client: 'dockerd',
       image: HUB,
       command: `docker pull ${HUB}`,
       at: NOW.toISOString(),
@@ -105,7 +111,7 @@ test('skopeo gets a folder that is gone afterwards', async () => {
   const folder = readFileSync(join(bin, 'seen'), 'utf8').trim().replace('dir:', '');
   expect(folder).toContain('pullwarden-canary-');
   expect(existsSync(folder)).toBe(false);
-  expect(out.at(-1)).toContain('nothing of it was kept');
+  expect(out.at(-1)).toContain('the image was not kept');
 });
 
 describe('what is pulled', () => {
@@ -134,31 +140,35 @@ describe('what is pulled', () => {
   test('only the image of a configuration is the canary for certain', async () => {
     install('docker', 'exit 0');
     expect(await canary({ image: 'x:y' })).toBe(3);
-    expect(out.at(-1)).toContain('should this not be it');
+    expect(out.at(-1)).toContain('if this is another tag');
     expect(await canary(configured(own))).toBe(3);
-    expect(out.at(-1)).not.toContain('should this not be it');
+    expect(out.at(-1)).not.toContain('if this is another tag');
   });
 
   test.each<[string, () => Partial<CanaryOptions>, RegExp]>([
-    ['no client', () => ({ client: 'rkt' }), /"rkt" is no client; write one of docker, ctr, crictl/],
+    ['no client', () => ({ client: 'rkt' }), /unknown client "rkt"; write one of dockerd, ctr, crictl/],
     ['no form', () => ({ as: 'mirror' }), /canary has no form "mirror"; write registry-host/],
-    ['two references', () => ({ image: 'a:b', as: 'registry-host' }), /--image says all of the reference/],
-    ['an option for a reference', () => ({ image: '--quiet' }), /"--quiet" is no image reference/],
-    ['an empty reference', () => ({ image: '' }), /"" is no image reference/],
-    ['no time', () => ({ timeout: '60' }), /--timeout "60" is no length of time .*; write one such as 60s/],
-    ['too much time', () => ({ timeout: '2h' }), /no length of time from 1ms to 1h/],
+    ['two references', () => ({ image: 'a:b', as: 'registry-host' }), /--image gives the whole reference/],
+    ['an option for a reference', () => ({ image: '--quiet' }), /invalid image reference "--quiet"/],
+    ['an empty reference', () => ({ image: '' }), /invalid image reference ""/],
+    [
+      'no time',
+      () => ({ timeout: '60' }),
+      /--timeout must be a duration .*, not "60"; write one such as 60s/,
+    ],
+    ['too much time', () => ({ timeout: '2h' }), /must be a duration between 1ms and 1h, not "2h"/],
     [
       'no proxy',
       () => ({ proxy: undefined }),
-      /canary must know the proxy; name it with --proxy or --config/,
+      /canary needs the address of the proxy; give it with --proxy or --config/,
     ],
-    ['no address', () => ({ proxy: 'proxy' }), /"proxy" is no address of a proxy/],
+    ['no address', () => ({ proxy: 'proxy' }), /invalid proxy address "proxy"/],
     [
       'a canary that cannot be written behind the proxy',
       () => ({ ...configured(ported), proxy: 'https://proxy:5050', as: 'registry-host' }),
-      /has a port in its name .*; name what the client writes with --image/,
+      /has a port in its name .*; give the reference the client uses with --image/,
     ],
-    ['a text file nobody reads', () => ({ textfile: '/tmp/x.txt' }), /does not end in \.prom/],
+    ['a text file nobody reads', () => ({ textfile: '/tmp/x.txt' }), /must end in \.prom/],
   ])('%s is refused with the next step', async (_name, options, message) => {
     await expect(canary(options())).rejects.toThrow(message);
     await expect(canary(options())).rejects.toBeInstanceOf(CommandError);
@@ -172,11 +182,11 @@ describe('--textfile', () => {
     install('docker', REFUSES);
     expect(await canary({ textfile })).toBe(0);
     expect(statSync(textfile).mode & 0o777).toBe(0o644);
-    expect(readFileSync(textfile, 'utf8')).toContain('pullwarden_canary_held{client="docker"} 1\n');
+    expect(readFileSync(textfile, 'utf8')).toContain('pullwarden_canary_held{client="dockerd"} 1\n');
     chmodSync(textfile, 0o640);
     install('docker', 'exit 0');
     expect(await canary({ textfile })).toBe(3);
-    expect(readFileSync(textfile, 'utf8')).toContain('pullwarden_canary_held{client="docker"} 0\n');
+    expect(readFileSync(textfile, 'utf8')).toContain('pullwarden_canary_held{client="dockerd"} 0\n');
     expect(statSync(textfile).mode & 0o777).toBe(0o640);
     expect(readdirSync(folder)).toEqual(['docker.prom']);
   });
@@ -184,8 +194,8 @@ describe('--textfile', () => {
   test('that cannot be written is an error, after the result was shown', async () => {
     install('docker', REFUSES);
     await expect(canary({ textfile: join(bin, 'none', 'x.prom') })).rejects.toThrow(
-      /x\.prom cannot be written: ENOENT; the result is "held" all the same; name a folder/,
+      /x\.prom cannot be written: ENOENT; the result is still "enforced"; give --textfile a path/,
     );
-    expect(out.at(-1)).toMatch(/^held: /);
+    expect(out.at(-1)).toMatch(/^enforced: /);
   });
 });

@@ -57,8 +57,8 @@ describe('inspect', () => {
   });
 
   test.each([
-    ['UPPER/case', /no image reference; write \[registry\/\]repository\[:tag\]/],
-    ['quay.io/team/app', /quay\.io is not a registry of .*; configured: registry\.example\.com/],
+    ['UPPER/case', /invalid image reference .*; write \[registry\/\]repository\[:tag\]/],
+    ['quay.io/team/app', /unknown registry quay\.io; .* configures registry\.example\.com/],
   ])('%s is refused with the next step', async (image, message) => {
     await expect(inspect(image)).rejects.toThrow(message);
     await expect(inspect(image)).rejects.toBeInstanceOf(CommandError);
@@ -163,7 +163,7 @@ describe('trust reset', () => {
 
   test('needs a reason, and something to forget', async () => {
     await expect(reset(' ')).rejects.toThrow(/--reason is empty/);
-    await expect(reset()).rejects.toThrow(/nothing is remembered/);
+    await expect(reset()).rejects.toThrow(/no trust data of .* is stored/);
     await world.configure('state: { kind: memory }');
     await expect(reset()).rejects.toThrow(/restart the proxy/);
   });

@@ -54,14 +54,14 @@ describe('listen.connect', () => {
   test('the key of another certificate', async () => {
     const text = `{ connect: { certificates: ${certificate('[index.docker.io]', 'other.key')} } }`;
     expect(await faultsOf(prepare(), text)).toEqual([
-      'listen.connect.certificates[0].key: "other.key" is not the key of the certificate in listen.connect.certificates[0].cert; name the key the certificate was issued for',
+      'listen.connect.certificates[0].key: "other.key" is not the key of the certificate in listen.connect.certificates[0].cert; name the private key of that certificate',
     ]);
   });
 
   test('a certificate that is not for the name', async () => {
     const text = `{ connect: { certificates: ${certificate('[index.docker.io, registry-1.docker.io]')} } }`;
     expect(await faultsOf(prepare(['index.docker.io']), text)).toEqual([
-      'listen.connect.certificates[0].hosts[1]: the certificate in "hub.crt" is not for "registry-1.docker.io"; name one that has it among its subject alternative names, or remove it here',
+      'listen.connect.certificates[0].hosts[1]: the certificate in "hub.crt" is not for "registry-1.docker.io"; name a certificate with this subject alternative name, or remove the host here',
     ]);
   });
 
@@ -89,7 +89,7 @@ describe('listen.connect', () => {
     const registries = NAMED.replace('https://registry-1.docker.io', 'https://hub.internal.example.com/v2x');
     const text = `{ connect: { certificates: ${certificate('[index.docker.io]')}, tunnel: ["*.internal.example.com:443"] } }`;
     expect(await faultsOf(prepare(), text, registries)).toEqual([
-      'listen.connect.tunnel[0]: "*.internal.example.com:443" is a way around this proxy, to the registry "hub.internal.example.com:443"; remove it, or write the hosts that are meant one by one',
+      'listen.connect.tunnel[0]: "*.internal.example.com:443" would let clients bypass the proxy to the registry "hub.internal.example.com:443"; remove it, or list the hosts you mean one by one',
     ]);
   });
 });

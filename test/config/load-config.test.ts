@@ -116,7 +116,7 @@ describe('values', () => {
     async (text) => {
       const faults = await faultsOf(writeConfig(`${REGISTRIES}${POLICY}trust: { refresh: "${text}" }\n`));
       expect(faults).toEqual([
-        expect.stringMatching(/^trust\.refresh: .* is not a length of time from 10ms to 1d; /),
+        expect.stringMatching(/^trust\.refresh: must be a duration between 10ms and 1d, not .*; /),
       ]);
     },
   );
@@ -141,7 +141,7 @@ describe('values', () => {
     ['https://host//x', 'a plain path'],
     ['https://host/%2e', 'a plain path'],
     ['https://host/a b', 'a plain path'],
-    ['https://host#x', 'without query and fragment'],
+    ['https://host#x', 'without a query or fragment'],
     ['https://user@host', 'without credentials'],
     ['https://host\\n.example.com', 'a host name'],
   ])('upstream %s is refused', async (text, expected) => {
@@ -278,14 +278,14 @@ describe('files that are named', () => {
     write(folder, 'cert.pem', createCertified().cert);
     write(folder, 'other.key', createCertified().key);
     expect(await faultsOf(write(folder, 'c.yaml', tls('other.key')))).toEqual([
-      'listen.tls.key: "other.key" is not the key of the certificate in listen.tls.cert; name the key the certificate was issued for',
+      'listen.tls.key: "other.key" is not the key of the certificate in listen.tls.cert; name the private key of that certificate',
     ]);
   });
 
   test('a key that is none', async () => {
     const folder = createFolder();
     write(folder, 'cert.pem', createCertified().cert);
-    expect((await faultsOf(write(folder, 'c.yaml', tls('cert.pem'))))[0]).toContain('is no private key');
+    expect((await faultsOf(write(folder, 'c.yaml', tls('cert.pem'))))[0]).toContain('must be a private key');
   });
 
   test('an empty password', async () => {
@@ -296,7 +296,7 @@ describe('files that are named', () => {
       write(folder, 'c.yaml', REGISTRIES.replace('    aliases', account) + POLICY),
     );
     expect(faults[0]).toBe(
-      'registries[0].auth.passwordFile: "pw" has no password; write the password on its first line',
+      'registries[0].auth.passwordFile: "pw" is empty or starts with an empty line; write the password on its first line',
     );
   });
 
@@ -312,7 +312,7 @@ describe('files that are named', () => {
 
   test('a path with a NUL character', async () => {
     const text = REGISTRIES.replace('    aliases', '    ca: "a\\0b"\n    aliases') + POLICY;
-    expect((await faultsOf(writeConfig(text)))[0]).toContain('"a\\u0000b" is not a path');
+    expect((await faultsOf(writeConfig(text)))[0]).toContain('must be a path, not "a\\u0000b"');
   });
 });
 
@@ -321,7 +321,7 @@ describe('files that are no configuration', () => {
     const lines: string[] = [];
     const io = { out: () => undefined, err: (line: string) => lines.push(line) };
     expect(await runCheck(`${createFolder()}/pullwarden.yaml`, io)).toBe(1);
-    expect(lines[0]).toMatch(/pullwarden\.yaml: there is no such configuration file; write one, .*:$/);
+    expect(lines[0]).toMatch(/pullwarden\.yaml: there is no such configuration file; create it, .*:$/);
     expect(`${lines.slice(1).join('\n')}\n`).toBe(SMALLEST_CONFIG);
   });
 
@@ -333,7 +333,11 @@ describe('files that are no configuration', () => {
 
   test.each([
     ['a folder', () => createFolder(), 'it is a folder'],
-    ['text in Latin-1', () => writeConfig(Buffer.from('# caf\xe9\n', 'latin1')), 'this is not UTF-8 text'],
+    [
+      'text in Latin-1',
+      () => writeConfig(Buffer.from('# caf\xe9\n', 'latin1')),
+      'the file is not UTF-8 text',
+    ],
     [
       'more than 1 MiB',
       () => writeConfig(`${REGISTRIES}${POLICY}#${'x'.repeat(1024 * 1024)}`),
@@ -343,14 +347,14 @@ describe('files that are no configuration', () => {
     ['5000 nested lists', () => writeConfig('['.repeat(5000)), 'more than 32 levels'],
     ['5000 nested blocks', () => writeConfig('- '.repeat(5000)), 'more than 32 levels'],
     ['an alias without an anchor', () => writeConfig(`${REGISTRIES}policy: *p\n`), 'Unresolved alias'],
-    ['a key that is a list', () => writeConfig('? [a]\n: 1\n'), 'this key is not text'],
+    ['a key that is a list', () => writeConfig('? [a]\n: 1\n'), 'this key is not a string'],
   ])('%s', async (_, path, expected) => {
     expect((await faultsOf(path())).join('\n')).toContain(expected);
   });
 
   test('a document that contains itself is refused by its keys', async () => {
     expect((await faultsOf(writeConfig('policy: &p { rules: *p }\n'))).join('\n')).toContain(
-      'policy.rules: a mapping',
+      'policy.rules: must be a list, not a mapping',
     );
   });
 
@@ -366,7 +370,7 @@ describe('files that are no configuration', () => {
 
   test('a key of any characters is shown on one line', async () => {
     const faults = await faultsOf(writeConfig(`${REGISTRIES}${POLICY}"a\\nb \\u202e": 1\n`));
-    expect(faults[0]).toMatch(/^\["a\\nb \\u202e"\]: is no key/);
+    expect(faults[0]).toMatch(/^\["a\\nb \\u202e"\]: unknown key/);
   });
 
   test('what is no fault of the configuration is thrown on', async () => {

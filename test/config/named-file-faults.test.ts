@@ -12,13 +12,13 @@ test.each([
   [
     'ENOENT',
     './a.crt',
-    'there is no file "./a.crt": it was looked for as "/etc/p/a.crt", from the folder of the configuration file',
+    'there is no file "./a.crt": looked for "/etc/p/a.crt", relative to the folder of the configuration file',
     'create it, or correct the path',
   ],
   [
     'ENOTDIR',
     './a.crt',
-    'there is no file "./a.crt": it was looked for as "/etc/p/a.crt", from the folder of the configuration file',
+    'there is no file "./a.crt": looked for "/etc/p/a.crt", relative to the folder of the configuration file',
     'create it, or correct the path',
   ],
   ['ENOENT', '/etc/p/a.crt', 'there is no file "/etc/p/a.crt"', 'create it, or correct the path'],
@@ -47,7 +47,7 @@ test('a file that is too long for what it is named as', async () => {
       {
         path: 'registries[0].ca',
         what: 'the file "./large.crt" cannot be read: longer than 1048576 bytes',
-        next: 'name the file that is meant',
+        next: 'name the right file',
       },
     ],
   });
@@ -68,7 +68,7 @@ test('a folder of the state that cannot be one, as a file is in its way', async 
       {
         path: 'trust.state.path',
         what: `"${taken}" is a file where a folder is expected`,
-        next: 'name a folder; it is made if it is not there',
+        next: 'name a folder; it is created if it does not exist',
       },
     ],
   });

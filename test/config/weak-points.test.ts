@@ -43,7 +43,7 @@ describe('an enforced rule that no pin covers', () => {
   test('is trust on first use with firstUse: accept, with the line to add', async () => {
     const text = configuration('firstUse: accept', 'match: docker.io/**, mode: enforce');
     expect(await warnings(text)).toEqual([
-      `warning: ${placeOf(text, 'match:')} policy.rules[0].match: no pin covers all of docker.io/**, and with trust.firstUse: accept the root key a repository shows first is trusted, whoever made it; ${NEXT} docker.io/**, rootKeys: [ID] } under trust.pins`,
+      `warning: ${placeOf(text, 'match:')} policy.rules[0].match: no pin covers all of docker.io/**, and with trust.firstUse: accept the root key a repository shows first is trusted, whoever created it; ${NEXT} docker.io/**, rootKeys: [ID] } under trust.pins`,
     ]);
   });
 

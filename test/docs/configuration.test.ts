@@ -113,7 +113,7 @@ describe('metrics', () => {
       ...{ hash: '', rules: [], registries: [], repositories: [] },
       ...{ version: '', revision: '', node: '' },
     });
-    const canary = { client: 'docker', result: 'held', at: new Date(0) } as const;
+    const canary = { client: 'dockerd', result: 'enforced', at: new Date(0) } as const;
     const text = `${(await metrics.render()).body}\n${await toCanaryTextfile(canary)}`;
     const known = [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
     expect(names.filter((name) => !known.includes(name))).toEqual([]);

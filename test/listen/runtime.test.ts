@@ -96,7 +96,7 @@ describe('listen.connect', () => {
   test('a registry that a certificate is for cannot be taken away by a reload', async () => {
     const { runtime, ca, configure } = await start(listen);
     await expect(configure('other.example.com')).rejects.toThrow(
-      /certificates\[0\]\.hosts\[0\]: "registry\.example\.com" is no name, alias or host of a registry/,
+      /certificates\[0\]\.hosts\[0\]: "registry\.example\.com" is not a name, alias or host of any configured registry/,
     );
     const { socket } = await sendConnect(`${HOST}:443`, { port: runtime.port });
     const inner = await startTls({ socket, servername: HOST, ca });

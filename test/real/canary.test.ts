@@ -1,6 +1,6 @@
 /**
- * `pullwarden canary` with the real clients: held behind the proxy, a hole where a client reaches a registry itself,
- * and no proof where the pull failed for another reason. Not run for want of programs: crictl and nerdctl.
+ * `pullwarden canary` with the real clients: enforced behind the proxy, bypassed where a client reaches a registry itself,
+ * and inconclusive where the pull failed for another reason. Not run for want of programs: crictl and nerdctl.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { type Relay, startRelay } from './sticky/relay.ts';
 type Env = Readonly<Record<string, string>>;
 
 const SENTENCE = `this proxy's test image, ${CANARY}, is always refused: this client goes through the proxy`;
-const HELD = { status: 0, result: 'held', says: expect.stringContaining(SENTENCE) };
+const ENFORCED = { status: 0, result: 'enforced', says: expect.stringContaining(SENTENCE) };
 const NOTHING_ANSWERS = '127.0.0.1:1';
 
 describeReal('canary of dockerd', ['dockerd', 'docker', 'openssl'], () => {
@@ -37,44 +37,44 @@ describeReal('canary of dockerd', ['dockerd', 'docker', 'openssl'], () => {
     proxied = { HOME: home, DOCKER_HOST: behindProxy.host };
   }, SETUP_TIMEOUT);
 
-  test('held through HTTPS_PROXY, as registry host and behind a bare mirror, which the proxy counts', async () => {
+  test('enforced through HTTPS_PROXY, as registry host and behind a bare mirror, which the proxy counts', async () => {
     const config = ['--config', world.configFile];
     expect(await runCanary('docker', proxied, ...config)).toMatchObject({
-      ...HELD,
+      ...ENFORCED,
       command: `docker pull ${CANARY}`,
     });
-    expect(await runCanary('docker', mirrored, ...config)).toMatchObject(HELD);
+    expect(await runCanary('docker', mirrored, ...config)).toMatchObject(ENFORCED);
     expect(
       await runCanary('docker', mirrored, '--proxy', world.proxy, '--as', 'registry-host'),
-    ).toMatchObject({ ...HELD, image: `${new URL(world.proxy).host}/${CANARY}` });
+    ).toMatchObject({ ...ENFORCED, image: `${new URL(world.proxy).host}/${CANARY}` });
     expect(world.egress.look()).toEqual([]);
     const metrics = await world.metrics();
     expect(metrics).toMatch(/^pullwarden_canary_refused_total [3-9]/m);
     expect(metrics).toMatch(/^pullwarden_canary_last_refused_timestamp_seconds 1\d{9}/m);
   });
 
-  test('a hole where it asks a registry itself, and the image that stays behind is named', async () => {
+  test('bypassed where it asks a registry itself, and the image that stays behind is named', async () => {
     const image = `${world.open}/library/hello-world:linux`;
     expect(await runCanary('docker', mirrored, '--image', image)).toMatchObject({
       status: 3,
-      result: 'hole',
-      next: expect.stringContaining(`it is still there: docker image rm ${image}`),
+      result: 'bypassed',
+      next: expect.stringContaining(`to remove the image: docker image rm ${image}`),
     });
     const docker = await DockerClient.create({ host: mirrored['DOCKER_HOST'] ?? '' });
     await docker.dockerOk(['image', 'rm', image]);
   });
 
-  test('no proof where it goes on to Docker Hub after the refusal, or no daemon answers', async () => {
+  test('inconclusive where it goes on to Docker Hub after the refusal, or no daemon answers', async () => {
     mirror.hideAgents(true);
     const report = await runCanary('docker', mirrored, '--image', CANARY);
     mirror.hideAgents(false);
-    expect(report).toMatchObject({ status: 1, result: 'unproved' });
+    expect(report).toMatchObject({ status: 1, result: 'inconclusive' });
     expect(report.says).toContain('https://registry-1.docker.io/v2/');
     expect(world.egress.look()).toEqual(['registry-1.docker.io:443']);
     const nowhere = { ...mirrored, DOCKER_HOST: `tcp://${NOTHING_ANSWERS}` };
     expect(await runCanary('docker', nowhere, '--image', CANARY)).toMatchObject({
       status: 1,
-      result: 'unproved',
+      result: 'inconclusive',
       says: expect.stringContaining('Cannot connect to the Docker daemon'),
     });
   });
@@ -101,24 +101,24 @@ describeReal('canary of containerd', ['containerd', 'ctr', 'openssl'], () => {
   };
   const host = (address: string) => `[host."http://${address}"]\n  capabilities = ["pull", "resolve"]\n`;
 
-  test('held, with and without an upstream behind the proxy', async () => {
+  test('enforced, with and without an upstream behind the proxy', async () => {
     const behind = host(new URL(world.proxy).host);
-    expect(await canary(`server = "${world.proxy}"\n${behind}`)).toMatchObject(HELD);
-    expect(await canary(behind)).toMatchObject(HELD);
+    expect(await canary(`server = "${world.proxy}"\n${behind}`)).toMatchObject(ENFORCED);
+    expect(await canary(behind)).toMatchObject(ENFORCED);
     expect(world.egress.look()).toEqual([]);
   });
 
-  test('a hole where hosts.toml names an open registry', async () => {
+  test('bypassed where hosts.toml names an open registry', async () => {
     expect(await canary(host(world.open))).toMatchObject({
       status: 3,
-      result: 'hole',
-      next: expect.stringContaining(`it is still there: ctr images rm ${CANARY}`),
+      result: 'bypassed',
+      next: expect.stringContaining(`to remove the image: ctr images rm ${CANARY}`),
     });
   });
 
-  test('no proof where nothing answers', async () => {
+  test('inconclusive where nothing answers', async () => {
     const nobody = await canary(`server = "http://${NOTHING_ANSWERS}"\n${host(NOTHING_ANSWERS)}`);
-    expect(nobody).toMatchObject({ status: 1, result: 'unproved' });
+    expect(nobody).toMatchObject({ status: 1, result: 'inconclusive' });
     expect(nobody.says).toContain('connection refused');
   });
 });
@@ -150,29 +150,29 @@ describeReal('canary of containers/image', ['skopeo', 'podman', 'buildah', 'open
   describe.each(['skopeo', 'podman', 'buildah'])('%s', (client) => {
     const canary = (env: Env) => runCanary(client, env, '--config', world.configFile);
 
-    test('held through HTTPS_PROXY, and behind a mirror of a blocked registry', async () => {
-      expect(await canary({ ...(await createNode('')), ...world.throughProxy })).toMatchObject(HELD);
+    test('enforced through HTTPS_PROXY, and behind a mirror of a blocked registry', async () => {
+      expect(await canary({ ...(await createNode('')), ...world.throughProxy })).toMatchObject(ENFORCED);
       const { host } = new URL(world.proxy);
-      expect(await canary(await createNode(mirror(host, true)))).toMatchObject(HELD);
+      expect(await canary(await createNode(mirror(host, true)))).toMatchObject(ENFORCED);
       expect(world.egress.look()).toEqual([]);
     });
 
-    test('no proof where it goes on after the refusal, though it shows that', async () => {
+    test('inconclusive where it goes on after the refusal, though it shows that', async () => {
       const { host } = new URL(world.proxy);
       const report = await canary(await createNode(mirror(host, false)));
-      expect(report).toMatchObject({ ...HELD, status: 1, result: 'unproved' });
+      expect(report).toMatchObject({ ...ENFORCED, status: 1, result: 'inconclusive' });
       expect(report.because).toContain('another registry was asked');
       expect(world.egress.look()).toContain('registry-1.docker.io:443');
     });
 
-    test('a hole where the mirror is an open registry; no proof where nothing answers', async () => {
+    test('bypassed where the mirror is an open registry; inconclusive where nothing answers', async () => {
       expect(await canary(await createNode(mirror(world.open, true)))).toMatchObject({
         status: 3,
-        result: 'hole',
+        result: 'bypassed',
       });
       expect(await canary(await createNode(mirror(NOTHING_ANSWERS, true)))).toMatchObject({
         status: 1,
-        result: 'unproved',
+        result: 'inconclusive',
       });
     });
   });

@@ -24,7 +24,7 @@ function examineLock(scene: Scene, file: string): readonly Hole[] {
   const https = effective(assignments(readService(scene.files, 'buildkit')), 'HTTPS_PROXY');
   const isProxied = https !== undefined && isProxyUrl(scene.lock.proxy, https.value);
   if (isProxied || hasEgressLock(scene)) return [];
-  const open = 'the registry itself is asked when the proxy refuses, whatever stands here';
+  const open = 'when the proxy refuses, BuildKit falls back to the registry itself, regardless of this file';
   const write = 'write the egress rules of "pullwarden clients buildkit"';
   return [{ file, line: 1, client: CLIENT, open, write }];
 }
@@ -36,7 +36,13 @@ function examineFile(scene: Scene, file: string): readonly Hole[] {
   const write = `write mirrors = ["${lock.proxy.authority}"]`;
   if (parsed.kind === 'broken') {
     return [
-      { file, line: parsed.line, client: CLIENT, open: `${parsed.message}: nothing in it counts`, write },
+      {
+        file,
+        line: parsed.line,
+        client: CLIENT,
+        open: `${parsed.message}: the client ignores the whole file`,
+        write,
+      },
     ];
   }
   const registries = entries(get(parsed.data, 'registry'));
@@ -47,7 +53,7 @@ function examineFile(scene: Scene, file: string): readonly Hole[] {
       file,
       line: 1,
       client: CLIENT,
-      open: `no [registry."${name}"], so it is asked itself`,
+      open: `no [registry."${name}"], so pulls go directly to ${name}`,
       write: `write [registry."${name}"] with mirrors = ["${lock.proxy.authority}"]`,
     }));
   return [
@@ -77,7 +83,7 @@ function examineRegistry(
       .map((key) =>
         hole(
           lineOf(text, header, new RegExp(`\\b${key}\\s*=`)),
-          `${key} = true: anybody on the way can stand in for the proxy`,
+          `${key} = true: anyone on the network path can impersonate the proxy`,
           `remove ${key}`,
         ),
       );
@@ -85,7 +91,7 @@ function examineRegistry(
   const mirrors = texts(get(settings, 'mirrors'));
   const write = `write mirrors = ["${proxy.authority}"]`;
   if (mirrors.length === 0)
-    return [hole(lineOf(text, header), `${name} has no mirror, so it is asked itself`, write)];
+    return [hole(lineOf(text, header), `${name} has no mirror, so pulls go directly to ${name}`, write)];
   return mirrors
     .filter((mirror) => !isAtProxy(proxy, mirror.replace(/^https?:\/\//, '')))
     .map((mirror) =>

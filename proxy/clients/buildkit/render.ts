@@ -12,10 +12,10 @@ export function renderBuildkit(lock: Lock): ClientKit {
   return {
     title: 'BuildKit',
     warnings: [
-      'buildkitd.toml alone is fail-open: the registry itself is always asked last, and no setting turns that off. The egress rules below are the lock.',
-      'A buildx builder of the docker-container driver does not take dockerd’s mirrors; it needs this file (docker buildx create --config).',
+      'buildkitd.toml alone is fail-open: BuildKit always falls back to the registry itself, and no setting turns that off. The egress rules below enforce the lock.',
+      'A buildx builder of the docker-container driver does not use the mirrors of dockerd; it needs this file (docker buildx create --config).',
       'The frontend ("# syntax=docker/dockerfile:1") is itself a pull, and must be signed as well.',
-      'Registries without an entry below are asked directly: there is no entry for all.',
+      'Pulls from registries without an entry below go directly to them: there is no entry for all registries.',
     ],
     files: [{ path: CONFIG, content: renderConfig(lock), merge: true }, ...egress.files],
     steps: [
@@ -35,8 +35,8 @@ export function renderBuildkit(lock: Lock): ClientKit {
 /** BuildKit sends `?ns=`, so the bare address serves every registry. */
 function renderConfig({ proxy, names }: Lock): string {
   return [
-    `# Pulls ask ${proxy.url} first. BuildKit goes on to the registry itself after a refusal: without the egress`,
-    '# rules that "pullwarden clients buildkit" prints, this file locks nothing.',
+    `# Pulls go to ${proxy.url} first. BuildKit falls back to the registry itself after a refusal: without the egress`,
+    '# rules that "pullwarden clients buildkit" prints, this file enforces nothing.',
     ...names.flatMap((name) => [`[registry.${quote(name)}]`, `  mirrors = [${quote(proxy.authority)}]`, '']),
     `[registry.${quote(proxy.authority)}]`,
     ...renderTransport(proxy).map((line) => `  ${line}`),

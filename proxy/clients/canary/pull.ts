@@ -1,13 +1,22 @@
-/** How each client pulls, and what the end of a pull of the canary says about the client. Pure. */
+/** How each client pulls, and what the outcome of a pull of the canary proves. Pure. */
 import { CANARY_WORDS } from '../../words.ts';
 import { CERTS_D } from '../containerd/render.ts';
 
-export const PULLING_CLIENTS = ['docker', 'ctr', 'crictl', 'nerdctl', 'podman', 'skopeo', 'buildah'] as const;
+export const PULLING_CLIENTS = [
+  'dockerd',
+  'ctr',
+  'crictl',
+  'nerdctl',
+  'podman',
+  'skopeo',
+  'buildah',
+] as const;
 export type PullingClient = (typeof PULLING_CLIENTS)[number];
 
 export type PullCommand = {
+  readonly program: string;
   readonly args: readonly string[];
-  /** Takes the image away again, should it arrive; undefined: nothing stays behind. */
+  /** Removes the image, if it arrived; undefined: none is kept. */
   readonly remove: string | undefined;
 };
 
@@ -15,26 +24,45 @@ type Asked = {
   readonly image: string;
   /** Further options of the client's pull. */
   readonly options: readonly string[];
-  /** A folder that is removed afterwards. */
+  /** A temporary folder. */
   readonly folder: string;
 };
 
-/** Each asks the registry again also where the image is there. */
+/** Each of them contacts the registry even if the image is already there. */
 const COMMANDS = {
-  docker: ({ image, options }) => ({ args: ['pull', ...options, image], remove: `docker image rm ${image}` }),
-  // ctr does not read containerd's configuration; this is where that has its hosts.toml.
+  dockerd: ({ image, options }) => ({
+    program: 'docker',
+    args: ['pull', ...options, image],
+    remove: `docker image rm ${image}`,
+  }),
+  // ctr does not read containerd's configuration, which names this folder.
   ctr: ({ image, options }) => ({
+    program: 'ctr',
     args: ['images', 'pull', '--hosts-dir', CERTS_D, ...options, image],
     remove: `ctr images rm ${image}`,
   }),
-  crictl: ({ image, options }) => ({ args: ['pull', ...options, image], remove: `crictl rmi ${image}` }),
-  nerdctl: ({ image, options }) => ({ args: ['pull', ...options, image], remove: `nerdctl rmi ${image}` }),
-  podman: ({ image, options }) => ({ args: ['pull', ...options, image], remove: `podman rmi ${image}` }),
+  crictl: ({ image, options }) => ({
+    program: 'crictl',
+    args: ['pull', ...options, image],
+    remove: `crictl rmi ${image}`,
+  }),
+  nerdctl: ({ image, options }) => ({
+    program: 'nerdctl',
+    args: ['pull', ...options, image],
+    remove: `nerdctl rmi ${image}`,
+  }),
+  podman: ({ image, options }) => ({
+    program: 'podman',
+    args: ['pull', ...options, image],
+    remove: `podman rmi ${image}`,
+  }),
   skopeo: ({ image, options, folder }) => ({
+    program: 'skopeo',
     args: ['copy', ...options, `docker://${image}`, `dir:${folder}`],
     remove: undefined,
   }),
   buildah: ({ image, options }) => ({
+    program: 'buildah',
     args: ['pull', '--policy', 'always', ...options, image],
     remove: `buildah rmi ${image}`,
   }),
@@ -44,7 +72,7 @@ export function toPullCommand(client: PullingClient, asked: Asked): PullCommand 
   return COMMANDS[client](asked);
 }
 
-/** How the client's program came to its end. */
+/** How the client's program ended. */
 export type PullEnd =
   | { readonly kind: 'not_started'; readonly cause: string }
   | { readonly kind: 'timed_out'; readonly text: string }
@@ -52,42 +80,46 @@ export type PullEnd =
   | { readonly kind: 'ended'; readonly status: number | undefined; readonly text: string };
 
 /**
- * `held`: the proxy refused it, and nobody else was asked · `hole`: the image arrived · `unproved`: it did not, and
- * nothing shows that this was the proxy's doing.
+ * `enforced`: the proxy refused the pull, and the client asked no other registry · `bypassed`: the image arrived ·
+ * `inconclusive`: the pull failed, but nothing shows that the proxy refused it.
  */
 export type PullVerdict = {
-  readonly result: 'held' | 'hole' | 'unproved';
+  readonly result: 'enforced' | 'bypassed' | 'inconclusive';
   /** One sentence. */
   readonly because: string;
-  /** The line of the client's that tells most; empty when it showed none. */
+  /** The most telling line of the client's output; empty when there was none. */
   readonly says: string;
 };
 
 export function judgePull(end: PullEnd): PullVerdict {
-  if (end.kind === 'not_started') return { result: 'unproved', because: end.cause, says: '' };
+  if (end.kind === 'not_started') return { result: 'inconclusive', because: end.cause, says: '' };
   const lines = end.text.split('\n').filter((line) => line.trim() !== '');
   const said = lines.findLast((line) => line.includes(CANARY_WORDS));
   const says = toPlain(said ?? lines.at(-1) ?? '');
   if (end.kind === 'timed_out') {
-    return { result: 'unproved', because: 'the pull did not end in time', says };
+    return { result: 'inconclusive', because: 'the pull did not end in time', says };
   }
   if (end.status === 0)
-    return { result: 'hole', because: 'the image arrived, and the proxy never serves it', says };
+    return { result: 'bypassed', because: 'the image arrived, but the proxy never serves it', says };
   if (said === undefined) {
     return {
-      result: 'unproved',
-      because: 'the pull failed, and nothing shows that the proxy refused it',
+      result: 'inconclusive',
+      because: 'the pull failed, but nothing shows that the proxy refused it',
       says,
     };
   }
   if (!isLastWord(end.text)) {
-    return { result: 'unproved', because: 'after the refusal another registry was asked, and failed', says };
+    return {
+      result: 'inconclusive',
+      because: 'besides the proxy, the client tried another registry, which failed',
+      says,
+    };
   }
-  return { result: 'held', because: 'the proxy refused it, and the client stopped there', says };
+  return { result: 'enforced', because: 'the proxy refused it, and the client stopped there', says };
 }
 
 /**
- * containers/image is alone in naming every place it asked: `(Mirrors also failed: [first: …] [second: …]): last: …`.
+ * Only containers/image names every place it tried: `(Mirrors also failed: [first: …] [second: …]): last: …`.
  * Each of them must be the proxy that refuses, or a registry that its configuration blocks.
  */
 function isLastWord(text: string): boolean {
@@ -101,7 +133,7 @@ function isLastWord(text: string): boolean {
 /** Characters of a client's line that are shown. */
 const SHOWN = 600;
 
-/** A registry that is not ours may have written it. */
+/** The line may come from another registry: it is shortened and made printable. */
 function toPlain(line: string): string {
   const plain = line.trim().replace(/[^\x20-\x7e]/g, '?');
   return plain.length > SHOWN ? `${plain.slice(0, SHOWN)}...` : plain;

@@ -21,7 +21,7 @@ export function hostReference({
 export function canaryTest(command: string): ClientTest {
   return {
     command,
-    expected: `fails and shows "${CANARY_WORDS}": the client is held. An image that arrives came past the proxy; any other failure proves nothing. "pullwarden canary" tells them apart, and keeps a metric.`,
+    expected: `fails and shows "${CANARY_WORDS}": the pulls of the client go through the proxy. If the image arrives, the client bypasses the proxy; any other failure proves nothing. "pullwarden canary" tells them apart and writes a metric.`,
   };
 }
 
@@ -30,6 +30,6 @@ export function canarySteps(lock: Pick<Lock, 'canary'>): readonly string[] {
   const reference = canaryReference(lock);
   if (reference === formatCanary(HUB_CANARY)) return [];
   return [
-    `Once, push any image as ${reference}, past the proxy: a node that is open must be able to get it.`,
+    `Once, push any image as ${reference}, directly to the registry: a client that bypasses the proxy must be able to pull it.`,
   ];
 }

@@ -56,7 +56,7 @@ function readSource(files: NodeFiles, file: string, broken: Hole[]): readonly So
   if (text === undefined) return [];
   const parsed = parseToml(text);
   if (parsed.kind === 'read') return [{ file, text, data: parsed.data }];
-  const open = `${parsed.message}, so it names no folder with hosts.toml`;
+  const open = `${parsed.message}: it sets no folder with hosts.toml`;
   broken.push({ file, line: parsed.line, client: CLIENT, open, write: WRITE });
   return [];
 }
@@ -100,7 +100,7 @@ function examineConfigPath(
   if (folders.length > 0 || misplaced.length > 0 || isBroken) return misplaced;
   const [main] = sources;
   const line = main === undefined ? 1 : lineOf(main.text, /\bregistry"?\]/, 'config_path');
-  const open = 'no config_path: Kubernetes’ pulls do not read hosts.toml and ask the registry itself';
+  const open = 'no config_path: pulls by Kubernetes ignore hosts.toml and go directly to the registry';
   return [{ file: CONFIG, line, client: CLIENT, open, write: WRITE }];
 }
 
@@ -115,7 +115,7 @@ function examineMisplaced({ file, text, data }: Source): readonly Hole[] {
       file,
       line: lineOf(text, plugin, 'config_path'),
       client: CLIENT,
-      open: `this table is not read in a file with version = ${version}, so hosts.toml is not either`,
+      open: `containerd ignores this table in a file with version = ${version}, so hosts.toml is ignored too`,
       write: `write config_path below [plugins."${version === 3 ? V3 : V2}".registry]`,
     }));
 }
@@ -128,7 +128,7 @@ function examineOldStyle({ file, text, data }: Source): readonly Hole[] {
       file,
       line: lineOf(text, /registry"?\.mirrors|mirrors\s*\]/, name),
       client: CLIENT,
-      open: `registry.mirrors of ${name}: the registry itself is always asked last, and config_path is refused beside it`,
+      open: `registry.mirrors of ${name}: containerd always falls back to the registry itself, and rejects config_path beside it`,
       write: `remove it; ${WRITE}`,
     }));
     const skips = entries(get(registry, 'configs')).flatMap(([name, settings]) =>
@@ -140,7 +140,7 @@ function examineOldStyle({ file, text, data }: Source): readonly Hole[] {
         file,
         line: lineOf(text, /registry"?\.configs|configs\s*\]/, name, 'insecure_skip_verify'),
         client: CLIENT,
-        open: `insecure_skip_verify for ${name}: anybody on the way can stand in for it`,
+        open: `insecure_skip_verify for ${name}: anyone on the network path can impersonate it`,
         write: 'remove it; write ca into hosts.toml',
       })),
     ];

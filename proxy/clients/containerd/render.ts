@@ -20,7 +20,7 @@ export function renderContainerd(lock: Lock): ClientKit {
   return {
     title: 'containerd 1.6, 1.7 and 2.x',
     warnings: [
-      'A hosts.toml that containerd cannot read is thrown away, and the pull goes to the registry itself: test on every node, after every change.',
+      'containerd ignores a hosts.toml that it cannot parse, and pulls directly from the registry: test on every node, after every change.',
       'Registries that this proxy does not serve are refused too: _default covers them.',
     ],
     files: [
@@ -29,9 +29,9 @@ export function renderContainerd(lock: Lock): ClientKit {
       ...egress.files,
     ],
     steps: [
-      'Put config_path into the /etc/containerd/config.toml that is there. In a file with "version = 3" the table is [plugins."io.containerd.cri.v1.images".registry].',
-      'Remove registry.mirrors and registry.configs from it: they conflict with config_path, and mirrors always add the registry itself.',
-      'Remove every other folder below /etc/containerd/certs.d: it wins over _default.',
+      'Put config_path into the existing /etc/containerd/config.toml. In a file with "version = 3" the table is [plugins."io.containerd.cri.v1.images".registry].',
+      'Remove registry.mirrors and registry.configs from it: they conflict with config_path, and mirrors always fall back to the registry itself.',
+      'Remove every other folder below /etc/containerd/certs.d: it takes precedence over _default.',
       ...clientCertificateSteps(lock.proxy),
       'systemctl restart containerd (for config_path; hosts.toml is read at every pull).',
       ...egress.steps,

@@ -25,7 +25,7 @@ export function examineDockerd(scene: Scene): readonly Hole[] {
   if (!isThere) return [];
   const parsed = parseJson(text ?? '{}');
   if (parsed.kind === 'broken') {
-    const open = `${parsed.message}: nothing in it counts`;
+    const open = `${parsed.message}: the client ignores the whole file`;
     return [{ file: DAEMON_JSON, line: parsed.line, client: CLIENT, open, write: 'correct it' }];
   }
   const daemon = { text: text ?? '', data: parsed.data, service };
@@ -94,8 +94,8 @@ function faultOfMirror({ lock }: Scene, url: string): Pick<Hole, 'open' | 'write
   // these are.
   if (defaultRegistry === undefined || defaultRegistry === DOCKER_HUB) return undefined;
   return {
-    open: `the proxy takes a mirror's requests for ${defaultRegistry}: images of that name arrive as Docker Hub's`,
-    write: `take the mirror away, or set defaultRegistry: ${DOCKER_HUB} at the proxy`,
+    open: `the proxy serves mirror requests from ${defaultRegistry}: its images arrive under Docker Hub's names`,
+    write: `remove the mirror, or set defaultRegistry: ${DOCKER_HUB} at the proxy`,
   };
 }
 
@@ -107,10 +107,10 @@ function examineInsecure({ lock: { proxy } }: Scene, daemon: Daemon): readonly H
       line,
       client: CLIENT,
       open: isAtProxy(proxy, value)
-        ? 'the proxy’s certificate is not verified: anybody on the way can stand in for it'
-        : `${value} is pulled from directly, without TLS`,
+        ? 'the certificate of the proxy is not verified: anyone on the network path can impersonate it'
+        : `pulls from ${value} go directly to it, without TLS`,
       write: isAtProxy(proxy, value)
-        ? `remove it; put the authority into ${CERTS_D}/${proxy.authority}/ca.crt`
+        ? `remove it; put the CA certificate into ${CERTS_D}/${proxy.authority}/ca.crt`
         : 'remove it',
     }));
 }
@@ -126,14 +126,14 @@ function examineLock(scene: Scene, daemon: Daemon, { https }: ProxySettings): re
   const write = 'write the egress rules of "pullwarden clients dockerd"';
   const mirrors = mirrorsOf(daemon).filter(({ value }) => isProxyUrl(scene.lock.proxy, value));
   if (mirrors.length === 0) {
-    const open = 'registries are asked themselves, past the proxy';
+    const open = 'pulls go directly to the registries, bypassing the proxy';
     return [{ file: DAEMON_JSON, line: 1, client: CLIENT, open, write }];
   }
   return mirrors.map(({ file, line }) => ({
     file,
     line,
     client: CLIENT,
-    open: 'registry-mirrors is fail-open: Docker Hub is asked while the proxy cannot be reached',
+    open: 'registry-mirrors is fail-open: dockerd falls back to Docker Hub while the proxy is unreachable',
     write,
   }));
 }

@@ -22,7 +22,7 @@ export function examineProxies(scene: Scene, client: string, settings: ProxySett
   const others = set.flatMap((setting) => {
     if (setting === undefined || isProxyUrl(proxy, setting.value)) return [];
     const { value, file, line } = setting;
-    const open = `the HTTP proxy ${hideAccount(value)} leads to registries, past this one and past egress rules`;
+    const open = `the HTTP proxy ${hideAccount(value)} can reach registries, bypassing this proxy and the egress rules`;
     return [{ file, line, client, open, write: `write ${proxy.url}, or remove it` }];
   });
   const { exempt } = settings;
@@ -30,7 +30,7 @@ export function examineProxies(scene: Scene, client: string, settings: ProxySett
   const exempted = exemptedHosts(exempt.value, blocked.names);
   if (exempted.length === 0) return others;
   const { file, line } = exempt;
-  const open = `NO_PROXY takes out ${exempted.join(', ')}, which is then asked itself`;
+  const open = `NO_PROXY exempts ${exempted.join(', ')}, so those pulls bypass the proxy`;
   return [...others, { file, line, client, open, write: `remove ${exempted.join(', ')}` }];
 }
 
@@ -47,7 +47,7 @@ export function examineDockerConfig(scene: Scene): readonly Hole[] {
     const parsed = parseJson(text);
     const client = 'docker-cli';
     if (parsed.kind === 'broken') {
-      const open = `${parsed.message}: what containers get as HTTP proxies cannot be told`;
+      const open = `${parsed.message}: the HTTP proxies that containers get are unknown`;
       return [{ file, line: parsed.line, client, open, write: 'correct it' }];
     }
     return entries(get(parsed.data, 'proxies')).flatMap(([daemon, proxies]) => {

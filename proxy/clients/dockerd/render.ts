@@ -33,12 +33,12 @@ function renderRegistryHost(lock: Lock): ClientKit {
   const canary = hostReference(lock);
   const egress = renderEgress(lock, { docker: true });
   const forms = registries.flatMap(({ name, path }) =>
-    path === undefined ? [] : [`${name}/… becomes ${proxy.authority}${path}/…`],
+    path === undefined ? [] : [`${name}/... becomes ${proxy.authority}${path}/...`],
   );
   return {
     title: 'dockerd, with the proxy as the registry in image references',
     warnings: [
-      'A pull that names another registry (docker pull alpine) does not ask the proxy; the egress rules below refuse it.',
+      'A pull that names another registry (docker pull alpine) does not go through the proxy; the egress rules below reject it.',
       ...unreachable(lock),
     ],
     files: [...daemonJson(proxy, {}), ...hostsFiles(lock), ...egress.files],
@@ -53,7 +53,7 @@ function renderRegistryHost(lock: Lock): ClientKit {
       ...(canary === undefined ? [] : [canaryTest(`docker pull ${canary}`)]),
       {
         command: `docker pull ${formatCanary(HUB_CANARY)}`,
-        expected: 'fails: the registry itself is out of reach',
+        expected: 'fails: the registry itself cannot be reached',
       },
       ...egress.tests,
     ],
@@ -63,7 +63,7 @@ function renderRegistryHost(lock: Lock): ClientKit {
 function renderMirror(lock: Lock): ClientKit {
   if (lock.defaultRegistry !== DOCKER_HUB) {
     throw new LockError(
-      `a mirror's requests name no registry, and this proxy takes them for ${lock.defaultRegistry ?? 'none'}; set defaultRegistry: ${DOCKER_HUB}, or use --as registry-host`,
+      `requests to a mirror name no registry, and the default registry of this proxy is ${lock.defaultRegistry ?? 'not set'}; set defaultRegistry: ${DOCKER_HUB}, or use --as registry-host`,
     );
   }
   const egress = renderEgress(lock, { docker: true });
@@ -72,9 +72,9 @@ function renderMirror(lock: Lock): ClientKit {
   return {
     title: 'dockerd, with the proxy as registry mirror',
     warnings: [
-      'registry-mirrors ALONE IS FAIL-OPEN: while the proxy cannot be reached dockerd goes on to Docker Hub, and no setting turns that off. The egress rules below are the lock, not daemon.json.',
-      'What the proxy refuses is answered in a form at which dockerd stops and shows the reason (20.10 and 28 do): the status line. Where something between daemon and proxy rewrites that, the daemon goes on to Docker Hub; with --as registry-host it does not.',
-      'The mirror is asked for docker.io only; registry-1.docker.io/…, quay.io/… and all others go straight out, into the egress rules.',
+      'registry-mirrors ALONE IS FAIL-OPEN: while the proxy is unreachable dockerd falls back to Docker Hub, and no setting turns that off. The egress rules below enforce the lock, not daemon.json.',
+      'The proxy refuses with a status line at which dockerd stops and shows the reason (tested with 20.10 and 28). If something between dockerd and the proxy rewrites status lines, dockerd falls back to Docker Hub; with --as registry-host it does not.',
+      'dockerd uses the mirror for docker.io only; pulls of registry-1.docker.io/..., quay.io/... and all others go directly to the registries, where the egress rules reject them.',
     ],
     files: [
       ...daemonJson(lock.proxy, { 'registry-mirrors': [lock.proxy.url] }),
@@ -93,7 +93,7 @@ function renderMirror(lock: Lock): ClientKit {
 }
 
 function hubCanaryStep(lock: Lock): string {
-  return `In the proxy's configuration: canary: { image: "${formatCanary(HUB_CANARY)}" }. A mirror is asked for docker.io only, and ${canaryReference(lock)} is not there.`;
+  return `In the proxy's configuration: canary: { image: "${formatCanary(HUB_CANARY)}" }. dockerd uses a mirror for docker.io only, and ${canaryReference(lock)} is not there.`;
 }
 
 /**
@@ -104,7 +104,7 @@ function renderHttpsProxy(lock: Lock): ClientKit {
   const egress = renderEgress(lock, { docker: true });
   const variables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
   const content = [
-    '# Every registry and every alias goes through the proxy. NO_PROXY is emptied: what it names goes around.',
+    '# Every registry and every alias goes through the proxy. NO_PROXY is emptied: hosts it names bypass the proxy.',
     '[Service]',
     ...variables.map((name) => `Environment="${name}=${proxy.url}"`),
     'Environment="NO_PROXY=" "no_proxy="',
@@ -114,7 +114,7 @@ function renderHttpsProxy(lock: Lock): ClientKit {
     title: 'dockerd, with the proxy as HTTPS_PROXY',
     warnings: [
       ...uncertified(lock),
-      'NO_PROXY is the way around: a later drop-in, /etc/default/docker or daemon.json "proxies" that sets it opens the hosts it names.',
+      'NO_PROXY bypasses the proxy: a later drop-in, /etc/default/docker or daemon.json "proxies" that sets it exempts the hosts it names.',
     ],
     files: [
       {
@@ -154,14 +154,14 @@ function interceptionSteps(lock: Lock): readonly string[] {
   const trusted = '/usr/local/share/ca-certificates';
   const key = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
   return [
-    `Make an authority, once, away from the proxy: openssl req -x509 ${key} -days 1825 -subj "/CN=Registry interception" -keyout ca.key -out ca.crt`,
-    `Make the proxy's certificate: openssl req ${key} -subj "/CN=registries" -addext "subjectAltName=${alternatives.join(',')}" -keyout registries.key -out registries.csr && openssl x509 -req -in registries.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -copy_extensions copyall -out registries.crt`,
+    `Create a CA, once, on another machine than the proxy: openssl req -x509 ${key} -days 1825 -subj "/CN=Registry interception" -keyout ca.key -out ca.crt`,
+    `Create the proxy's certificate: openssl req ${key} -subj "/CN=registries" -addext "subjectAltName=${alternatives.join(',')}" -keyout registries.key -out registries.csr && openssl x509 -req -in registries.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -copy_extensions copyall -out registries.crt`,
     `In the proxy's configuration: listen: { connect: { certificates: [{ hosts: [${names.join(', ')}], cert: ./registries.crt, key: ./registries.key }], tunnel: ["auth.docker.io:443", "production.cloudflare.docker.com:443"] } }`,
-    `On the node, with the authority's ca.crt as ${ca}: install -D -m 0644 ${ca} ${trusted}/registry-interception.crt && update-ca-certificates`,
+    `On the node, with the ca.crt of that CA as ${ca}: install -D -m 0644 ${ca} ${trusted}/registry-interception.crt && update-ca-certificates`,
     ...(lock.proxy.ca === undefined
       ? []
       : [
-          `The proxy's own authority as well: install -D -m 0644 ${lock.proxy.ca} ${trusted}/pullwarden.crt && update-ca-certificates`,
+          `Install the CA of the proxy's own certificate too: install -D -m 0644 ${lock.proxy.ca} ${trusted}/pullwarden.crt && update-ca-certificates`,
         ]),
   ];
 }
@@ -192,6 +192,6 @@ function unreachable({ registries }: Lock): readonly string[] {
     .filter(({ path }) => path === undefined)
     .map(
       ({ name }) =>
-        `${name} has a port in its name and cannot be written behind the proxy's; give it a host of its own (registries[].hosts).`,
+        `${name} has a port in its name and cannot follow the proxy's address in a reference; give it its own host (registries[].hosts).`,
     );
 }

@@ -23,7 +23,7 @@ export function examineEgress(scene: Scene): readonly Hole[] {
   const there = [IPTABLES_RULES, NFTABLES_RULES].filter((file) => scene.files.read(file) !== undefined);
   const unloaded = there.length > 0 && !there.some((file) => isLoaded(scene, file));
   const [file = IPTABLES_RULES] = there;
-  const open = 'nothing loads these rules at boot';
+  const open = 'these rules are not loaded at boot';
   return [
     ...examineIptables(scene),
     ...examineNftables(scene),
@@ -47,7 +47,7 @@ function examineIptables({ files, lock }: Scene): readonly Hole[] {
       file: IPTABLES_RULES,
       line: lineOf(text, name),
       client: CLIENT,
-      open: `${name} is not refused`,
+      open: `no rule rejects ${name}`,
       write: `-A PULLWARDEN ${matchPorts(lock.blocked.ports)} -m string --string "${name}" --algo bm -j REJECT --reject-with tcp-reset`,
     }));
 }
@@ -63,7 +63,7 @@ function findRule(text: string, name: string): boolean {
 function examineNftables({ files }: Scene): readonly Hole[] {
   const text = files.read(NFTABLES_RULES);
   if (text === undefined || /^\s*meta skuid 0 tcp dport [^#\n]*\b(?:reject|drop)\b/m.test(text)) return [];
-  const open = 'no rule refuses what root’s programs send to registries';
+  const open = 'no rule rejects the traffic of root to registries';
   const write = 'write meta skuid 0 tcp dport { 80, 443 } reject with tcp reset';
   return [{ file: NFTABLES_RULES, line: lineOf(text, 'skuid'), client: CLIENT, open, write }];
 }

@@ -5,7 +5,7 @@ import type { Lock, ProxyEndpoint } from '../types.ts';
 export function renderIptables({ proxy, blocked }: Lock): string {
   const ports = matchPorts(blocked.ports);
   return [
-    '# Reaching a registry by name is refused at once, for this machine and for the containers on it. A name is',
+    '# Rejects connections to registries by name at once, from this machine and its containers. A name is',
     '# recognised in the TLS greeting and in the Host header; rules by address would miss every new address of a CDN.',
     '# The same file is for iptables-restore and ip6tables-restore. It adds a chain; pullwarden-egress.service puts it in.',
     '*filter',

@@ -6,7 +6,7 @@ export function renderNetworkPolicy({ host, port }: ProxyEndpoint): string {
   const family = isIP(host);
   const cidr = family === 0 ? `ADDRESS-OF-${host}/32` : `${host}/${family === 4 ? 32 : 128}`;
   return [
-    '# For pods that pull by themselves (docker-in-docker, kaniko, BuildKit); choose the namespace with kubectl -n.',
+    '# For pods that pull images themselves (docker-in-docker, kaniko, BuildKit); choose the namespace with kubectl -n.',
     '# What it cannot do: name a host. A NetworkPolicy knows addresses only, so it allows DNS and the proxy and refuses',
     '# the rest; whether a packet is dropped or rejected is up to the network plugin. And it does not cover the images of',
     '# the pods themselves: these are pulled by the node, which is locked by its own configuration and egress rules.',

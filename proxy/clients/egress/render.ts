@@ -28,9 +28,9 @@ export function renderEgress(lock: Lock, { docker }: { readonly docker: boolean 
       file('/etc/pullwarden/network-policy.yaml', renderNetworkPolicy(lock.proxy)),
     ],
     steps: [
-      'Close the way out by name: systemctl enable --now pullwarden-egress (not on the machine the proxy itself runs on).',
-      `Stronger, by address, for what runs as root: nft -f ${NFTABLES_RULES}, after adding what root may reach besides.`,
-      'For builders in pods: kubectl apply -n NAMESPACE -f /etc/pullwarden/network-policy.yaml. It does not cover the pulls of the nodes.',
+      'Block direct access to registries by name: systemctl enable --now pullwarden-egress (not on the machine the proxy itself runs on).',
+      `Stricter, by address, for processes of root: nft -f ${NFTABLES_RULES}, after adding the other addresses that root may reach.`,
+      'For builders in pods: kubectl apply -n NAMESPACE -f /etc/pullwarden/network-policy.yaml. It does not cover pulls by the nodes.',
     ],
     tests: lock.blocked.names.slice(0, 1).map((name) => ({
       command: `curl -sS --max-time 5 https://${name}/v2/`,
@@ -46,7 +46,7 @@ function renderUnit(docker: boolean): string {
   return [
     '# Loads the egress rules before any container runtime starts.',
     '[Unit]',
-    'Description=Registries are reached through Pullwarden only',
+    'Description=Egress rules that allow registries through Pullwarden only',
     'DefaultDependencies=no',
     'After=local-fs.target',
     'Before=network-pre.target docker.service containerd.service crio.service k3s.service buildkit.service',
@@ -60,7 +60,7 @@ function renderUnit(docker: boolean): string {
     `ExecStart=/bin/sh -ec 'for t in iptables ip6tables; do ${create}for c in ${chains}; do $$t -C $$c -j PULLWARDEN 2>/dev/null || $$t -I $$c -j PULLWARDEN; done; done'`,
     '',
     '[Install]',
-    '# Without its lock a runtime does not start.',
+    '# The runtime does not start without the rules.',
     `RequiredBy=${docker ? 'docker.service' : 'multi-user.target'}`,
     '',
   ].join('\n');

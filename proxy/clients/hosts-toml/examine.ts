@@ -23,11 +23,11 @@ export function examineHostsFolder(
     const text = files.read(file);
     if (text !== undefined) return examineHostsToml(scene, client, file, text);
     if (!isComplete || isAtProxy(lock.proxy, registryOf(name))) return [];
-    const open = `${registryOf(name)} has a folder without hosts.toml, so _default does not count and it is asked itself`;
+    const open = `${registryOf(name)} has a folder without hosts.toml, so _default does not apply and pulls go directly to ${registryOf(name)}`;
     return [{ file, line: 1, client, open, write: writeHosts(scene) }];
   });
   if (!isComplete || names.includes('_default/')) return holes;
-  const open = 'there is no _default, so every registry without a folder of its own is asked itself';
+  const open = 'there is no _default, so pulls from every registry without its own folder go directly to it';
   return [
     ...holes,
     { file: `${folder}/_default/hosts.toml`, line: 1, client, open, write: writeHosts(scene) },
@@ -45,7 +45,7 @@ function writeHosts({ lock: { proxy } }: Scene): string {
 
 function examineHostsToml(scene: Scene, client: string, file: string, text: string): readonly Hole[] {
   const write = writeHosts(scene);
-  const thrownAway = 'so it is thrown away and the registry itself is asked';
+  const thrownAway = 'so the client ignores the file and pulls go directly to the registry';
   const parsed = parseToml(text);
   if (parsed.kind === 'broken') {
     return [{ file, line: parsed.line, client, open: `${parsed.message}, ${thrownAway}`, write }];
@@ -72,10 +72,14 @@ function examineServer(
   const line = lineOf(text, keyAt('server'));
   const write = `write server = "${proxy.url}"`;
   if (typeof server !== 'string' || server === '') {
-    return [{ file, line: 1, client, open: 'no server: the registry itself is the last resort', write }];
+    return [
+      { file, line: 1, client, open: 'no server: the client falls back to the registry itself', write },
+    ];
   }
   if (!isProxyUrl(proxy, server)) {
-    return [{ file, line, client, open: `server ${server} is asked when the proxy refuses`, write }];
+    return [
+      { file, line, client, open: `the client falls back to server ${server} when the proxy refuses`, write },
+    ];
   }
   if (get(data, 'skip_verify') !== true) return [];
   return [unverified(client, file, lineOf(text, keyAt('skip_verify')))];
@@ -92,14 +96,14 @@ function examineHosts(
   const hosts = entries(get(data, 'host'));
   if (hosts.length === 0) {
     const open =
-      'no [host] table: containerd before 1.7.32 throws the file away and asks the registry itself';
+      'no [host] table: containerd before 1.7.32 ignores the file and pulls directly from the registry';
     return [{ file, line: 1, client, open, write: `add [host."${proxy.url}"]` }];
   }
   return hosts.flatMap(([host, settings]) => {
     const line = lineOf(text, host);
     if (!isProxyUrl(proxy, host)) {
-      const open = `host ${host} is not the proxy, and is asked for content whatever its capabilities are`;
-      return [{ file, line, client, open, write: `leave [host."${proxy.url}"] only` }];
+      const open = `host ${host} is not the proxy, and clients fetch content from it regardless of its capabilities`;
+      return [{ file, line, client, open, write: `keep [host."${proxy.url}"] only` }];
     }
     if (get(settings, 'skip_verify') !== true) return [];
     return [unverified(client, file, lineOf(text, host, keyAt('skip_verify')))];
@@ -107,8 +111,8 @@ function examineHosts(
 }
 
 function unverified(client: string, file: string, line: number): Hole {
-  const open = 'skip_verify = true: anybody on the way can stand in for the proxy';
-  return { file, line, client, open, write: 'write ca = "…" with the proxy’s authority instead' };
+  const open = 'skip_verify = true: anyone on the network path can impersonate the proxy';
+  return { file, line, client, open, write: 'write ca = "..." with the CA of the proxy instead' };
 }
 
 function keyAt(key: string): RegExp {
@@ -120,11 +124,15 @@ type ShapeFault = { readonly key: string; readonly what: string };
 /** A value of the wrong type is as bad as bad syntax: the decoder gives up, and with it the file. */
 function shapeFault(data: Table): ShapeFault | undefined {
   const hosts = get(data, 'host');
-  if (hosts !== undefined && asTable(hosts) === undefined) return { key: 'host', what: 'host is no table' };
+  if (hosts !== undefined && asTable(hosts) === undefined)
+    return { key: 'host', what: '`host` must be a table' };
   for (const [host, settings] of entries(hosts)) {
     const table = asTable(settings);
     if (table === undefined)
-      return { key: host.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'), what: `host ${host} is no table` };
+      return {
+        key: host.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+        what: `\`host.${host}\` must be a table`,
+      };
     const fault = settingsFault(table);
     if (fault !== undefined) return fault;
   }
@@ -144,18 +152,20 @@ function settingsFault(settings: Table): ShapeFault | undefined {
 function explainSetting(key: string, value: unknown): string | undefined {
   switch (key) {
     case 'server':
-      return typeof value === 'string' ? undefined : 'server is no text';
+      return typeof value === 'string' ? undefined : '`server` must be a string';
     case 'skip_verify':
     case 'override_path':
-      return typeof value === 'boolean' ? undefined : `${key} is neither true nor false`;
+      return typeof value === 'boolean' ? undefined : `\`${key}\` must be true or false`;
     case 'capabilities':
-      if (!Array.isArray(value)) return 'capabilities is no list';
+      if (!Array.isArray(value)) return '`capabilities` must be an array';
       return texts(value).length === value.length && texts(value).every((name) => CAPABILITIES.has(name))
         ? undefined
-        : 'capabilities has one that does not exist';
+        : '`capabilities` may hold only pull, resolve, push and referrers';
     case 'ca':
     case 'client':
-      return typeof value === 'string' || Array.isArray(value) ? undefined : `${key} names no file`;
+      return typeof value === 'string' || Array.isArray(value)
+        ? undefined
+        : `\`${key}\` must be a file name or an array of them`;
     default:
       return undefined;
   }

@@ -19,8 +19,8 @@ export function quote(text: string): string {
 export function renderHostsToml(proxy: ProxyEndpoint): string {
   const settings = hostSettings(proxy);
   return [
-    `# Every pull asks ${proxy.url} and nobody else. It stands here twice on purpose: without "server" the registry`,
-    '# itself is the last resort, and containerd before 1.7.32 throws a file without a [host] table away.',
+    `# All pulls go to ${proxy.url} only. It is listed twice on purpose: without "server" containerd falls back to the`,
+    '# registry itself, and containerd before 1.7.32 ignores a file without a [host] table.',
     `server = ${quote(proxy.url)}`,
     ...settings,
     '',

@@ -37,7 +37,7 @@ function readSource({ files }: Scene, client: string, file: string, holes: Hole[
   if (text === undefined) return [];
   const parsed = parseYaml(text);
   if (parsed.kind === 'read') return [{ file, text, data: parsed.data }];
-  const open = `${parsed.message}: nothing in it counts`;
+  const open = `${parsed.message}: the client ignores the whole file`;
   holes.push({ file, line: parsed.line, client, open, write: 'correct it' });
   return [];
 }
@@ -59,7 +59,7 @@ function examineFlag(
       file: source?.file ?? main,
       line: source === undefined ? 1 : lineOf(source.text, FLAG),
       client,
-      open: 'the registry itself is asked when the proxy refuses',
+      open: 'when the proxy refuses, the client falls back to the registry itself',
       write: `write ${FLAG}: true`,
     },
   ];
@@ -74,7 +74,13 @@ function examineRegistries(scene: Scene, client: string, file: string): readonly
     if (holes.length > 0) return holes.map((hole) => ({ ...hole, write }));
     if (hasEgressLock(scene)) return [];
     return [
-      { file, line: 1, client, open: 'there is no such file, so every registry is asked itself', write },
+      {
+        file,
+        line: 1,
+        client,
+        open: 'there is no such file, so all pulls go directly to the registries',
+        write,
+      },
     ];
   }
   const mirrors = get(source.data, 'mirrors');
@@ -85,7 +91,7 @@ function examineRegistries(scene: Scene, client: string, file: string): readonly
             file,
             line: lineOf(source.text, 'mirrors'),
             client,
-            open: 'no mirror "*": a registry without an entry is asked itself',
+            open: 'no mirror "*": pulls from a registry without an entry go directly to it',
             write,
           },
         ]
@@ -108,7 +114,7 @@ function examineMirror(
   const write = `write endpoint: ["${proxy.url}"]`;
   const keyed = new RegExp(`^\\s+["']?${name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}["']?\\s*:`);
   if (endpoints.length === 0) {
-    const open = `${name} has no endpoint, so it is asked itself`;
+    const open = `${name} has no endpoint, so pulls go directly to ${name}`;
     return [{ file, line: lineOf(text, 'mirrors', keyed), client, open, write }];
   }
   return endpoints
@@ -136,7 +142,7 @@ function examineTls(
       file,
       line: lineOf(text, 'configs', name, 'insecure_skip_verify'),
       client,
-      open: 'insecure_skip_verify: anybody on the way can stand in for the proxy',
-      write: 'write ca_file with the proxy’s authority instead',
+      open: 'insecure_skip_verify: anyone on the network path can impersonate the proxy',
+      write: 'write ca_file with the CA of the proxy instead',
     }));
 }

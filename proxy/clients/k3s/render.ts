@@ -13,15 +13,15 @@ export function renderK3s(lock: Lock, as: Distribution = 'k3s'): ClientKit {
   return {
     title: as === 'k3s' ? 'k3s' : 'RKE2',
     warnings: [
-      'The flag needs 1.26.13, 1.27.10, 1.28.6, 1.29.1 or later; before them every mirror falls back to the registry itself.',
-      'The flag is implemented by leaving "server" out of hosts.toml, which works with the containerd that is built in only; test it after every upgrade.',
-      `Images in /var/lib/rancher/${as}/agent/images are loaded without asking anybody.`,
+      'The flag needs 1.26.13, 1.27.10, 1.28.6, 1.29.1 or later; earlier versions fall back to the registry itself.',
+      'The flag is implemented by leaving "server" out of hosts.toml, which works with the embedded containerd only; test it after every upgrade.',
+      `Images in /var/lib/rancher/${as}/agent/images are loaded without a pull, so nothing checks them.`,
     ],
     files: [
       { path: `${folder}/registries.yaml`, content: renderRegistries(lock), merge: false },
       {
         path: `${folder}/config.yaml.d/90-pullwarden.yaml`,
-        content: `# Without it the registry itself is asked when the proxy refuses; it counts only for registries with a mirror.
+        content: `# Without this flag k3s falls back to the registry itself when the proxy refuses. It applies only to registries with a mirror.
 disable-default-registry-endpoint: true
 `,
         merge: false,
@@ -46,7 +46,7 @@ disable-default-registry-endpoint: true
 /** `"*"` is for every registry without an entry of its own; the named ones keep older entries from counting. */
 function renderRegistries({ proxy, names }: Lock): string {
   return [
-    `# Every pull of every registry asks ${proxy.url}. "*" is needed: without an entry a registry is asked directly.`,
+    `# All pulls go to ${proxy.url}. "*" is needed: pulls from a registry without an entry go directly to it.`,
     'mirrors:',
     ...['*', ...names].flatMap((name) => [`  ${quote(name)}:`, `    endpoint: [${quote(proxy.url)}]`]),
     ...renderTls(proxy),

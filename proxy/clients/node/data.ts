@@ -16,7 +16,7 @@ export function parseToml(text: string): Parsed {
     return { kind: 'read', data: parseTomlText(text, { maxDepth: MAX_DEPTH }) };
   } catch (error) {
     const line = error instanceof TomlError ? error.line : 1;
-    return { kind: 'broken', line, message: `it is not TOML (${oneLine(error)})` };
+    return { kind: 'broken', line, message: `invalid TOML (${oneLine(error)})` };
   }
 }
 
@@ -24,7 +24,7 @@ export function parseJson(text: string): Parsed {
   try {
     return toParsed(JSON.parse(text), 'JSON');
   } catch (error) {
-    return { kind: 'broken', line: jsonErrorLine(text, error), message: 'it is not JSON' };
+    return { kind: 'broken', line: jsonErrorLine(text, error), message: 'invalid JSON' };
   }
 }
 
@@ -35,16 +35,16 @@ export function parseYaml(text: string): Parsed {
     const [error] = document.errors;
     if (error === undefined) return toParsed(document.toJS({ maxAliasCount: 100 }) ?? {}, 'YAML');
     const { line } = lines.linePos(error.pos[0]);
-    return { kind: 'broken', line, message: `it is not YAML (${oneLine(error)})` };
+    return { kind: 'broken', line, message: `invalid YAML (${oneLine(error)})` };
   } catch (error) {
-    return { kind: 'broken', line: 1, message: `it is not YAML (${oneLine(error)})` };
+    return { kind: 'broken', line: 1, message: `invalid YAML (${oneLine(error)})` };
   }
 }
 
 function toParsed(value: unknown, language: string): Parsed {
   const data = asTable(value);
   if (data !== undefined) return { kind: 'read', data };
-  return { kind: 'broken', line: 1, message: `it is ${language}, but no table of settings` };
+  return { kind: 'broken', line: 1, message: `invalid settings (the ${language} must be a mapping)` };
 }
 
 /** V8 names a position in some of its messages; YAML, of which JSON is a part, has one for most of the rest. */

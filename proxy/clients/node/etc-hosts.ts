@@ -23,8 +23,8 @@ export function examineEtcHosts({ files, lock }: Scene): readonly Hole[] {
           file: FILE,
           line,
           client: 'hosts',
-          open: `${name} has the fixed address ${address}, whatever DNS says`,
-          write: `remove it, or write the proxy’s address`,
+          open: `${name} has the fixed address ${address}, regardless of DNS`,
+          write: `remove it, or write the address of the proxy`,
         })),
     );
 }

@@ -16,7 +16,7 @@ export function examineOverrides({ files }: Scene): readonly Hole[] {
         file,
         line,
         client: service,
-        open: `${name} puts ${value} in the place of /etc/containers/registries.conf`,
+        open: `${name} replaces /etc/containers/registries.conf with ${value}`,
         write: `remove ${name}`,
       })),
   );

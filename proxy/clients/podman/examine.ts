@@ -76,13 +76,14 @@ function readSource({ files, lock }: Scene, file: string, holes: Hole[]): readon
       file,
       line: parsed.line,
       client: CLIENT,
-      open: `${parsed.message}: nothing in it counts`,
+      open: `${parsed.message}: the client ignores the whole file`,
       write,
     });
     return [];
   }
   if (get(parsed.data, 'registries') !== undefined) {
-    const open = 'the old format ([registries.…]) knows neither mirrors nor blocked = true with one';
+    const open =
+      'the old format ([registries.search] and so on) supports neither mirrors nor blocked = true with a mirror';
     holes.push({ file, line: lineOf(text, /\[registries[.\]]/), client: CLIENT, open, write });
     return [];
   }
@@ -121,7 +122,7 @@ function examineEntry(scene: Scene, entry: Entry): readonly Hole[] {
   const mirrors = list(get(settings, 'mirror')).flatMap((mirror) => examineMirror(scene, entry, mirror));
   if (get(settings, 'blocked') === true) return mirrors;
   if (!isAtProxy(proxy, location)) {
-    const open = `${prefix} is asked itself (${location})`;
+    const open = `pulls from ${prefix} go directly to ${location === prefix ? 'it' : location}`;
     return [holeAt(entry, /^\s*blocked\s*=/, open, 'write blocked = true'), ...mirrors];
   }
   return [...(isInsecure(scene, settings) ? [insecureHole(entry)] : []), ...mirrors];
@@ -138,7 +139,7 @@ function holeAt({ source, ...section }: Entry, needle: string | RegExp, open: st
 }
 
 function insecureHole(entry: Entry): Hole {
-  const open = 'insecure = true: anybody on the way can stand in for the proxy';
+  const open = 'insecure = true: anyone on the network path can impersonate the proxy';
   return holeAt(entry, /^\s*insecure\s*=\s*true/, open, 'remove insecure = true');
 }
 
@@ -151,7 +152,7 @@ function examineMirror(scene: Scene, entry: Entry, mirror: unknown): readonly Ho
   const [location = ''] = texts(get(mirror, 'location'));
   if (isAtProxy(proxy, location)) return isInsecure(scene, mirror) ? [insecureHole(entry)] : [];
   const open = `the mirror ${location} of ${entry.prefix} is not the proxy`;
-  return [holeAt(entry, `"${location}"`, open, `write location = "${proxy.authority}/…"`)];
+  return [holeAt(entry, `"${location}"`, open, `write location = "${proxy.authority}/..."`)];
 }
 
 /** The entry that speaks for a name: the one with the longest prefix. */
@@ -179,7 +180,7 @@ function examineSearch(scene: Scene, sources: readonly Source[], entries: readon
       file: source.file,
       line: lineOf(source.text, 'unqualified-search-registries', `"${name}"`),
       client: CLIENT,
-      open: `short names are looked for at ${name}, which is asked itself`,
+      open: `short names are looked up at ${name}, and those pulls go directly to it`,
       write: 'remove it from unqualified-search-registries',
     }));
 }
@@ -191,7 +192,7 @@ function examineMissing({ lock }: Scene, file: string, entries: readonly Entry[]
       file,
       line: 1,
       client: CLIENT,
-      open: `no entry covers ${name}, so it is asked itself`,
+      open: `no entry covers ${name}, so pulls go directly to ${name}`,
       write: `write [[registry]] with prefix = "${name}", blocked = true and a mirror at ${lock.proxy.authority}`,
     }));
 }

@@ -17,21 +17,27 @@ export function examinePolicy(scene: Scene): readonly Hole[] {
 
 function examineFile(scene: Scene, file: string): readonly Hole[] {
   const text = scene.files.read(file);
-  const write = 'write "transports": {"docker": {"": [{"type": "reject"}], …}}';
+  const write = 'write "transports": {"docker": {"": [{"type": "reject"}], ...}}';
   if (text === undefined) {
     if (hasEgressLock(scene)) return [];
-    const open = 'registries that registries.conf does not name are asked themselves';
+    const open = 'pulls from registries that registries.conf does not name go directly to them';
     return [{ file, line: 1, client: CLIENT, open, write }];
   }
   const parsed = parseJson(text);
   if (parsed.kind === 'broken') {
     return [
-      { file, line: parsed.line, client: CLIENT, open: `${parsed.message}: nothing in it counts`, write },
+      {
+        file,
+        line: parsed.line,
+        client: CLIENT,
+        open: `${parsed.message}: the client ignores the whole file`,
+        write,
+      },
     ];
   }
   const others = get(parsed.data, 'transports', 'docker', '') ?? get(parsed.data, 'default');
   const isRejected = list(others).some((requirement) => get(requirement, 'type') === 'reject');
   if (isRejected || hasEgressLock(scene)) return [];
-  const open = 'it accepts registries that registries.conf does not name, and they are asked themselves';
+  const open = 'it accepts registries that registries.conf does not name, and they are contacted directly';
   return [{ file, line: lineOf(text, '"docker"', /""\s*:/), client: CLIENT, open, write }];
 }

@@ -19,13 +19,13 @@ export function renderPodman(lock: Lock, as: PodmanForm = 'mirror'): ClientKit {
   return {
     title: `podman, CRI-O, skopeo and buildah (${as === 'mirror' ? 'blocked registry with a mirror' : 'registry rewritten'})`,
     warnings: [
-      'A registries.conf in a home folder ($HOME/.config/containers) replaces this file altogether, and so does CONTAINERS_REGISTRIES_CONF: doctor looks for both.',
-      'skopeo list-tags and inspect of a digest ask the registry itself, past every mirror: the egress rules refuse that. skopeo before 1.10 takes the file as --registries-conf only.',
+      'A registries.conf in a home folder ($HOME/.config/containers) replaces this file, and so does CONTAINERS_REGISTRIES_CONF: doctor looks for both.',
+      'skopeo list-tags and inspect of a digest contact the registry directly, ignoring every mirror: the egress rules reject that. skopeo before 1.10 takes the file as --registries-conf only.',
       ...lock.registries
         .filter(({ path }) => path === undefined)
         .map(
           ({ name }) =>
-            `${name} has a port in its name and cannot be written behind the proxy's, so it is blocked; give it a host of its own (registries[].hosts).`,
+            `${name} has a port in its name and cannot follow the proxy's address in a reference, so it is blocked; give it its own host (registries[].hosts).`,
         ),
     ],
     files: [
@@ -35,7 +35,7 @@ export function renderPodman(lock: Lock, as: PodmanForm = 'mirror'): ClientKit {
     ],
     steps: [
       ...certsFolderSteps('/etc/containers/certs.d', lock.proxy),
-      `Put the docker section into the ${POLICY_JSON} that is there: "" refuses every registry that is not named.`,
+      `Merge the docker section into the existing ${POLICY_JSON}: "" rejects every registry that is not named.`,
       'Remove $HOME/.config/containers/{registries.conf,policy.json} of every account, and more specific [[registry]] entries.',
       'CRI-O: systemctl reload crio',
       ...egress.steps,
@@ -56,13 +56,13 @@ function renderRegistries(lock: Lock, as: PodmanForm): string {
   );
   const why =
     as === 'mirror'
-      ? '# "blocked" is the lock: the registry itself is never asked, and the mirror still is.'
-      : '# Every name is rewritten: the registry itself is not known any more.';
+      ? '# "blocked" is the lock: the client never contacts the registry itself, and still uses the mirror.'
+      : '# Every name is rewritten to the proxy: the client does not know the registry itself.';
   const served = lock.registries.some(({ name }) => name === DOCKER_HUB);
   return [
-    `# Pulls ask ${proxy.url}.`,
+    `# Pulls go to ${proxy.url}.`,
     why,
-    '# Each alias is a registry of its own here, so each has its entry.',
+    '# Clients treat each alias as another registry, so each has its own entry.',
     `unqualified-search-registries = [${served ? quote(DOCKER_HUB) : ''}]`,
     '',
     ...entries,

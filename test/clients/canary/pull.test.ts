@@ -17,7 +17,7 @@ const ofProxy = `proxy:5050/library/hello-world:linux: reading manifest linux in
 
 const failed = (text: string): PullVerdict => judgePull({ kind: 'ended', status: 1, text });
 
-describe('held', () => {
+describe('enforced', () => {
   test.each([
     [
       'dockerd behind a mirror',
@@ -40,7 +40,7 @@ describe('held', () => {
     ],
   ])('%s', (_name, line) => {
     const verdict = failed(`Trying to pull ${IMAGE}...\n${line}\n`);
-    expect(verdict).toMatchObject({ result: 'held', says: expect.stringContaining(SENTENCE) });
+    expect(verdict).toMatchObject({ result: 'enforced', says: expect.stringContaining(SENTENCE) });
   });
 
   test('shows the line with the words, wherever it stands', () => {
@@ -48,15 +48,15 @@ describe('held', () => {
   });
 });
 
-describe('a hole', () => {
+describe('bypassed', () => {
   test('the image arrived, whatever was said before', () => {
     expect(judgePull({ kind: 'ended', status: 0, text: `retrying: ${SENTENCE}\ndone\n` }).result).toBe(
-      'hole',
+      'bypassed',
     );
   });
 });
 
-describe('no proof', () => {
+describe('inconclusive', () => {
   test.each([
     ['another registry’s no', 'Error response from daemon: pull access denied for x'],
     ['the proxy’s no to something else', 'denied: docker.io/library/x:1 is not signed'],
@@ -68,7 +68,7 @@ describe('no proof', () => {
     ['another mirror before the proxy', mirrors(`mirror.gcr.io/x: denied] [${ofProxy}`, BLOCKED)],
     ['nothing at all', ''],
   ])('%s', (_name, text) => {
-    expect(failed(text).result).toBe('unproved');
+    expect(failed(text).result).toBe('inconclusive');
   });
 
   test.each([
@@ -76,7 +76,7 @@ describe('no proof', () => {
     [{ kind: 'timed_out', text: `${SENTENCE}\n` }, SENTENCE],
     [{ kind: 'ended', status: undefined, text: 'killed\n' }, 'killed'],
   ] as const)('%j', (end, says) => {
-    expect(judgePull(end)).toMatchObject({ result: 'unproved', says });
+    expect(judgePull(end)).toMatchObject({ result: 'inconclusive', says });
   });
 });
 
@@ -86,7 +86,10 @@ test('a line of somebody else’s is shown plain and short', () => {
 
 test('each client pulls for certain, with further options before the reference', () => {
   const asked = { image: IMAGE, options: ['--debug'], folder: '/tmp/f' };
-  const lines = PULLING_CLIENTS.map((client) => [client, ...toPullCommand(client, asked).args].join(' '));
+  const lines = PULLING_CLIENTS.map((client) => {
+    const { program, args } = toPullCommand(client, asked);
+    return [program, ...args].join(' ');
+  });
   expect(lines).toEqual([
     `docker pull --debug ${IMAGE}`,
     `ctr images pull --hosts-dir /etc/containerd/certs.d --debug ${IMAGE}`,

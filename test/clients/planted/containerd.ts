@@ -29,7 +29,7 @@ export const HOSTS: readonly Planted[] = [
     },
     [
       `${CERTS}/docker.io/hosts.toml:2 containerd: `,
-      'https://registry-1.docker.io is asked when the proxy refuses',
+      'falls back to server https://registry-1.docker.io when the proxy refuses',
     ],
   ),
   plant(
@@ -48,7 +48,7 @@ export const HOSTS: readonly Planted[] = [
     'hosts.toml with a bracket missing',
     'containerd',
     { [`${CERTS}/_default/hosts.toml`]: hosts(`server = "${P}"`, '', `[host."${P}"`) },
-    [`${CERTS}/_default/hosts.toml:3 containerd: `, 'thrown away'],
+    [`${CERTS}/_default/hosts.toml:3 containerd: `, 'the client ignores the file'],
   ),
   plant(
     'hosts.toml with a value of the wrong type',
@@ -56,7 +56,10 @@ export const HOSTS: readonly Planted[] = [
     {
       [`${CERTS}/_default/hosts.toml`]: hosts(`server = "${P}"`, `[host."${P}"]`, '  capabilities = "pull"'),
     },
-    [`${CERTS}/_default/hosts.toml:3 containerd: `, 'capabilities is no list, so it is thrown away'],
+    [
+      `${CERTS}/_default/hosts.toml:3 containerd: `,
+      '`capabilities` must be an array, so the client ignores the file',
+    ],
   ),
   plant(
     'hosts.toml with a capability misspelt',
@@ -68,7 +71,7 @@ export const HOSTS: readonly Planted[] = [
         '  capabilities = ["pull", "resolv"]',
       ),
     },
-    [`${CERTS}/_default/hosts.toml:3 containerd: `, 'does not exist'],
+    [`${CERTS}/_default/hosts.toml:3 containerd: `, 'may hold only pull, resolve, push and referrers'],
   ),
   plant(
     'hosts.toml that verifies nothing',
@@ -96,7 +99,7 @@ export const HOSTS: readonly Planted[] = [
     {
       [CONTAINERD]: `version = 3\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "${CERTS}"\n`,
     },
-    [`${CONTAINERD}:3 containerd: `, 'not read in a file with version = 3'],
+    [`${CONTAINERD}:3 containerd: `, 'containerd ignores this table in a file with version = 3'],
   ),
   plant(
     'config_path of version 3 in a file of version 2',
@@ -104,7 +107,7 @@ export const HOSTS: readonly Planted[] = [
     {
       [CONTAINERD]: `version = 2\n[plugins."io.containerd.cri.v1.images".registry]\n  config_path = "${CERTS}"\n`,
     },
-    [`${CONTAINERD}:3 containerd: `, 'not read in a file with version = 2'],
+    [`${CONTAINERD}:3 containerd: `, 'containerd ignores this table in a file with version = 2'],
   ),
   plant(
     'config_path elsewhere, where a file is open',
@@ -135,6 +138,6 @@ export const HOSTS: readonly Planted[] = [
   ),
   plant('config.toml that is not TOML', 'containerd', { [CONTAINERD]: 'version = 2\n[plugins\n' }, [
     `${CONTAINERD}:2 containerd: `,
-    'not TOML',
+    'invalid TOML',
   ]),
 ];

@@ -14,7 +14,7 @@ export const DOCKERD: readonly Planted[] = [
   unlocked(
     plant('dockerd with nothing but itself', 'nothing', { '/usr/bin/dockerd': '' }, [
       `${DAEMON}:1 dockerd: `,
-      'asked themselves',
+      'directly to the registries',
     ]),
   ),
   plant(
@@ -42,13 +42,13 @@ export const DOCKERD: readonly Planted[] = [
     'the proxy among the insecure registries',
     'dockerd mirror',
     { [DAEMON]: json({ 'insecure-registries': ['proxy.example.com:5050'] }) },
-    [`${DAEMON}:3 dockerd: `, 'certificate is not verified'],
+    [`${DAEMON}:3 dockerd: `, 'the certificate of the proxy is not verified'],
   ),
   plant(
     'another insecure registry',
     'dockerd',
     { [DAEMON]: json({ debug: true, 'insecure-registries': ['registry.internal.example.com:5000'] }) },
-    [`${DAEMON}:4 dockerd: `, 'pulled from directly'],
+    [`${DAEMON}:4 dockerd: `, 'go directly to it, without TLS'],
   ),
   plant('every registry insecure', 'dockerd', { [DAEMON]: json({ 'insecure-registries': ['0.0.0.0/0'] }) }, [
     `${DAEMON}:3 dockerd: `,
@@ -56,13 +56,13 @@ export const DOCKERD: readonly Planted[] = [
   ]),
   plant('a comma too many in daemon.json', 'dockerd mirror', { [DAEMON]: '{\n  "debug": true,\n}\n' }, [
     `${DAEMON}:3 dockerd: `,
-    'not JSON',
+    'invalid JSON: the client ignores the whole file',
   ]),
   plant(
     'the corporate proxy in a drop-in, past the firewall',
     'dockerd',
     { [DOCKER_DROP_IN]: '[Service]\nEnvironment="HTTPS_PROXY=http://me:secret@web.corp:3128"\n' },
-    [`${DOCKER_DROP_IN}:2 dockerd: `, 'the HTTP proxy http://***@web.corp:3128 leads to registries'],
+    [`${DOCKER_DROP_IN}:2 dockerd: `, 'the HTTP proxy http://***@web.corp:3128 can reach registries'],
   ),
   plant(
     'the corporate proxy in daemon.json',
@@ -80,13 +80,13 @@ export const DOCKERD: readonly Planted[] = [
     'a later drop-in that exempts a registry',
     'dockerd https-proxy',
     { [DOCKER_DROP_IN]: '[Service]\nEnvironment="NO_PROXY=localhost,.docker.io"\n' },
-    [`${DOCKER_DROP_IN}:2 dockerd: `, 'NO_PROXY takes out .docker.io'],
+    [`${DOCKER_DROP_IN}:2 dockerd: `, 'NO_PROXY exempts .docker.io'],
   ),
   plant(
     'an exemption of everything in daemon.json',
     'dockerd https-proxy',
     { [DAEMON]: json({ proxies: { 'no-proxy': '*' } }) },
-    [`${DAEMON}:3 dockerd: `, 'NO_PROXY takes out *'],
+    [`${DAEMON}:3 dockerd: `, 'NO_PROXY exempts *'],
   ),
   plant(
     'an exemption in an environment file',

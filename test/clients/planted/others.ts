@@ -7,7 +7,7 @@ const BUILDKIT = '/etc/buildkit/buildkitd.toml';
 export const OTHERS: readonly Planted[] = [
   plant('k3s without the flag', 'k3s', { [`${K3S}/config.yaml.d/90-pullwarden.yaml`]: undefined }, [
     `${K3S}/config.yaml:1 k3s: `,
-    'asked when the proxy refuses',
+    'falls back to the registry itself',
   ]),
   plant(
     'k3s with the flag switched off',
@@ -15,7 +15,7 @@ export const OTHERS: readonly Planted[] = [
     {
       [`${K3S}/config.yaml.d/95-later.yaml`]: 'node-label: [a=b]\ndisable-default-registry-endpoint: false\n',
     },
-    [`${K3S}/config.yaml.d/95-later.yaml:2 k3s: `, 'asked when the proxy refuses'],
+    [`${K3S}/config.yaml.d/95-later.yaml:2 k3s: `, 'falls back to the registry itself'],
   ),
   plant(
     'k3s without "*"',
@@ -47,20 +47,20 @@ export const OTHERS: readonly Planted[] = [
   ),
   plant('registries.yaml that is not YAML', 'k3s', { [`${K3S}/registries.yaml`]: 'mirrors:\n\t"*":\n' }, [
     `${K3S}/registries.yaml:2 k3s: `,
-    'not YAML',
+    'invalid YAML',
   ]),
   plant(
     'RKE2 without anything',
     'nothing',
     { '/etc/rancher/rke2/config.yaml': 'token: a\n' },
-    ['/etc/rancher/rke2/config.yaml:1 rke2: ', 'asked when the proxy refuses'],
+    ['/etc/rancher/rke2/config.yaml:1 rke2: ', 'falls back to the registry itself'],
     ['/etc/rancher/rke2/registries.yaml:1 rke2: ', 'no such file'],
   ),
 
   unlocked(
     plant('BuildKit without a firewall', 'buildkit', {}, [
       `${BUILDKIT}:1 buildkit: `,
-      'whatever stands here',
+      'regardless of this file',
     ]),
   ),
   plant(
@@ -83,7 +83,7 @@ export const OTHERS: readonly Planted[] = [
   ),
   plant('buildkitd.toml that is not TOML', 'buildkit', { [BUILDKIT]: 'debug = yes\n' }, [
     `${BUILDKIT}:1 buildkit: `,
-    'not TOML',
+    'invalid TOML',
   ]),
 
   plant(

@@ -11,19 +11,19 @@ export const PODMAN: readonly Planted[] = [
     {
       [LATER]: `[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\nblocked = false\n[[registry.mirror]]\nlocation = "proxy.example.com:5050/docker.io"\n`,
     },
-    [`${LATER}:4 podman: `, 'docker.io is asked itself'],
+    [`${LATER}:4 podman: `, 'pulls from docker.io go directly'],
   ),
   plant(
     'a more specific entry',
     'podman',
     { [LATER]: `# for the build team\n[[registry]]\nlocation = "docker.io/library"\n` },
-    [`${LATER}:2 podman: `, 'docker.io/library is asked itself'],
+    [`${LATER}:2 podman: `, 'pulls from docker.io/library go directly'],
   ),
   plant(
     'an entry for another registry',
     'podman remap',
     { [LATER]: `[[registry]]\nlocation = "quay.io"\n` },
-    [`${LATER}:1 podman: `, 'quay.io is asked itself'],
+    [`${LATER}:1 podman: `, 'pulls from quay.io go directly'],
   ),
   plant(
     'a second mirror of a blocked registry',
@@ -61,7 +61,7 @@ export const PODMAN: readonly Planted[] = [
     'short names looked for elsewhere',
     'podman',
     { [LATER]: 'unqualified-search-registries = ["docker.io", "quay.io"]\n' },
-    [`${LATER}:1 podman: `, 'short names are looked for at quay.io'],
+    [`${LATER}:1 podman: `, 'short names are looked up at quay.io'],
   ),
   plant('the old format', 'podman', { [LATER]: `# old\n[registries.search]\nregistries = ["docker.io"]\n` }, [
     `${LATER}:2 podman: `,
@@ -69,7 +69,7 @@ export const PODMAN: readonly Planted[] = [
   ]),
   plant('registries.conf that is not TOML', 'podman', { [LATER]: `[[registry]]\nlocation = docker.io\n` }, [
     `${LATER}:2 podman: `,
-    'not TOML',
+    'invalid TOML',
   ]),
   plant(
     'an account’s registries.conf in the place of the system’s',
@@ -78,13 +78,13 @@ export const PODMAN: readonly Planted[] = [
       '/home/ci/.config/containers/registries.conf':
         'unqualified-search-registries = []\n[[registry]]\nprefix = "docker.io"\n[[registry]]\nprefix = "*.docker.io"\nlocation = "proxy.example.com:5050/docker.io"\n[[registry]]\nprefix = "registry.hub.docker.com"\nblocked = true\n[[registry]]\nprefix = "registry.example.com"\nblocked = true\n',
     },
-    ['/home/ci/.config/containers/registries.conf:2 podman: ', 'docker.io is asked itself'],
+    ['/home/ci/.config/containers/registries.conf:2 podman: ', 'pulls from docker.io go directly'],
   ),
   plant(
     'an account’s drop-in',
     'podman',
     { '/root/.config/containers/registries.conf.d/a.conf': '[[registry]]\nlocation = "docker.io"\n' },
-    ['/root/.config/containers/registries.conf.d/a.conf:1 podman: ', 'docker.io is asked itself'],
+    ['/root/.config/containers/registries.conf.d/a.conf:1 podman: ', 'pulls from docker.io go directly'],
   ),
   plant(
     'a policy that accepts every registry',
@@ -99,6 +99,9 @@ export const PODMAN: readonly Planted[] = [
       '/etc/systemd/system/crio.service.d/a.conf':
         '[Service]\nEnvironment=CONTAINERS_REGISTRIES_CONF=/tmp/r.conf\n',
     },
-    ['/etc/systemd/system/crio.service.d/a.conf:2 crio: ', 'CONTAINERS_REGISTRIES_CONF puts /tmp/r.conf'],
+    [
+      '/etc/systemd/system/crio.service.d/a.conf:2 crio: ',
+      'CONTAINERS_REGISTRIES_CONF replaces /etc/containers/registries.conf with /tmp/r.conf',
+    ],
   ),
 ];
