@@ -224,7 +224,7 @@ describe('a slip is noticed', () => {
     ['pullwarden trust reset --reason TEXT', 'trust reset takes more'],
     ['pullwarden serve now', 'serve takes no now'],
     ['pullwarden clients docker', 'docker is not in its list'],
-    ['pullwarden canary --client dockerd', 'dockerd is no value of --client'],
+    ['pullwarden canary --client docker-daemon', 'docker-daemon is no value of --client'],
     ['pulwarden check', 'pulwarden: which program is that?'],
   ])('%s', (line, fault) => {
     expect(commandsOf(line).map(faultOf)).toEqual([fault]);
