@@ -7,15 +7,16 @@
  */
 
 import type { IncomingMessage } from 'node:http';
-import { isIP, type LookupFunction, Socket } from 'node:net';
+import { type LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import type { Server as TlsServer } from 'node:tls';
 import type { Limits } from '../limits.ts';
 import { toAuthority } from '../names/registry-table.ts';
 import type { Refusal } from '../wire/types.ts';
 import { FAULTS, SENTENCES } from '../words.ts';
-import { type HostCertificate, MIN_TLS } from './certificates.ts';
-import { isInside, peerOf, rememberInside } from './peer.ts';
+import type { HostCertificate } from './certificates.ts';
+import { createArriving, createGates, type GateDeps } from './gates.ts';
+import { isInside, peerOf } from './peer.ts';
 import { endWith } from './raw-answer.ts';
 import {
   type Allowed,
@@ -27,7 +28,7 @@ import {
   parseTarget,
   type Target,
 } from './targets.ts';
-import { createTunnels, type Destination, type TunnelResult } from './tunnel.ts';
+import { createTunnels, type Destination, type TunnelResult, type Tunnels } from './tunnel.ts';
 
 export type ConnectResult = 'terminated' | 'tunnelled' | 'refused' | 'failed';
 
@@ -69,9 +70,7 @@ export type Connect = {
   destroy(): void;
 };
 
-type ConnectDeps = {
-  /** Gives a connection that came out of a tunnel to the HTTP server. */
-  readonly accept: (socket: Duplex) => void;
+type ConnectDeps = GateDeps & {
   readonly limits: Limits;
   readonly newRequestId: () => string;
 };
@@ -82,72 +81,108 @@ type Asked = { readonly target: string; readonly socket: Socket; readonly reques
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';
 
 export function createConnect(options: ConnectOptions, deps: ConnectDeps): Connect {
-  const arriving = createArriving();
-  const terminated = createTerminated();
-  const toForce = (next: ConnectOptions) => ({
-    ...next,
-    certified: createGates(next.certificates, arriving, deps),
-  });
-  let inForce = toForce(options);
-  const tunnels = createTunnels(deps.limits, options.lookup);
-  const tell = createTell((event) => inForce.observe?.(event));
-  const refuse = (asked: Asked, refusal: Refusal): void => {
-    tell(asked, refusal.reason === 'registry_unreachable' ? 'failed' : 'refused', refusal.message);
+  return new ConnectHandler(options, deps);
+}
+
+type InForce = ConnectOptions & {
+  /** By authority. */
+  readonly certified: ReadonlyMap<string, TlsServer>;
+};
+
+class ConnectHandler implements Connect {
+  readonly #options: ConnectOptions;
+  readonly #deps: ConnectDeps;
+  readonly #arriving = createArriving();
+  readonly #terminated = createTerminated();
+  readonly #tunnels: Tunnels;
+  #inForce: InForce;
+
+  constructor(options: ConnectOptions, deps: ConnectDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#inForce = this.#toForce(options);
+    this.#tunnels = createTunnels(deps.limits, options.lookup);
+  }
+
+  handle(req: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // From here on nobody else listens for its errors.
+    socket.on('error', () => socket.destroy());
+    if (!(socket instanceof Socket)) return void socket.destroy();
+    const asked: Asked = {
+      target: (req.url ?? '').slice(0, 300),
+      socket,
+      requestId: this.#deps.newRequestId(),
+    };
+    const target = parseTarget(req.url ?? '');
+    const fault = target === undefined ? FAULTS.connectTarget : faultOf(req, socket, head, target);
+    if (target === undefined || fault !== undefined)
+      return void this.#refuse(asked, { reason: 'bad_request', message: fault ?? FAULTS.connectTarget });
+    const verdict = judgeTarget(target, this.#inForce);
+    if (verdict.kind === 'terminate') return void this.#terminate(asked, verdict.authority);
+    if (verdict.kind === 'tunnel') return void this.#tunnel(asked, verdict);
+    this.#refuse(asked, { reason: 'namespace_unknown', message: verdict.message });
+  }
+
+  tunnels(): number {
+    return this.#tunnels.size();
+  }
+
+  renew(next: Permitted): () => Withdrawn {
+    const renewed = this.#toForce({ ...this.#options, ...next });
+    return () => {
+      this.#inForce = renewed;
+      return {
+        tunnels: this.#tunnels.keep((to) => isStillTunnelled(to, renewed)),
+        terminated: this.#terminated.keep((authority) => isStillTerminated(authority, renewed)),
+      };
+    };
+  }
+
+  drain(): void {
+    this.#arriving.destroy();
+    this.#tunnels.drain();
+  }
+
+  destroy(): void {
+    this.#arriving.destroy();
+    this.#tunnels.destroy();
+  }
+
+  #toForce(next: ConnectOptions): InForce {
+    return { ...next, certified: createGates(next.certificates, this.#arriving, this.#deps) };
+  }
+
+  #refuse(asked: Asked, refusal: Refusal): void {
+    const result = refusal.reason === 'registry_unreachable' ? 'failed' : 'refused';
+    this.#tell(asked, result, refusal.message);
     endWith(asked.socket, refusal, asked.requestId);
-  };
-  const terminate = (asked: Asked, authority: string): void => {
-    tell(asked, 'terminated');
-    terminated.add(asked.socket, authority);
-    arriving.add(asked.socket);
+  }
+
+  #terminate(asked: Asked, authority: string): void {
+    this.#tell(asked, 'terminated');
+    this.#terminated.add(asked.socket, authority);
+    this.#arriving.add(asked.socket);
     // Otherwise a client that leaves in the middle of its handshake is not noticed before the time for it is over.
     asked.socket.allowHalfOpen = false;
     asked.socket.write(ESTABLISHED);
-    inForce.certified.get(authority)?.emit('connection', asked.socket);
-  };
-  const tunnel = async (asked: Asked, to: Destination): Promise<void> => {
-    const result = await tunnels.open(asked.socket, to, {
-      judge: (name) => judgeServerName(name, to.target, inForce.registryAt),
-      onFault: (fault) => tell(asked, 'refused', fault),
+    this.#inForce.certified.get(authority)?.emit('connection', asked.socket);
+  }
+
+  async #tunnel(asked: Asked, to: Destination): Promise<void> {
+    const result = await this.#tunnels.open(asked.socket, to, {
+      judge: (name) => judgeServerName(name, to.target, this.#inForce.registryAt),
+      onFault: (fault) => this.#tell(asked, 'refused', fault),
     });
-    if (result === 'open') tell(asked, 'tunnelled');
-    else if (typeof result === 'object') tell(asked, 'refused', result.closed);
-    else refuse(asked, toTunnelRefusal(result, asked.target));
-  };
-  return {
-    handle(req, socket, head) {
-      // From here on nobody else listens for its errors.
-      socket.on('error', () => socket.destroy());
-      if (!(socket instanceof Socket)) return void socket.destroy();
-      const asked: Asked = { target: (req.url ?? '').slice(0, 300), socket, requestId: deps.newRequestId() };
-      const target = parseTarget(req.url ?? '');
-      const fault = target === undefined ? FAULTS.connectTarget : faultOf(req, socket, head, target);
-      if (target === undefined || fault !== undefined)
-        return refuse(asked, { reason: 'bad_request', message: fault ?? FAULTS.connectTarget });
-      const verdict = judgeTarget(target, inForce);
-      if (verdict.kind === 'terminate') return terminate(asked, verdict.authority);
-      if (verdict.kind === 'tunnel') return void tunnel(asked, verdict);
-      refuse(asked, { reason: 'namespace_unknown', message: verdict.message });
-    },
-    tunnels: tunnels.size,
-    renew(next) {
-      const renewed = toForce({ ...options, ...next });
-      return () => {
-        inForce = renewed;
-        return {
-          tunnels: tunnels.keep((to) => isStillTunnelled(to, renewed)),
-          terminated: terminated.keep((authority) => isStillTerminated(authority, renewed)),
-        };
-      };
-    },
-    drain() {
-      arriving.destroy();
-      tunnels.drain();
-    },
-    destroy() {
-      arriving.destroy();
-      tunnels.destroy();
-    },
-  };
+    if (result === 'open') this.#tell(asked, 'tunnelled');
+    else if (typeof result === 'object') this.#tell(asked, 'refused', result.closed);
+    else this.#refuse(asked, toTunnelRefusal(result, asked.target));
+  }
+
+  #tell({ target, socket, requestId }: Asked, result: ConnectResult, message?: string): void {
+    const { identity } = peerOf(socket);
+    const client = socket.remoteAddress ?? '';
+    this.#inForce.observe?.({ requestId, target, client, identity, result, message });
+  }
 }
 
 /** What makes a CONNECT ambiguous or early, if anything. */
@@ -173,14 +208,6 @@ function toTunnelRefusal(result: Exclude<TunnelResult, 'open'>, target: string):
   }
 }
 
-function createTell(observe: NonNullable<ConnectOptions['observe']>) {
-  return ({ target, socket, requestId }: Asked, result: ConnectResult, message?: string): void => {
-    const { identity } = peerOf(socket);
-    const client = socket.remoteAddress ?? '';
-    observe({ requestId, target, client, identity, result, message });
-  };
-}
-
 /** Connections whose TLS ends here, from their 200 on, with the authority they were opened for. */
 function createTerminated() {
   const sockets = new Map<Socket, string>();
@@ -196,79 +223,4 @@ function createTerminated() {
       return cut.length;
     },
   };
-}
-
-/** Connections between their 200 and the end of their handshake, found again by the address they come from. */
-type Arriving = {
-  add(socket: Socket): void;
-  /** The connection around one that came out of a handshake. */
-  take(inner: Socket): Socket | undefined;
-  destroy(): void;
-};
-
-function createArriving(): Arriving {
-  const sockets = new Map<string, Socket>();
-  const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
-  return {
-    add(socket) {
-      const key = keyOf(socket);
-      sockets.set(key, socket);
-      socket.once('close', () => {
-        if (sockets.get(key) === socket) sockets.delete(key);
-      });
-    },
-    take(inner) {
-      const key = keyOf(inner);
-      const socket = sockets.get(key);
-      sockets.delete(key);
-      return socket;
-    },
-    destroy() {
-      for (const socket of sockets.values()) socket.destroy();
-    },
-  };
-}
-
-function createGates(
-  certificates: readonly HostCertificate[],
-  arriving: Arriving,
-  deps: ConnectDeps,
-): ReadonlyMap<string, TlsServer> {
-  return new Map(
-    certificates.flatMap((certificate) =>
-      certificate.hosts
-        .map(toAuthority)
-        .map((authority) => [authority, createGate(authority, certificate, arriving, deps)] as const),
-    ),
-  );
-}
-
-/** TLS for one name: a server that listens nowhere. The handshake must name the host that CONNECT named. */
-function createGate(
-  authority: string,
-  { cert, key }: HostCertificate,
-  arriving: Arriving,
-  { accept, limits }: ConnectDeps,
-): TlsServer {
-  const host = authority.replace(/:[0-9]+$/, '');
-  // A handshake carries names only (RFC 6066 §3).
-  const isAddress = isIP(host.replace(/^\[|\]$/g, '')) !== 0;
-  const gate = createTlsServer({
-    cert,
-    key,
-    minVersion: MIN_TLS,
-    ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: limits.handshakeTimeout,
-    SNICallback: (name, done) => done(name.toLowerCase() === host ? null : new Error('another name')),
-  });
-  gate.on('tlsClientError', (_error, socket) => socket.destroy());
-  gate.on('secureConnection', (inner) => {
-    inner.on('error', () => inner.destroy());
-    const around = arriving.take(inner);
-    const isNamed = typeof inner.servername === 'string' || isAddress;
-    if (around === undefined || !isNamed) return void inner.destroy();
-    rememberInside(inner, authority, around);
-    accept(inner);
-  });
-  return gate;
 }

@@ -25,64 +25,76 @@ const HEADER_BYTES = 5;
 
 /** @param judge what is wrong with a name, if anything. */
 export function createLaterHellos(judge: (name: string | undefined) => string | undefined): LaterHellos {
-  const answer = gather(1);
-  const held = gather(HEADER_BYTES);
-  let isTaken = false;
-  let isAnswered = false;
-  let hasSecond = false;
-  /** Bytes of a record that passes. */
-  let passing = 0;
+  return new Hellos(judge);
+}
 
-  /** The next piece of whole records. @returns how long it is; undefined: it is to be held. */
-  const next = (bytes: Buffer): number | string | undefined => {
-    if (passing > 0) {
-      const length = Math.min(passing, bytes.length);
-      passing -= length;
+class Hellos implements LaterHellos {
+  readonly #judge: (name: string | undefined) => string | undefined;
+  readonly #answer = gather(1);
+  readonly #held = gather(HEADER_BYTES);
+  #isTaken = false;
+  #isAnswered = false;
+  #hasSecond = false;
+  /** Bytes of a record that passes. */
+  #passing = 0;
+
+  constructor(judge: (name: string | undefined) => string | undefined) {
+    this.#judge = judge;
+  }
+
+  fromClient(chunk: Buffer): Judged {
+    const bytes = this.#held.add(chunk, this.#isTaken);
+    if (bytes === undefined || this.#isTaken) return { pass: bytes ?? NOTHING };
+    let at = 0;
+    while (at < bytes.length) {
+      const length = this.#next(bytes.subarray(at));
+      if (typeof length === 'string') return { fault: length };
+      if (length === undefined) break;
+      at += length;
+    }
+    // In the middle of a record that passes, nothing is held.
+    if (at === bytes.length) this.#held.wait(this.#passing > 0 ? 1 : HEADER_BYTES);
+    this.#held.keep(bytes.subarray(at));
+    return { pass: bytes.subarray(0, at) };
+  }
+
+  fromServer(chunk: Buffer): void {
+    if (this.#isAnswered) return;
+    const bytes = this.#answer.add(chunk);
+    if (bytes === undefined) return;
+    const read = readServerAnswer(bytes);
+    this.#isAnswered = read.kind !== 'more';
+    this.#isTaken = read.kind === 'taken';
+    this.#answer.keep(this.#isAnswered ? NOTHING : bytes);
+    if (read.kind === 'more') this.#answer.wait(read.bytes);
+  }
+
+  /** The next piece of whole records. @returns how long it is; undefined: it is to be held; text: what is wrong. */
+  #next(bytes: Buffer): number | string | undefined {
+    if (this.#passing > 0) {
+      const length = Math.min(this.#passing, bytes.length);
+      this.#passing -= length;
       return length;
     }
-    if (bytes.length < HEADER_BYTES) return held.wait(HEADER_BYTES);
+    if (bytes.length < HEADER_BYTES) return this.#held.wait(HEADER_BYTES);
     if (bytes[1] !== 3) return 'what follows the first ClientHello is not TLS';
     if (PASSING.includes(bytes[0])) {
-      passing = bytes.readUInt16BE(3);
+      this.#passing = bytes.readUInt16BE(3);
       return HEADER_BYTES;
     }
     if (bytes[0] !== HANDSHAKE) return 'what follows the first ClientHello is not TLS';
-    if (hasSecond) return 'a third ClientHello came';
-    const hello = readHello(bytes);
-    if (hello.kind === 'more') return held.wait(Math.min(hello.bytes, MAX_HELLO_BYTES));
-    const fault = hello.kind === 'bad' ? hello.message : judge(hello.name);
-    if (hello.kind === 'bad' || fault !== undefined) return `second ClientHello: ${fault}`;
-    hasSecond = true;
-    return hello.end;
-  };
+    return this.#nextHello(bytes);
+  }
 
-  return {
-    fromClient(chunk) {
-      const bytes = held.add(chunk, isTaken);
-      if (bytes === undefined || isTaken) return { pass: bytes ?? NOTHING };
-      let at = 0;
-      while (at < bytes.length) {
-        const length = next(bytes.subarray(at));
-        if (typeof length === 'string') return { fault: length };
-        if (length === undefined) break;
-        at += length;
-      }
-      // In the middle of a record that passes, nothing is held.
-      if (at === bytes.length) held.wait(passing > 0 ? 1 : HEADER_BYTES);
-      held.keep(bytes.subarray(at));
-      return { pass: bytes.subarray(0, at) };
-    },
-    fromServer(chunk) {
-      if (isAnswered) return;
-      const bytes = answer.add(chunk);
-      if (bytes === undefined) return;
-      const read = readServerAnswer(bytes);
-      isAnswered = read.kind !== 'more';
-      isTaken = read.kind === 'taken';
-      answer.keep(isAnswered ? NOTHING : bytes);
-      if (read.kind === 'more') answer.wait(read.bytes);
-    },
-  };
+  #nextHello(bytes: Buffer): number | string | undefined {
+    if (this.#hasSecond) return 'a third ClientHello came';
+    const hello = readHello(bytes);
+    if (hello.kind === 'more') return this.#held.wait(Math.min(hello.bytes, MAX_HELLO_BYTES));
+    const fault = hello.kind === 'bad' ? hello.message : this.#judge(hello.name);
+    if (hello.kind === 'bad' || fault !== undefined) return `second ClientHello: ${fault}`;
+    this.#hasSecond = true;
+    return hello.end;
+  }
 }
 
 const NOTHING = Buffer.alloc(0);

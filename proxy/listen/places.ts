@@ -24,7 +24,13 @@ export type PlacesOptions = {
   readonly now?: () => number;
 };
 
-type Client = { readonly idle: Map<Place, number>; held: number; told: number };
+type Client = {
+  readonly key: string;
+  /** Since when each of its places is idle, the longest first. */
+  readonly idle: Map<Place, number>;
+  held: number;
+  told: number;
+};
 
 /** One connection's place. */
 export type Place = {
@@ -41,64 +47,95 @@ export type Places = {
   take(address: string | undefined, evict?: () => void): Place;
 };
 
-export function createPlaces({ max, now = () => performance.now() }: PlacesOptions): Places {
-  const clients = new Map<string, Client>();
-  const evictions = new Map<Place, () => void>();
-  let taken = 0;
+export function createPlaces(options: PlacesOptions): Places {
+  return new SharedPlaces(options);
+}
 
-  const judge = ({ held, told }: Client): Admission => {
-    const free = max - taken;
+class SharedPlaces implements Places {
+  readonly #max: number;
+  readonly #now: () => number;
+  readonly #clients = new Map<string, Client>();
+  readonly #evictions = new Map<Place, () => void>();
+  #taken = 0;
+
+  constructor({ max, now = () => performance.now() }: PlacesOptions) {
+    this.#max = max;
+    this.#now = now;
+  }
+
+  taken(): number {
+    return this.#taken;
+  }
+
+  take(address: string | undefined, evict?: () => void): Place {
+    const key = toClientKey(address);
+    const client = this.#clients.get(key) ?? { key, idle: new Map(), held: 0, told: 0 };
+    const admission = this.#judge(client);
+    if (admission === 'refused') return NO_PLACE;
+    this.#clients.set(key, client);
+    this.#count(client, admission, 1);
+    const place = this.#createPlace(client, admission, evict);
+    if (evict !== undefined) {
+      this.#evictions.set(place, evict);
+      client.idle.set(place, this.#now());
+    }
+    this.#relieve();
+    return place;
+  }
+
+  #judge({ held, told }: Client): Admission {
+    const free = this.#max - this.#taken;
     if (free <= 0) return 'refused';
     if (held < free * TIMES_FREE) return 'admitted';
     return told < free * TOLD_PART ? 'told' : 'refused';
-  };
-  const relieve = (): void => {
-    if (max - taken >= max * SCARCE_PART) return;
-    const greediest = [...clients.values()].reduce((most, next) => (next.held > most.held ? next : most));
+  }
+
+  #count(client: Client, admission: Admission, places: 1 | -1): void {
+    this.#taken += places;
+    client[admission === 'told' ? 'told' : 'held'] += places;
+  }
+
+  #createPlace(client: Client, admission: Admission, evict: (() => void) | undefined): Place {
+    let requests = 0;
+    let isTaken = true;
+    const place: Place = {
+      admission,
+      begin: () => {
+        requests += 1;
+        client.idle.delete(place);
+      },
+      end: () => {
+        requests -= 1;
+        if (requests === 0 && isTaken && evict !== undefined) client.idle.set(place, this.#now());
+      },
+      leave: () => {
+        if (!isTaken) return;
+        isTaken = false;
+        this.#count(client, admission, -1);
+        client.idle.delete(place);
+        this.#evictions.delete(place);
+        if (client.held + client.told === 0) this.#clients.delete(client.key);
+      },
+    };
+    return place;
+  }
+
+  /** When places are scarce, takes back the one that the client with the most of them has left idle the longest. */
+  #relieve(): void {
+    if (this.#max - this.#taken >= this.#max * SCARCE_PART) return;
+    const clients = [...this.#clients.values()];
+    const greediest = clients.reduce((most, next) => (next.held > most.held ? next : most));
     const [oldest, since] = greediest.idle.entries().next().value ?? [];
-    if (oldest === undefined || since === undefined || now() - since < IDLE_MS) return;
-    const evict = evictions.get(oldest);
+    if (oldest === undefined || since === undefined || this.#now() - since < IDLE_MS) return;
+    const evict = this.#evictions.get(oldest);
     oldest.leave();
     evict?.();
-  };
-  return {
-    taken: () => taken,
-    take(address, evict) {
-      const key = toClientKey(address);
-      const client = clients.get(key) ?? { idle: new Map(), held: 0, told: 0 };
-      const admission = judge(client);
-      let requests = 0;
-      let isTaken = admission !== 'refused';
-      const place: Place = {
-        admission,
-        begin() {
-          requests += 1;
-          client.idle.delete(place);
-        },
-        end() {
-          requests -= 1;
-          if (requests === 0 && isTaken && evict !== undefined) client.idle.set(place, now());
-        },
-        leave() {
-          if (!isTaken) return;
-          isTaken = false;
-          taken -= 1;
-          client[admission === 'told' ? 'told' : 'held'] -= 1;
-          client.idle.delete(place);
-          evictions.delete(place);
-          if (client.held + client.told === 0) clients.delete(key);
-        },
-      };
-      if (!isTaken) return place;
-      clients.set(key, client);
-      taken += 1;
-      client[admission === 'told' ? 'told' : 'held'] += 1;
-      if (evict !== undefined) {
-        evictions.set(place, evict);
-        client.idle.set(place, now());
-      }
-      relieve();
-      return place;
-    },
-  };
+  }
 }
+
+const NO_PLACE: Place = {
+  admission: 'refused',
+  begin: () => undefined,
+  end: () => undefined,
+  leave: () => undefined,
+};

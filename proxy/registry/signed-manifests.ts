@@ -7,7 +7,7 @@ import type { Confirmed } from '../content/confirmed.ts';
 import { isHtml, MANIFEST_ACCEPT } from '../content/media-type.ts';
 import type { Digest } from '../names/reference.ts';
 import { isLate, withDeadline } from '../upstream/deadline.ts';
-import { createFlights } from '../upstream/flights.ts';
+import { createFlights, type Flights } from '../upstream/flights.ts';
 import type { HttpClient } from '../upstream/types.ts';
 import { CAUSES } from '../words.ts';
 import {
@@ -96,82 +96,135 @@ const LATE = {
 } as const satisfies SignedResult;
 
 export function createSignedManifests(options: SignedManifestsOptions): SignedManifests {
-  const { store, access, deadlineMs = DEADLINE_MS } = options;
-  const flights = createFlights<SignedResult | Unmodified>(LATE, { onShared: options.onShared });
+  return new Manifests(options);
+}
+
+class Manifests implements SignedManifests {
+  readonly #options: SignedManifestsOptions;
+  readonly #store: ManifestStore;
+  readonly #access: AccessStore;
+  readonly #deadlineMs: number;
+  readonly #flights: Flights<SignedResult | Unmodified>;
+
+  constructor(options: SignedManifestsOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    this.#access = options.access;
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#flights = createFlights<SignedResult | Unmodified>(LATE, { onShared: options.onShared });
+  }
+
+  async fetch(
+    client: HttpClient,
+    repository: string,
+    target: SignedTarget,
+    caller: Asking,
+  ): Promise<SignedResult> {
+    const started = performance.now();
+    const key = { registry: client.upstream, repository, digest: target.digest };
+    const hold = (manifest: Confirmed): void => this.#store.hold(key, manifest, caller.client ?? '');
+    const kept = this.#store.get(key);
+    // A length signed differently from the bytes kept goes the long way and fails there.
+    const hit = kept?.bytes.length === target.length ? kept : undefined;
+    if (hit !== undefined && (await this.#mayRead(client, repository, target, caller))) {
+      this.#options.onCache?.('hit');
+      hold(hit);
+      return { kind: 'manifest', manifest: hit };
+    }
+    this.#options.onCache?.('miss');
+    const ms = this.#deadlineMs - (performance.now() - started);
+    if (ms <= 0) return LATE;
+    // A caller the registry did not let in goes to the registry itself, so the refusal is the registry's own.
+    const joining = { client, repository, caller, ms };
+    const result = await this.#join(['signed', target.digest, target.length], joining, (signal) => {
+      const asked = { authorization: caller.authorization, signal };
+      return this.#keeping(joining, () => fetchSignedManifest(client, repository, target, asked));
+    });
+    if (result.kind === 'manifest') hold(result.manifest);
+    return result;
+  }
+
+  recall(client: HttpClient, repository: string, digest: Digest, caller: Caller): Confirmed | undefined {
+    const isKnown =
+      client.auth !== 'passthrough' || this.#access.isGranted(toAccess(client, repository, caller));
+    const kept = isKnown ? this.#store.get({ registry: client.upstream, repository, digest }) : undefined;
+    this.#options.onCache?.(kept === undefined ? 'miss' : 'hit');
+    return kept;
+  }
+
+  fetchByDigest(
+    client: HttpClient,
+    repository: string,
+    question: DigestQuestion,
+    caller: Caller,
+  ): Promise<SignedResult | Unmodified> {
+    const joining = { client, repository, caller, ms: this.#deadlineMs };
+    const { digest, accept, isKnown } = question;
+    return this.#join(['digest', digest, accept ?? '', isKnown], joining, (signal) => {
+      const asked = { authorization: caller.authorization, signal };
+      return this.#keeping(joining, () => fetchManifest(client, repository, question, asked));
+    });
+  }
+
+  fetchByTag(
+    client: HttpClient,
+    repository: string,
+    question: TagQuestion,
+    caller: Caller,
+  ): Promise<SignedResult | Announced> {
+    return withDeadline(this.#deadlineMs, caller.signal, async (signal) => {
+      const asked = { authorization: caller.authorization, signal };
+      const result = await fetchTag(client, repository, question, asked);
+      return result.kind === 'failed' && isLate(signal) ? LATE : result;
+    });
+  }
 
   /** Callers who are sent the same: with our own account all of them, else those with the same credentials. */
-  const join = <Result extends SignedResult | Unmodified>(
+  #join<Result extends SignedResult | Unmodified>(
     name: readonly unknown[],
     { client, repository, caller, ms }: Joining,
     work: (signal: AbortSignal) => Promise<Result>,
-  ): Promise<Result> => {
-    const who = client.auth === 'passthrough' ? access.keyOf(toAccess(client, repository, caller)) : '';
+  ): Promise<Result> {
+    const who = client.auth === 'passthrough' ? this.#access.keyOf(toAccess(client, repository, caller)) : '';
     const key = JSON.stringify([client.upstream, repository, who, ...name]);
     // The name says which question it is, and with it which results there can be.
-    return flights.join(key, { signal: caller.signal, ms }, work) as Promise<Result>;
-  };
+    return this.#flights.join(key, { signal: caller.signal, ms }, work) as Promise<Result>;
+  }
 
   /** Asks, and remembers what was given and to whom. */
-  const keeping = async <Result extends ManifestResult | Unmodified>(
+  async #keeping<Result extends ManifestResult | Unmodified>(
     { client, repository, caller }: Joining,
     work: () => Promise<Result>,
-  ): Promise<Result> => {
-    const askedAt = access.now();
+  ): Promise<Result> {
+    const askedAt = this.#access.now();
     const result = await work();
     if (result.kind === 'manifest') {
       const { manifest } = result;
-      store.set({ registry: client.upstream, repository, digest: manifest.digest }, manifest);
-      if (client.auth === 'passthrough') access.grant(toAccess(client, repository, caller), askedAt);
+      this.#store.set({ registry: client.upstream, repository, digest: manifest.digest }, manifest);
+      if (client.auth === 'passthrough') this.#access.grant(toAccess(client, repository, caller), askedAt);
     }
     return result;
-  };
+  }
 
-  return {
-    async fetch(client, repository, target, caller) {
-      const started = performance.now();
-      const key = { registry: client.upstream, repository, digest: target.digest };
-      const hold = (manifest: Confirmed): void => store.hold(key, manifest, caller.client ?? '');
-      const kept = store.get(key);
-      // A length signed differently from the bytes kept goes the long way and fails there.
-      const hit = kept?.bytes.length === target.length ? kept : undefined;
-      if (hit !== undefined && (await mayRead(access, deadlineMs, client, repository, target, caller))) {
-        options.onCache?.('hit');
-        hold(hit);
-        return { kind: 'manifest', manifest: hit };
+  /** A remembered grant, or a HEAD of the manifest by digest with the caller's credentials. */
+  async #mayRead(
+    client: HttpClient,
+    repository: string,
+    { digest }: SignedTarget,
+    { authorization }: Caller,
+  ): Promise<boolean> {
+    if (client.auth !== 'passthrough') return true;
+    return this.#access.verify(toAccess(client, repository, { authorization }), digest, async () => {
+      try {
+        return await withDeadline(this.#deadlineMs, undefined, (signal) =>
+          saysYes(client, repository, digest, { authorization, signal }),
+        );
+      } catch {
+        // Not a yes; the request that follows says what is wrong.
+        return false;
       }
-      options.onCache?.('miss');
-      const ms = deadlineMs - (performance.now() - started);
-      if (ms <= 0) return LATE;
-      // A caller the registry did not let in goes to the registry itself, so the refusal is the registry's own.
-      const joining = { client, repository, caller, ms };
-      const result = await join(['signed', target.digest, target.length], joining, (signal) => {
-        const asked = { authorization: caller.authorization, signal };
-        return keeping(joining, () => fetchSignedManifest(client, repository, target, asked));
-      });
-      if (result.kind === 'manifest') hold(result.manifest);
-      return result;
-    },
-    recall(client, repository, digest, caller) {
-      const isKnown = client.auth !== 'passthrough' || access.isGranted(toAccess(client, repository, caller));
-      const kept = isKnown ? store.get({ registry: client.upstream, repository, digest }) : undefined;
-      options.onCache?.(kept === undefined ? 'miss' : 'hit');
-      return kept;
-    },
-    fetchByDigest(client, repository, question, caller) {
-      const joining = { client, repository, caller, ms: deadlineMs };
-      const { digest, accept, isKnown } = question;
-      return join(['digest', digest, accept ?? '', isKnown], joining, (signal) => {
-        const asked = { authorization: caller.authorization, signal };
-        return keeping(joining, () => fetchManifest(client, repository, question, asked));
-      });
-    },
-    fetchByTag: (client, repository, question, caller) =>
-      withDeadline(deadlineMs, caller.signal, async (signal) => {
-        const asked = { authorization: caller.authorization, signal };
-        const result = await fetchTag(client, repository, question, asked);
-        return result.kind === 'failed' && isLate(signal) ? LATE : result;
-      }),
-  };
+    });
+  }
 }
 
 type Joining = {
@@ -184,28 +237,6 @@ type Joining = {
 
 function toAccess(client: HttpClient, repository: string, { authorization }: Caller): Access {
   return { registry: client.upstream, repository, authorization };
-}
-
-/** A remembered grant, or a HEAD of the manifest by digest with the caller's credentials. */
-async function mayRead(
-  access: AccessStore,
-  deadlineMs: number,
-  client: HttpClient,
-  repository: string,
-  { digest }: SignedTarget,
-  { authorization }: Caller,
-): Promise<boolean> {
-  if (client.auth !== 'passthrough') return true;
-  return access.verify({ registry: client.upstream, repository, authorization }, digest, async () => {
-    try {
-      return await withDeadline(deadlineMs, undefined, (signal) =>
-        saysYes(client, repository, digest, { authorization, signal }),
-      );
-    } catch {
-      // Not a yes; the request that follows says what is wrong.
-      return false;
-    }
-  });
 }
 
 /**

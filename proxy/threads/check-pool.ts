@@ -16,7 +16,7 @@ import { invalid, TrustError } from '../trust-client/errors.ts';
 import { turn } from '../trust-client/turn.ts';
 import { type CheckAnswer, type CheckJob, readAnswer } from './check-job.ts';
 import { type CheckThread, startCheckThread } from './check-thread.ts';
-import { createTurns } from './turns.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 export type CheckPoolOptions = {
   /** Threads at most. */
@@ -62,52 +62,56 @@ type Seat = {
     | undefined;
 };
 
-export function createCheckPool({
-  size = availableParallelism() > 2 ? 2 : 1,
-  startThread = startCheckThread,
-  monotonic = () => performance.now(),
-}: CheckPoolOptions = {}): CheckPool {
-  const seats: Seat[] = Array.from({ length: size }, () => ({
-    thread: undefined,
-    task: undefined,
-    asked: undefined,
-  }));
-  const turns = createTurns<Task>(monotonic, ({ file }) => file.bytes.length * MS_PER_BYTE);
-  const closing = new AbortController();
+export function createCheckPool(options: CheckPoolOptions = {}): CheckPool {
+  const pool = new Pool(options);
+  // `check` is handed on by itself, as a FileChecker.
+  return { check: (gun, file, signal) => pool.check(gun, file, signal), close: () => pool.close() };
+}
 
-  const begin = (): void => {
-    const seat = seats.find(({ task }) => task === undefined);
-    const task = seat && turns.next();
-    if (seat === undefined || task === undefined) return;
-    seat.task = task;
-    const started = monotonic();
-    void serve(seat, task).finally(() => {
-      seat.task = undefined;
-      turns.done(task.gun, monotonic() - started);
-      begin();
-    });
-    begin();
-  };
+class Pool {
+  readonly #startThread: () => CheckThread;
+  readonly #monotonic: () => number;
+  readonly #seats: readonly Seat[];
+  readonly #turns: Turns<Task>;
+  readonly #closing = new AbortController();
 
-  const serve = async (seat: Seat, task: Task): Promise<void> => {
-    try {
-      const bytes = await copyOf(task.file.bytes);
-      requireTime(task.gun, task.signal);
-      if (closing.signal.aborted) throw closed(task.gun);
-      seat.thread ??= watched(seat, startOne(startThread, task.gun));
-      task.resolve(await ask(seat, { ...task.file, bytes }, task, closing.signal));
-      if (task.file.bytes.length > KEPT_BYTES && turns.size === 0) await end(seat);
-    } catch (error) {
-      task.reject(error);
-      // Whatever the thread is doing, nobody waits for it any more.
-      await end(seat);
-    }
-  };
+  constructor({
+    size = availableParallelism() > 2 ? 2 : 1,
+    startThread = startCheckThread,
+    monotonic = () => performance.now(),
+  }: CheckPoolOptions) {
+    this.#startThread = startThread;
+    this.#monotonic = monotonic;
+    this.#seats = Array.from({ length: size }, () => ({
+      thread: undefined,
+      task: undefined,
+      asked: undefined,
+    }));
+    this.#turns = createTurns<Task>(monotonic, ({ file }) => file.bytes.length * MS_PER_BYTE);
+  }
 
-  const inThread = (gun: string, file: FileCheck, signal: AbortSignal | undefined): Promise<CheckAnswer> =>
-    new Promise((resolve, reject) => {
+  async check<K extends FileKind>(
+    gun: string,
+    file: FileCheck<K>,
+    signal: AbortSignal | undefined,
+  ): Promise<CheckedFile<K>> {
+    requireTime(gun, signal);
+    if (this.#closing.signal.aborted) throw closed(gun);
+    const checked = isSmall(file) ? await checkNow(gun, file, signal) : undefined;
+    return checked ?? readAnswer<K>(await this.#inThread(gun, file, signal));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (let task = this.#turns.next(); task !== undefined; task = this.#turns.next())
+      task.reject(closed(task.gun));
+    await Promise.all(this.#seats.map(end));
+  }
+
+  #inThread(gun: string, file: FileCheck, signal: AbortSignal | undefined): Promise<CheckAnswer> {
+    return new Promise((resolve, reject) => {
       const leave = (): void => {
-        if (turns.remove(task)) reject(late(gun));
+        if (this.#turns.remove(task)) reject(late(gun));
       };
       const ended =
         <T>(then: (value: T) => void) =>
@@ -117,28 +121,40 @@ export function createCheckPool({
         };
       const task: Task = { file, gun, signal, resolve: ended(resolve), reject: ended(reject) };
       signal?.addEventListener('abort', leave, { once: true });
-      turns.add(task);
-      begin();
+      this.#turns.add(task);
+      this.#begin();
     });
+  }
 
-  const check = async <K extends FileKind>(
-    gun: string,
-    file: FileCheck<K>,
-    signal: AbortSignal | undefined,
-  ): Promise<CheckedFile<K>> => {
-    requireTime(gun, signal);
-    if (closing.signal.aborted) throw closed(gun);
-    const checked = isSmall(file) ? await checkNow(gun, file, signal) : undefined;
-    return checked ?? readAnswer<K>(await inThread(gun, file, signal));
-  };
+  /** Gives every free seat the task whose turn it is. */
+  #begin(): void {
+    const seat = this.#seats.find(({ task }) => task === undefined);
+    const task = seat && this.#turns.next();
+    if (seat === undefined || task === undefined) return;
+    seat.task = task;
+    const started = this.#monotonic();
+    void this.#serve(seat, task).finally(() => {
+      seat.task = undefined;
+      this.#turns.done(task.gun, this.#monotonic() - started);
+      this.#begin();
+    });
+    this.#begin();
+  }
 
-  const close = async (): Promise<void> => {
-    closing.abort();
-    for (let task = turns.next(); task !== undefined; task = turns.next()) task.reject(closed(task.gun));
-    await Promise.all(seats.map(end));
-  };
-
-  return { check, close };
+  async #serve(seat: Seat, task: Task): Promise<void> {
+    try {
+      const bytes = await copyOf(task.file.bytes);
+      requireTime(task.gun, task.signal);
+      if (this.#closing.signal.aborted) throw closed(task.gun);
+      seat.thread ??= watched(seat, startOne(this.#startThread, task.gun));
+      task.resolve(await ask(seat, { ...task.file, bytes }, task, this.#closing.signal));
+      if (task.file.bytes.length > KEPT_BYTES && this.#turns.size === 0) await end(seat);
+    } catch (error) {
+      task.reject(error);
+      // Whatever the thread is doing, nobody waits for it any more.
+      await end(seat);
+    }
+  }
 }
 
 function isSmall({ bytes, keys }: FileCheck): boolean {

@@ -44,36 +44,79 @@ const ROOM_LIMITS: RoomLimits = { ...LIMITS, firstBytes: 2 * LIMITS.updateBytes 
 type Held = { bytes: number };
 type Waiting = { readonly held: Held; readonly bytes: number; readonly enter: () => void };
 
-export function createRoom({ freeBytes, sharedBytes, firstBytes }: RoomLimits = ROOM_LIMITS): Room {
+export function createRoom(limits: RoomLimits = ROOM_LIMITS): Room {
+  const memory = new SharedMemory(limits);
+  return {
+    enter: () => {
+      const held: Held = { bytes: 0 };
+      return {
+        take: (bytes, signal) => memory.take(held, bytes, signal),
+        giveBack: (bytes) => memory.giveBack(held, bytes),
+        leave: () => memory.leave(held),
+      };
+    },
+    size: () => memory.size(),
+  };
+}
+
+class SharedMemory {
+  readonly #limits: RoomLimits;
   /** Those that hold or want more than is free, the one that asked first in front. */
-  const large = new Set<Held>();
-  const waiting = new Set<Waiting>();
-  let shared = 0;
+  readonly #large = new Set<Held>();
+  readonly #waiting = new Set<Waiting>();
+  #shared = 0;
 
-  const aboveFree = (bytes: number): number => Math.max(0, bytes - freeBytes);
-  const resize = (held: Held, bytes: number): void => {
-    shared += aboveFree(bytes) - aboveFree(held.bytes);
+  constructor(limits: RoomLimits) {
+    this.#limits = limits;
+  }
+
+  async take(held: Held, bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted === true) throw tooLate(signal);
+    if (this.#aboveFree(held.bytes + bytes) > 0) this.#large.add(held);
+    if (this.#fits(held, bytes)) this.#resize(held, held.bytes + bytes);
+    else await this.#wait(held, bytes, signal);
+  }
+
+  giveBack(held: Held, bytes: number): void {
+    this.#resize(held, Math.max(0, held.bytes - bytes));
+    const isWaiting = [...this.#waiting].some((item) => item.held === held);
+    if (this.#aboveFree(held.bytes) === 0 && !isWaiting) this.#large.delete(held);
+    this.#letIn();
+  }
+
+  leave(held: Held): void {
+    this.#resize(held, 0);
+    this.#large.delete(held);
+    this.#letIn();
+  }
+
+  size(): ReturnType<Room['size']> {
+    return { shared: this.#shared, waiting: this.#waiting.size };
+  }
+
+  #aboveFree(bytes: number): number {
+    return Math.max(0, bytes - this.#limits.freeBytes);
+  }
+
+  #resize(held: Held, bytes: number): void {
+    this.#shared += this.#aboveFree(bytes) - this.#aboveFree(held.bytes);
     held.bytes = bytes;
-  };
-  const isFirst = (held: Held): boolean => large.values().next().value === held;
-  const fits = (held: Held, bytes: number): boolean => {
-    const more = aboveFree(held.bytes + bytes) - aboveFree(held.bytes);
-    return more === 0 || isFirst(held) || shared + more <= sharedBytes - firstBytes;
-  };
-  /** In the order they came, but one that is too large for what is left does not hold up the next. */
-  const letIn = (): void => {
-    for (const item of waiting) {
-      if (!fits(item.held, item.bytes)) continue;
-      waiting.delete(item);
-      resize(item.held, item.held.bytes + item.bytes);
-      item.enter();
-    }
-  };
+  }
 
-  const wait = (held: Held, bytes: number, signal: AbortSignal | undefined): Promise<void> =>
-    new Promise((resolve, reject) => {
+  #isFirst(held: Held): boolean {
+    return this.#large.values().next().value === held;
+  }
+
+  #fits(held: Held, bytes: number): boolean {
+    const { sharedBytes, firstBytes } = this.#limits;
+    const more = this.#aboveFree(held.bytes + bytes) - this.#aboveFree(held.bytes);
+    return more === 0 || this.#isFirst(held) || this.#shared + more <= sharedBytes - firstBytes;
+  }
+
+  #wait(held: Held, bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
       const giveUp = (): void => {
-        waiting.delete(item);
+        this.#waiting.delete(item);
         reject(tooLate(signal));
       };
       const enter = (): void => {
@@ -81,33 +124,20 @@ export function createRoom({ freeBytes, sharedBytes, firstBytes }: RoomLimits = 
         resolve();
       };
       const item: Waiting = { held, bytes, enter };
-      waiting.add(item);
+      this.#waiting.add(item);
       signal?.addEventListener('abort', giveUp, { once: true });
     });
+  }
 
-  const enter = (): Holding => {
-    const held: Held = { bytes: 0 };
-    return {
-      take: async (bytes, signal) => {
-        if (signal?.aborted === true) throw tooLate(signal);
-        if (aboveFree(held.bytes + bytes) > 0) large.add(held);
-        if (fits(held, bytes)) resize(held, held.bytes + bytes);
-        else await wait(held, bytes, signal);
-      },
-      giveBack: (bytes) => {
-        resize(held, Math.max(0, held.bytes - bytes));
-        const isWaiting = [...waiting].some((item) => item.held === held);
-        if (aboveFree(held.bytes) === 0 && !isWaiting) large.delete(held);
-        letIn();
-      },
-      leave: () => {
-        resize(held, 0);
-        large.delete(held);
-        letIn();
-      },
-    };
-  };
-  return { enter, size: () => ({ shared, waiting: waiting.size }) };
+  /** In the order they came, but one that is too large for what is left does not hold up the next. */
+  #letIn(): void {
+    for (const item of this.#waiting) {
+      if (!this.#fits(item.held, item.bytes)) continue;
+      this.#waiting.delete(item);
+      this.#resize(item.held, item.held.bytes + item.bytes);
+      item.enter();
+    }
+  }
 }
 
 function tooLate(signal: AbortSignal | undefined): TrustError {

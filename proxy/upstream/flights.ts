@@ -76,3 +76,27 @@ function onAbort<Result>(signal: AbortSignal, late: Result): Promise<Result> {
     signal.addEventListener('abort', () => resolve(late), { once: true });
   });
 }
+
+/**
+ * One promise for all who ask for the same until it settles; it settles for all of them alike, and is then forgotten.
+ *
+ * Unlike `createFlights` it knows no callers: nobody leaves before the end, and nothing is given up. So it is for work that
+ * ends in time by itself, and whose answer is kept for the next one: it is wanted even when nobody waits any more.
+ *
+ * @param onShared told that a caller joined.
+ */
+export function sharedByKey<Result>(
+  onShared?: () => void,
+): (key: string, work: () => Promise<Result>) => Promise<Result> {
+  const running = new Map<string, Promise<Result>>();
+  return (key, work) => {
+    const joined = running.get(key);
+    if (joined !== undefined) {
+      onShared?.();
+      return joined;
+    }
+    const started = work().finally(() => running.delete(key));
+    running.set(key, started);
+    return started;
+  };
+}

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { createFlights, type Flights } from '../../proxy/upstream/flights.ts';
+import { createFlights, type Flights, sharedByKey } from '../../proxy/upstream/flights.ts';
 
 type Work = { readonly signal: AbortSignal; answer(result: string): void; fail(error: Error): void };
 
@@ -136,4 +136,59 @@ test('nobody need be told that a question is shared', async () => {
   const asked = [1, 2].map(() => quiet.join('key', { signal: undefined, ms: 10_000 }, work));
   started[0]?.answer('yes');
   expect([await Promise.all(asked), started.length]).toEqual([['yes', 'yes'], 1]);
+});
+
+describe('what is shared by key', () => {
+  type Pending = { answer(result: string): void; fail(error: Error): void };
+  let pending: Pending[];
+  beforeEach(() => {
+    pending = [];
+  });
+  const ask = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      pending.push({ answer: resolve, fail: reject });
+    });
+
+  test('is asked once while it is under way, and anew afterwards', async () => {
+    const get = sharedByKey<string>(() => {
+      shared += 1;
+    });
+    const asked = [get('key', ask), get('key', ask), get('key', ask)];
+    expect([pending.length, shared]).toEqual([1, 2]);
+    pending[0]?.answer('yes');
+    expect(await Promise.all(asked)).toEqual(['yes', 'yes', 'yes']);
+    const next = get('key', ask);
+    expect([pending.length, shared]).toEqual([2, 2]);
+    pending[1]?.answer('again');
+    expect(await next).toBe('again');
+  });
+
+  test("is nobody else's who wants something else", async () => {
+    const get = sharedByKey<string>();
+    const asked = [get('one', ask), get('two', ask)];
+    pending[1]?.answer('two');
+    pending[0]?.answer('one');
+    expect(await Promise.all(asked)).toEqual(['one', 'two']);
+  });
+
+  test('fails for all who joined, and is not remembered', async () => {
+    const get = sharedByKey<string>();
+    const asked = [get('key', ask), get('key', ask)];
+    pending[0]?.fail(new Error('broken'));
+    for (const one of asked) await expect(one).rejects.toThrow('broken');
+    const next = get('key', ask);
+    pending[1]?.answer('yes');
+    expect(await next).toBe('yes');
+  });
+
+  test('leaves nothing behind when it does not even begin', async () => {
+    const get = sharedByKey<string>();
+    const broken = (): Promise<string> => {
+      throw new Error('broken');
+    };
+    expect(() => get('key', broken)).toThrow('broken');
+    const next = get('key', ask);
+    pending[0]?.answer('yes');
+    expect(await next).toBe('yes');
+  });
 });

@@ -6,6 +6,7 @@ import type { Dispatcher } from 'undici';
 import type { Challenge } from '../../wire/challenge.ts';
 import type { BodyRoom } from '../body-room.ts';
 import { toUpstreamError, UNNAMED_UPSTREAM, UpstreamError } from '../errors.ts';
+import { sharedByKey } from '../flights.ts';
 import { toHeaders } from '../headers.ts';
 import { readSmallBody } from '../held-body.ts';
 import { retryAfterOf } from '../retry-after.ts';
@@ -54,7 +55,7 @@ type Token = { readonly value: string; readonly seconds: number };
 
 export function createTokenSource(options: TokenOptions): TokenSource {
   const tokens = new Map<string, { readonly value: string; readonly until: number }>();
-  const flights = new Map<string, Promise<string>>();
+  const shared = sharedByKey<string>();
   let kept = 0;
 
   const remove = (scope: string): void => {
@@ -80,15 +81,8 @@ export function createTokenSource(options: TokenOptions): TokenSource {
       const token = tokens.get(scope);
       return token !== undefined && token.until > options.now() ? token.value : undefined;
     },
-    fetch(challenge, scope) {
-      const running = flights.get(scope);
-      if (running !== undefined) return running;
-      const flight = requestToken(options, challenge, scope)
-        .then((token) => store(scope, token))
-        .finally(() => flights.delete(scope));
-      flights.set(scope, flight);
-      return flight;
-    },
+    fetch: (challenge, scope) =>
+      shared(scope, async () => store(scope, await requestToken(options, challenge, scope))),
     forget: remove,
   };
 }
