@@ -4,6 +4,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { sharedByKey } from '../upstream/flights.ts';
 
 /** A caller and what it wants to read. */
 export type Access = {
@@ -48,7 +49,7 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
   const now = options.now ?? (() => performance.now());
   const ttlMs = Math.min(options.ttlMs ?? MAX_TTL_MS, MAX_TTL_MS);
   const grants = new LRUCache<string, number>({ max: options.maxEntries ?? MAX_ENTRIES });
-  const flights = new Map<string, Promise<boolean>>();
+  const shared = sharedByKey<boolean>(options.onShared);
   // Keyed with a secret of this process: what is kept does not even let someone test a guessed password.
   const secret = randomBytes(32);
   const toKey = ({ registry, repository, authorization }: Access): string => {
@@ -67,21 +68,12 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
     verify(access, digest, check) {
       const key = toKey(access);
       if (isGranted(key)) return Promise.resolve(true);
-      const flightKey = `${key}|${digest}`;
-      const running = flights.get(flightKey);
-      if (running !== undefined) {
-        options.onShared?.();
-        return running;
-      }
-      const askedAt = now();
-      const flight = check()
-        .then((granted) => {
-          if (granted) grant(key, askedAt);
-          return granted;
-        })
-        .finally(() => flights.delete(flightKey));
-      flights.set(flightKey, flight);
-      return flight;
+      return shared(`${key}|${digest}`, async () => {
+        const askedAt = now();
+        const granted = await check();
+        if (granted) grant(key, askedAt);
+        return granted;
+      });
     },
     keyOf: toKey,
     now,
