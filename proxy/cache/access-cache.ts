@@ -4,15 +4,8 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Access } from '../names/access.ts';
 import { sharedByKey } from '../upstream/flights.ts';
-
-/** A caller and what it wants to read. */
-export type Access = {
-  readonly registry: string;
-  readonly repository: string;
-  /** The Authorization header; undefined: nobody in particular, which is a principal like any other. */
-  readonly authorization: string | undefined;
-};
 
 export interface AccessCache {
   /** Whether a grant is remembered; asks nobody. */
