@@ -66,7 +66,15 @@ const ALLOWED: readonly (readonly [place: string, imports: readonly string[]])[]
   ],
   [
     'cache/',
-    ['names/', 'policy/types.ts', 'trust-client/', 'upstream/deadline.ts', 'lru-cache', 'node:crypto'],
+    [
+      'names/',
+      'policy/types.ts',
+      'trust-client/',
+      'upstream/deadline.ts',
+      'upstream/flights.ts',
+      'lru-cache',
+      'node:crypto',
+    ],
   ],
   [
     'pull.ts',

@@ -4,14 +4,8 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-
-/** A caller and what it wants to read. */
-export type Access = {
-  readonly registry: string;
-  readonly repository: string;
-  /** The Authorization header; undefined: nobody in particular, which is a principal like any other. */
-  readonly authorization: string | undefined;
-};
+import type { Access } from '../names/access.ts';
+import { sharedByKey } from '../upstream/flights.ts';
 
 export interface AccessCache {
   /** Whether a grant is remembered; asks nobody. */
@@ -48,7 +42,7 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
   const now = options.now ?? (() => performance.now());
   const ttlMs = Math.min(options.ttlMs ?? MAX_TTL_MS, MAX_TTL_MS);
   const grants = new LRUCache<string, number>({ max: options.maxEntries ?? MAX_ENTRIES });
-  const flights = new Map<string, Promise<boolean>>();
+  const shared = sharedByKey<boolean>(options.onShared);
   // Keyed with a secret of this process: what is kept does not even let someone test a guessed password.
   const secret = randomBytes(32);
   const toKey = ({ registry, repository, authorization }: Access): string => {
@@ -67,21 +61,12 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
     verify(access, digest, check) {
       const key = toKey(access);
       if (isGranted(key)) return Promise.resolve(true);
-      const flightKey = `${key}|${digest}`;
-      const running = flights.get(flightKey);
-      if (running !== undefined) {
-        options.onShared?.();
-        return running;
-      }
-      const askedAt = now();
-      const flight = check()
-        .then((granted) => {
-          if (granted) grant(key, askedAt);
-          return granted;
-        })
-        .finally(() => flights.delete(flightKey));
-      flights.set(flightKey, flight);
-      return flight;
+      return shared(`${key}|${digest}`, async () => {
+        const askedAt = now();
+        const granted = await check();
+        if (granted) grant(key, askedAt);
+        return granted;
+      });
     },
     keyOf: toKey,
     now,

@@ -4,20 +4,19 @@
  */
 import { LRUCache } from 'lru-cache';
 import { toClientKey } from '../names/client-key.ts';
+import type { ContentKey } from '../names/content-key.ts';
 import { createReserve, type ReserveOptions } from './reserve.ts';
 
-export type ManifestKey = { readonly registry: string; readonly repository: string; readonly digest: string };
-
 export interface ManifestCache<Manifest> {
-  get(key: ManifestKey): Manifest | undefined;
-  set(key: ManifestKey, manifest: Manifest): void;
+  get(key: ContentKey): Manifest | undefined;
+  set(key: ContentKey, manifest: Manifest): void;
   /**
    * Keeps it out of reach of `set` for a while: what a tag just resolved to is still there when its client asks for it by
    * digest. When the reserve is full, those who hold the most lose their oldest.
    *
    * @param holder whose request it was: the client's address. All that one subscriber can choose from are one holder.
    */
-  hold(key: ManifestKey, manifest: Manifest, holder: string): void;
+  hold(key: ContentKey, manifest: Manifest, holder: string): void;
   size(): { readonly entries: number; readonly bytes: number };
 }
 
@@ -40,7 +39,7 @@ export function createManifestCache<Manifest extends { readonly bytes: Uint8Arra
     sizeCalculation: ({ bytes }) => bytes.length + OVERHEAD_BYTES,
   });
   // None of the three can contain a bar, so no two keys are the same text.
-  const toText = ({ registry, repository, digest }: ManifestKey): string =>
+  const toText = ({ registry, repository, digest }: ContentKey): string =>
     `${registry}|${repository}|${digest}`;
   return {
     get(key) {

@@ -1,6 +1,7 @@
 /** What the pipeline is given, and what it gives back. */
 
 import type { Forward } from '../forward/types.ts';
+import type { Access } from '../names/access.ts';
 import type { Gun } from '../names/reference.ts';
 import type { RegistryTable } from '../names/registry-table.ts';
 import type { Policy, TrustOutcome } from '../policy/types.ts';
@@ -70,15 +71,9 @@ export type PullDeps = {
   readonly trustFiles: TrustFiles;
   readonly imageConfigs: ImageConfigs;
   /** Whether the registry lately let this caller read the repository. */
-  readonly isGranted: (access: CallerAccess) => boolean;
+  readonly isGranted: (access: Access) => boolean;
   readonly record: (record: DecisionRecord) => void;
   readonly now: () => Date;
   /** Told of every exception that should not have happened. */
   readonly onInternalError: (error: unknown, requestId: string) => void;
-};
-
-export type CallerAccess = {
-  readonly registry: string;
-  readonly repository: string;
-  readonly authorization: string | undefined;
 };

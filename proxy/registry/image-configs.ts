@@ -6,6 +6,7 @@
 
 import { hasTooManyValues } from '../content/json-members.ts';
 import { isHtml } from '../content/media-type.ts';
+import type { ContentKey } from '../names/content-key.ts';
 import { hasDigest } from '../names/digest.ts';
 import { type Digest, isDigest } from '../names/reference.ts';
 import { withDeadline } from '../upstream/deadline.ts';
@@ -21,14 +22,13 @@ import { CAUSES } from '../words.ts';
 import { type Caller, type ManifestResult, pullScope } from './manifest.ts';
 
 export type HeldImageConfig = { readonly bytes: Uint8Array };
-type ConfigKey = { readonly registry: string; readonly repository: string; readonly digest: string };
 
 /** Where configurations are kept. */
 export interface ConfigStore {
-  get(key: ConfigKey): HeldImageConfig | undefined;
-  set(key: ConfigKey, config: HeldImageConfig): void;
+  get(key: ContentKey): HeldImageConfig | undefined;
+  set(key: ContentKey, config: HeldImageConfig): void;
   /** Out of reach of what others have kept, for a while. @param holder who asked for it. */
-  hold(key: ConfigKey, config: HeldImageConfig, holder: string): void;
+  hold(key: ContentKey, config: HeldImageConfig, holder: string): void;
 }
 
 export interface ImageConfigs {

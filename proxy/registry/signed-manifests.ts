@@ -5,6 +5,8 @@
 
 import type { Confirmed } from '../content/confirmed.ts';
 import { isHtml, MANIFEST_ACCEPT } from '../content/media-type.ts';
+import type { Access } from '../names/access.ts';
+import type { ContentKey } from '../names/content-key.ts';
 import type { Digest } from '../names/reference.ts';
 import { isLate, withDeadline } from '../upstream/deadline.ts';
 import { createFlights, type Flights } from '../upstream/flights.ts';
@@ -27,12 +29,11 @@ import {
 
 /** Where verified manifests are kept. */
 export interface ManifestStore {
-  get(key: ManifestKey): Confirmed | undefined;
-  set(key: ManifestKey, manifest: Confirmed): void;
+  get(key: ContentKey): Confirmed | undefined;
+  set(key: ContentKey, manifest: Confirmed): void;
   /** Keeps it for a while out of reach of what others have kept. @param holder who asked for it. */
-  hold(key: ManifestKey, manifest: Confirmed, holder: string): void;
+  hold(key: ContentKey, manifest: Confirmed, holder: string): void;
 }
-type ManifestKey = { readonly registry: string; readonly repository: string; readonly digest: string };
 
 /** Who may read which repository. */
 export interface AccessStore {
@@ -43,11 +44,6 @@ export interface AccessStore {
   keyOf(access: Access): string;
   now(): number;
 }
-type Access = {
-  readonly registry: string;
-  readonly repository: string;
-  readonly authorization: string | undefined;
-};
 
 /** A caller, and the address it came from. */
 export type Asking = Caller & { readonly client?: string };
