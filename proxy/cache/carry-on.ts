@@ -9,6 +9,7 @@ import type { VerifiedRepository } from '../trust-client/targets.ts';
 import type { TrustState } from '../trust-client/types.ts';
 import { restoreTrust } from '../trust-client/update.ts';
 import { type After, withDeadline } from '../upstream/deadline.ts';
+import { sharedByKey } from '../upstream/flights.ts';
 
 /** How long the state is waited for when an earlier answer is to be used, in milliseconds. */
 export const STATE_MS = 1_000;
@@ -36,7 +37,7 @@ export function createCarryOn(options: CarryOnOptions): CarryOn {
   const { pinFor, check, now, after } = options;
   const state = prompt(options.state, after);
   /** One restoring of a repository, however many wait for it. */
-  const restoring = new Map<Gun, Promise<VerifiedRepository>>();
+  const shared = sharedByKey<VerifiedRepository>();
 
   const restore = (gun: Gun, ms: number): Promise<VerifiedRepository> =>
     withDeadline(
@@ -45,12 +46,6 @@ export function createCarryOn(options: CarryOnOptions): CarryOn {
       (signal) => restoreTrust(state, gun, pinFor(gun), now(), { check, signal }),
       after,
     );
-
-  const shared = (gun: Gun, ms: number): Promise<VerifiedRepository> => {
-    const running = restoring.get(gun) ?? restore(gun, ms).finally(() => restoring.delete(gun));
-    restoring.set(gun, running);
-    return running;
-  };
 
   return async (gun, previous, leftMs = 0) => {
     try {
@@ -62,7 +57,7 @@ export function createCarryOn(options: CarryOnOptions): CarryOn {
       return error.code === 'deadline_exceeded' ? previous : undefined;
     }
     try {
-      return await shared(gun, Math.max(STATE_MS, leftMs));
+      return await shared(gun, () => restore(gun, Math.max(STATE_MS, leftMs)));
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
       // Nothing remembered, no longer valid, or not checked in time: the failure itself is the answer.

@@ -25,10 +25,14 @@ const HEADER_BYTES = 5;
 
 /** @param judge what is wrong with a name, if anything. */
 export function createLaterHellos(judge: (name: string | undefined) => string | undefined): LaterHellos {
-  return new Hellos(judge);
+  const hellos = new Hellos(judge);
+  return {
+    fromClient: (chunk) => hellos.fromClient(chunk),
+    fromServer: (chunk) => hellos.fromServer(chunk),
+  };
 }
 
-class Hellos implements LaterHellos {
+class Hellos {
   readonly #judge: (name: string | undefined) => string | undefined;
   readonly #answer = gather(1);
   readonly #held = gather(HEADER_BYTES);

@@ -72,8 +72,11 @@ describeReal(
       beforeAll(async () => {
         proxy = await startProxy({ registry, trust: notary });
         expect(await answerOf('app', '1')).toBe(SERVED);
-        await sign('app:2');
-        await notary.suspend();
+        // Else its feed of changes may tell it of the tag before the server is down.
+        await proxy.halted(async () => {
+          await sign('app:2');
+          await notary.suspend();
+        });
       });
 
       afterAll(async () => {

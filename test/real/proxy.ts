@@ -43,6 +43,8 @@ export interface RunningProxy {
   /** The text of `/metrics`. */
   metrics(): Promise<string>;
   stop(): Promise<void>;
+  /** Halts the process while something happens that it must not see half of. */
+  halted(work: () => Promise<unknown>): Promise<void>;
   /** Ends it and starts it again on the same configuration and state. */
   restart(): Promise<void>;
 }
@@ -71,6 +73,14 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     log: () => [...earlier, current.service.log()].join(''),
     metrics: async () => await (await fetch(`${current.admin}/metrics`)).text(),
     stop,
+    halted: async (work) => {
+      process.kill(current.service.pid, 'SIGSTOP');
+      try {
+        await work();
+      } finally {
+        process.kill(current.service.pid, 'SIGCONT');
+      }
+    },
     restart: async () => {
       await stop();
       earlier.push(current.service.log());
