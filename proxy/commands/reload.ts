@@ -74,7 +74,7 @@ export async function reloadFrom(
     const { config, warnings } = await checkConfig(file);
     if (hasEnded()) return;
     runtime.reload(config);
-    log.info({ policy: config.hash }, 'configuration reloaded');
+    log.info({ policy_hash: config.hash }, 'configuration reloaded');
     warnOf(log, warnings);
     for (const key of keysForRestart(config, first)) {
       log.warn({ key }, 'this key changed; restart to apply it');

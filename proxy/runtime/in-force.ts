@@ -55,7 +55,10 @@ export class InForce {
     // Which hosts are registries is asked of the parts in force, so not before.
     const { tunnels, terminated, clients } = enforce();
     if (tunnels + terminated + clients > 0)
-      log.info({ tunnels, terminated, clients }, 'connections that are not permitted any more were closed');
+      log.info(
+        { tunnels, terminated, clients },
+        'closed connections that the new configuration no longer permits',
+      );
     this.#loadedAt = shared.now();
     this.#reloadError = undefined;
     metrics.policyLoaded(toNames(config));

@@ -120,7 +120,7 @@ function createPullPort(
   { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
 ) {
   const newRequestId = randomUUID;
-  const onError = (err: unknown) => log.debug({ err }, 'an answer could not be written');
+  const onError = (err: unknown) => log.debug({ err }, 'a response could not be written');
   const app = createApp({ pull, forwarder, metrics, newRequestId, onError });
   const listenOptions = ({ listen }: Config) =>
     readListenOptions(listen, {

@@ -63,7 +63,7 @@ export function createLog({ level, format, to, onDropped }: LogOptions): RootLog
 
 /** The gap in the log, in the log. */
 function sayDropped(log: Log, lines: number): void {
-  log.warn({ lines }, 'the reader of this log did not take lines for a while; so many were dropped');
+  log.warn({ lines }, 'the reader of this log was blocked; lines were dropped');
 }
 
 /**

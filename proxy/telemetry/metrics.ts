@@ -96,7 +96,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const logLines = counter(
     registry,
     'log_lines_dropped_total',
-    'Log lines their reader did not take in time.',
+    'Log lines dropped because the reader of standard output was blocked.',
     [],
   );
   const policyLoaded = (names: ConfiguredNames): void => {

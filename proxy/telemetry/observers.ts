@@ -39,7 +39,7 @@ export function observeTrust(options: TrustObserverOptions): TrustCacheObserver 
         const names = skipped.slice(0, MAX_SHOWN_ROLES).map(({ role, skipped: why }) => `${role} (${why})`);
         log.warn(
           { gun, roles: names },
-          'delegations are passed over, as Docker does; tags may come from targets instead',
+          'delegations are skipped, as Docker does; tags may come from targets instead',
         );
       }
     },

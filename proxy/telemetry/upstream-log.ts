@@ -7,8 +7,8 @@ const PAUSE_MS = 10_000;
 
 const WORDS: Record<UpstreamKind, { readonly name: string; readonly until: string }> = {
   registry: { name: 'the registry', until: 'pulls that need it are refused until it answers' },
-  notary: { name: 'the trust server', until: 'tags that are verified go on being served until they expire' },
-  auth: { name: 'the token server', until: 'what it gives tokens for cannot be read until it answers' },
+  notary: { name: 'the trust server', until: 'verified tags are served until they expire' },
+  auth: { name: 'the token server', until: 'pulls that need its tokens fail until it answers' },
 };
 
 export type UpstreamLogOptions = {
