@@ -1,6 +1,6 @@
 /**
- * Whether a request may come from another web page. The browser of a person who can reach the admin port reads it for any
- * page whose name is made to lead to this address (DNS rebinding): only the Host tells. Pure.
+ * Detects requests that come from another web page. A page whose name resolves to this address (DNS rebinding) can read the
+ * admin port through the browser of a person who can reach it; only the Host header shows that. Pure.
  */
 import { isIP } from 'node:net';
 

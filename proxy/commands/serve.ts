@@ -35,7 +35,7 @@ export async function runServe(file: string, deps: ServeDeps): Promise<number> {
   const started = await Promise.race([starting, signals.stop]);
   if (typeof started === 'string') {
     err(`pullwarden: received ${started} before the proxy was ready; stopping`);
-    // Whatever it comes to, nobody was told of it.
+    // The start may still succeed or fail; neither is reported any more.
     starting.then(({ runtime }) => runtime.close(0)).catch(() => undefined);
     return 0;
   }
