@@ -70,7 +70,7 @@ export type TrustCache = {
 /** How long a pull waits for a renewal while something verified is there to answer with, in milliseconds. */
 const PATIENCE_MS = 2_000;
 
-/** A repository that nobody asked for within this time is not in use, in milliseconds. */
+/** A repository without a pull for this long is not in use, in milliseconds. */
 const IN_USE_MS = 600_000;
 /** Repositories renewed at the same time. */
 const PARALLEL_RENEWALS = 8;
