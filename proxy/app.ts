@@ -25,7 +25,7 @@ export type AppDeps = {
   readonly forwarder: Forwarder;
   readonly metrics: HttpMetrics;
   readonly newRequestId: () => string;
-  /** Told of what goes wrong while an answer is written. */
+  /** Called with errors that occur while a response is written. */
   readonly onError: (error: unknown) => void;
 };
 
@@ -91,9 +91,9 @@ function answer({ pull, forwarder }: AppDeps): Middleware {
   return async (ctx) => {
     const request = toPullRequest(ctx);
     const answered: FinalAnswer = await pull.handle(request);
-    // Says that the registry behind us was chosen by it (OCI distribution-spec, "Registry Proxying").
+    // Tells the client which registry served it (OCI distribution-spec, "Registry Proxying").
     if (answered.namespace !== undefined) ctx.set('OCI-Namespace', answered.namespace);
-    // From here on Koa catches nothing and writes nothing: a warm tag costs a tenth less so.
+    // From here on Koa catches nothing and writes nothing; that makes a warm tag a tenth cheaper.
     ctx.respond = false;
     if (answered.kind === 'respond') forwarder.respond(ctx.res, answered.response, answered.busy);
     else await forwarder.forward(ctx.req, ctx.res, answered.forward);

@@ -1,4 +1,4 @@
-/** The listening socket of the pull port: parser, timeouts, what is no HTTP at all, and a clean end. */
+/** The listening socket of the pull port: parser, timeouts, requests that are not HTTP, and a clean shutdown. */
 
 import {
   createServer as createHttpServer,
@@ -92,7 +92,7 @@ function createBareServer(
     keepAliveTimeout: limits.keepAliveTimeout,
     connectionsCheckingInterval: limits.connectionsCheckingInterval,
     maxHeaderSize: limits.maxHeaderSize,
-    // Transfers count what waits themselves (forward/room.ts); this is for all else, such as bodies nobody reads.
+    // Transfers count what waits themselves (forward/room.ts); this is for the rest, such as bodies that are not read.
     highWaterMark: limits.streamBufferBytes,
     // Never lenient: what two parsers read in two ways is how requests are smuggled (registry-clients.md §6.2).
     insecureHTTPParser: false,

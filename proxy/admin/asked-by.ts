@@ -1,6 +1,6 @@
 /**
- * Whether a request may come from another web page. The browser of a person who can reach the admin port reads it for any
- * page whose name is made to lead to this address (DNS rebinding): only the Host tells. Pure.
+ * Detects requests that come from another web page. A page whose name resolves to this address (DNS rebinding) can read the
+ * admin port through the browser of a person who can reach it; only the Host header shows that. Pure.
  */
 import { isIP } from 'node:net';
 
@@ -22,7 +22,7 @@ export function judgeAskedBy(
   names: readonly string[],
 ): AskedFault | undefined {
   const [host] = hosts;
-  if (hosts.length > 1) return { status: 400, message: 'there must be one Host header' };
+  if (hosts.length > 1) return { status: 400, message: 'exactly one Host header is required' };
   // Without one it is HTTP/1.0, as health checks of balancers send; no browser does.
   if (host !== undefined && !isOurs(host, names)) return { status: 421, message: toSentence(host) };
   // Browsers leave it out where a page asks its own server with GET.
@@ -35,7 +35,7 @@ export function judgeAskedBy(
 
 const FROM_ELSEWHERE: AskedFault = {
   status: 403,
-  message: 'another web page asked for this in a browser; open the admin port itself',
+  message: 'requests by other web pages are refused; open the admin port directly',
 };
 
 /** An address is never what rebinding changes: a page at an address was served by that address. */
@@ -62,5 +62,5 @@ function toSentence(host: string): string {
   const name = toName(host)
     .replace(/[^a-z0-9._-]/g, '?')
     .slice(0, 253);
-  return `the admin port does not go by the name "${name}"; ask for its IP address, or add the name to admin.hosts`;
+  return `the admin port does not answer to the host name "${name}"; use its IP address, or add the name to admin.hosts`;
 }

@@ -3,13 +3,13 @@ import type { ReadyCheck } from './types.ts';
 
 export type Readiness = { readonly ready: boolean; readonly checks: readonly ReadyCheck[] };
 
-/** No checks at all is not readiness: nothing was shown to work. */
+/** Without any check the proxy is not ready: nothing was shown to work. */
 export function toReadiness(checks: readonly ReadyCheck[]): Readiness {
   const gating = checks.filter(({ advisory }) => advisory !== true);
   return { ready: gating.length > 0 && gating.every(({ ok }) => ok), checks };
 }
 
-/** Asks for the checks; a question that fails is an answer: not ready. */
+/** Runs the checks; one that throws means not ready. */
 export async function askReadiness(
   ask: () => Promise<readonly ReadyCheck[]> | readonly ReadyCheck[],
 ): Promise<Readiness> {

@@ -21,7 +21,7 @@ function toMarkup(part: Part): string {
   if (part === undefined) return '';
   if (typeof part === 'string' || typeof part === 'number') return escapeHtml(String(part));
   if (part instanceof Markup) return part.markup;
-  // Something that merely looks like markup was not made here, so it is shown, not interpreted.
+  // Text that only looks like markup is escaped, not interpreted.
   return Array.isArray(part) ? part.map(toMarkup).join('') : escapeHtml(JSON.stringify(part));
 }
 

@@ -1,7 +1,7 @@
-/** The conditions of being ready, each asked when somebody wants to know. */
+/** The conditions of readiness, each checked on request. */
 import type { ReadyCheck } from './types.ts';
 
-/** Not while the last requests are waited for. */
+/** False while the proxy drains its last requests. */
 export function checkAccepting({ isClosing }: { readonly isClosing: boolean }): ReadyCheck {
   return { name: 'accepting pulls', ok: !isClosing, ...(isClosing ? { detail: 'shutting down' } : {}) };
 }

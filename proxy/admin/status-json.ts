@@ -1,13 +1,13 @@
 /** The status page's content as JSON, and the judgements both of them show. */
 import type { Rule } from '../policy/types.ts';
-import type { DecisionRecord } from '../telemetry/decisions.ts';
+import { type DecisionRecord, toLogFields } from '../telemetry/decisions.ts';
 import type { TrustStatus } from '../telemetry/trust-status.ts';
 import type { PolicyStatus, RegistryStatus, Status } from './types.ts';
 
 /** `yes`: nothing unsigned gets through; `partly`: some rule or the default lets it; `no`: nothing is enforced. */
 export type Enforcing = { readonly answer: 'yes' | 'partly' | 'no'; readonly because: readonly string[] };
 
-/** Says how much is enforced, with one sentence for each hole. */
+/** Says how much is enforced, with one sentence for each exception. */
 export function toEnforcing({ rules, unmatched }: PolicyStatus): Enforcing {
   const open = rules.filter(({ mode }) => mode === 'audit' || mode === 'off');
   const because = open.map(({ name, mode }) =>
@@ -63,8 +63,9 @@ export function toStatusJson(status: Status, now: Date): object {
   };
 }
 
+/** Each decision with the fields of its log line, under the same names. */
 export function toDecisionsJson(decisions: readonly DecisionRecord[]): object {
-  return { decisions };
+  return { decisions: decisions.map((record) => ({ time: record.at, ...toLogFields(record) })) };
 }
 
 function toRuleJson({ name, match, mode, signers, tagList }: Rule): object {

@@ -1,4 +1,4 @@
-/** What the admin port shows. Whoever starts the proxy fills it in; nothing here reaches back into the pipeline. */
+/** What the admin port shows. runtime/ fills it in; nothing here reaches back into the pipeline. */
 import type { Rule } from '../policy/types.ts';
 import type { DecisionRecord } from '../telemetry/decisions.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -53,7 +53,7 @@ export type Status = {
 export type AdminDeps = {
   readonly log: Log;
   readonly now: () => Date;
-  /** Names it may be asked by beside addresses and localhost, in lower case. */
+  /** Host names it answers to besides addresses and localhost, in lower case. */
   readonly hosts: () => readonly string[];
   readonly metrics: () => Promise<RenderedMetrics>;
   readonly readiness: () => Promise<readonly ReadyCheck[]> | readonly ReadyCheck[];

@@ -8,7 +8,7 @@ import type { Access } from '../names/access.ts';
 import { sharedByKey } from '../upstream/flights.ts';
 
 export interface AccessCache {
-  /** Whether a grant is remembered; asks nobody. */
+  /** Whether a grant is remembered; sends no request. */
   isGranted(access: Access): boolean;
   /** Remembers that the registry let this caller read. @param askedAt `now()` before the registry was asked. */
   grant(access: Access, askedAt: number): void;
@@ -46,7 +46,7 @@ export function createAccessCache(options: AccessCacheOptions = {}): AccessCache
   // Keyed with a secret of this process: what is kept does not even let someone test a guessed password.
   const secret = randomBytes(32);
   const toKey = ({ registry, repository, authorization }: Access): string => {
-    // Nobody in particular has nothing to hide, and no hash is spelled like this.
+    // An anonymous caller has no secret to hash, and no hash looks like this.
     if (authorization === undefined) return `anyone|${registry}|${repository}`;
     return createHmac('sha256', secret)
       .update(JSON.stringify([registry, repository, authorization]))

@@ -1,4 +1,4 @@
-/** What is answered with while the trust server cannot say more: the newest that anybody verified, never less. */
+/** What the proxy answers with while the trust server is unavailable: the newest verified trust data, never older. */
 
 import type { Gun } from '../names/reference.ts';
 import type { FileChecker } from '../trust-client/check-file.ts';

@@ -1,4 +1,4 @@
-/** Every examination of a node, and how a hole is printed. Pure but for the port it reads files through. */
+/** Runs every examination of a node and formats what it finds. Pure but for the port it reads files through. */
 import { examineBuildkit } from './buildkit/examine.ts';
 import { examineContainerd } from './containerd/examine.ts';
 import { examineDockerd } from './dockerd/examine.ts';

@@ -1,4 +1,4 @@
-/** Configuration and options → what clients have to be locked to. Pure. */
+/** Derives from configuration and options what clients must be locked to. Pure. */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Config, ListenConfig, RegistryConfig } from '../config/types.ts';
@@ -12,11 +12,11 @@ import type { Lock, LockedRegistry, ProxyEndpoint } from './types.ts';
 export type LockOptions = {
   /** Address clients use for the proxy; undefined: derived from `listen`. */
   readonly proxy?: string | undefined;
-  /** Path on the node of the authority that issued the proxy's certificate. */
+  /** Path on the node of the CA certificate that issued the proxy's certificate. */
   readonly ca?: string | undefined;
 };
 
-/** @throws LockError when the proxy's address cannot be told, or does not reach every configured registry. */
+/** @throws LockError when the proxy's address is unknown, or does not reach every configured registry. */
 export function createLock(config: Config, options: LockOptions): Lock {
   const endpoint = parseProxy(options.proxy ?? deriveUrl(config.listen));
   const proxy = {
@@ -46,7 +46,7 @@ export function createLock(config: Config, options: LockOptions): Lock {
  * What is known on a node that has no configuration of the proxy: its address. Docker Hub is locked, and so is every
  * registry the node's own files name.
  *
- * @throws LockError when the text is no address of a proxy.
+ * @throws LockError when the text is not a proxy address.
  */
 export function createLockWithoutConfig(proxy: string, ca: string | undefined): Lock {
   const endpoint = parseProxy(proxy);
@@ -100,7 +100,7 @@ function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || /^[0:]+$/.test(address);
 }
 
-/** The first DNS name of a certificate that is no wildcard: the name clients have to use anyway. */
+/** The first DNS name of a certificate that is not a wildcard: clients must use it anyway. */
 function certifiedName(pem: string | undefined): string | undefined {
   if (pem === undefined) return undefined;
   const names = new X509Certificate(pem).subjectAltName?.split(', ') ?? [];
@@ -127,7 +127,7 @@ function toLocked({ name, aliases }: RegistryConfig, config: Config, ownsHost: b
   return { name, aliases: all, path: ownsHost ? '' : pathTo(name, config.defaultRegistry) };
 }
 
-/** proxy/README.md, "1. Route": the first path segment names the registry. One with a port is no segment of a reference. */
+/** proxy/README.md, "1. Route": the first path segment names the registry. A name with a port cannot be a path segment. */
 function pathTo(name: string, defaultRegistry: string | undefined): string | undefined {
   if (!name.includes(':')) return `/${name}`;
   return name === defaultRegistry ? '' : undefined;

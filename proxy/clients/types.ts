@@ -3,7 +3,7 @@ import type { Canary } from '../policy/types.ts';
 
 /** The proxy as its clients address it. */
 export type ProxyEndpoint = {
-  /** `https://host[:port]` or `http://host[:port]`; never a path, which every client would read in its own way. */
+  /** `https://host[:port]` or `http://host[:port]`; never a path, which clients interpret in different ways. */
   readonly url: string;
   readonly scheme: 'http' | 'https';
   /** `host[:port]`, as it stands in image references. */
@@ -11,7 +11,7 @@ export type ProxyEndpoint = {
   /** Without brackets and port. */
   readonly host: string;
   readonly port: number;
-  /** Path on the node of the authority that issued the proxy's certificate; undefined: the system's. */
+  /** Path on the node of the CA certificate that issued the proxy's certificate; undefined: the system's CAs. */
   readonly ca: string | undefined;
   /** Whether the proxy asks its clients for a certificate (`listen.tls.clientCa`). */
   readonly wantsClientCertificate: boolean;
@@ -29,7 +29,7 @@ export type LockedRegistry = {
   readonly path: string | undefined;
 };
 
-/** What a client has to be locked to. */
+/** What a client must be locked to. */
 export type Lock = {
   readonly proxy: ProxyEndpoint;
   readonly registries: readonly LockedRegistry[];
@@ -40,7 +40,7 @@ export type Lock = {
   readonly blocked: BlockedHosts;
   /** Names whose CONNECT the proxy ends with a certificate for them (`listen.connect`). */
   readonly intercepted: readonly string[];
-  /** A pull of it that succeeds has found a way around. */
+  /** A successful pull of it shows that the client bypasses the proxy. */
   readonly canary: Canary;
 };
 
@@ -63,10 +63,10 @@ export type ClientTest = { readonly command: string; readonly expected: string }
 
 export type ClientKit = {
   readonly title: string;
-  /** What this form does not do, before anything else. */
+  /** The limits of this form, printed first. */
   readonly warnings: readonly string[];
   readonly files: readonly ClientFile[];
-  /** In order; what finishes the lock. */
+  /** In order; they complete the lock. */
   readonly steps: readonly string[];
   readonly tests: readonly ClientTest[];
 };

@@ -56,7 +56,7 @@ export async function runPin(image: string, options: PinOptions, io: CommandIo):
   return 0;
 }
 
-/** Verified as if it were pinned: it must hold together, whoever made it. */
+/** Verifies the root as if its keys were pinned: it must be consistent in itself. */
 async function fetchRoot({ registry, gun }: NamedImage, config: Config): Promise<RootFile> {
   const client = createTrustClient(registry);
   try {

@@ -5,9 +5,9 @@ import type { Config } from '../config/types.ts';
 import type { Runtime } from '../runtime/start.ts';
 
 export type Reloads = {
-  /** Reloads once more; asked while one is under way, once more after it, however often. */
+  /** Requests a reload. Requests during a running reload cause one more after it. */
   readonly request: () => void;
-  /** None begins any more, and one under way changes nothing. */
+  /** No reload starts after this, and a running one changes nothing. */
   readonly end: () => void;
 };
 
@@ -46,7 +46,7 @@ function keysForRestart(now: Config, first: Config): readonly string[] {
     // Certificates and tunnels can change; whether there are any, and whether clients are asked for one, cannot.
     ['listen.tls', isGiven(listen.tls) !== isGiven(listened.tls)],
     ['listen.tls.clientCa', isGiven(listen.tls?.clientCa) !== isGiven(listened.tls?.clientCa)],
-    // Taken away, it counts at once; what was not there at the start is not answered.
+    // Removing it takes effect at once; adding it needs a restart.
     ['listen.connect', isGiven(listen.connect) && !isGiven(listened.connect)],
     ['admin.address', now.admin.address !== first.admin.address],
     ['admin.port', now.admin.port !== first.admin.port],
@@ -62,7 +62,7 @@ function isGiven(value: unknown): boolean {
   return value !== undefined;
 }
 
-/** Everything else is replaced as a whole. */
+/** Replaces everything else as a whole. */
 export async function reloadFrom(
   file: string,
   first: Config,
@@ -74,7 +74,7 @@ export async function reloadFrom(
     const { config, warnings } = await checkConfig(file);
     if (hasEnded()) return;
     runtime.reload(config);
-    log.info({ policy: config.hash }, 'configuration reloaded');
+    log.info({ policy_hash: config.hash }, 'configuration reloaded');
     warnOf(log, warnings);
     for (const key of keysForRestart(config, first)) {
       log.warn({ key }, 'this key changed; restart to apply it');
@@ -89,7 +89,7 @@ export async function reloadFrom(
 
 export type WarnOf = (log: Runtime['log'], warnings: readonly ConfigFault[]) => void;
 
-/** Tells what `check` prints as warnings, each once for as long as it stands. */
+/** Logs the warnings that `check` prints, each once until it is resolved. */
 export function createWarnOf(): WarnOf {
   let told: ReadonlySet<string> = new Set();
   return (log, warnings) => {
@@ -100,7 +100,7 @@ export function createWarnOf(): WarnOf {
   };
 }
 
-/** Where the file is gone or empty, the advice for somebody who has none yet would hide what happened. */
+/** For a missing or empty file: the usual advice, the smallest configuration, would hide what happened. */
 function toReason(error: unknown): string {
   if (!(error instanceof ConfigError)) return String(error);
   const [fault] = error.faults;

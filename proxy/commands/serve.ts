@@ -34,8 +34,8 @@ export async function runServe(file: string, deps: ServeDeps): Promise<number> {
   const starting = start(file, deps);
   const started = await Promise.race([starting, signals.stop]);
   if (typeof started === 'string') {
-    err(`pullwarden: ${started} came before the proxy served pulls; it stops`);
-    // Whatever it comes to, nobody was told of it.
+    err(`pullwarden: received ${started} before the proxy was ready; stopping`);
+    // The start may still succeed or fail; neither is reported any more.
     starting.then(({ runtime }) => runtime.close(0)).catch(() => undefined);
     return 0;
   }
@@ -51,7 +51,7 @@ async function serve(
   const { log, port, adminPort } = runtime;
   const { address } = config.listen;
   const admin = `http://${config.admin.address}:${adminPort}`;
-  log.info({ address, port, admin, policy: config.hash }, 'serving pulls');
+  log.info({ address, port, admin, policy_hash: config.hash }, 'serving pulls');
   const warnOf = createWarnOf();
   warnOf(log, warnings);
   const reloads = createReloads((hasEnded) => reloadFrom(file, config, { runtime, warnOf }, hasEnded));

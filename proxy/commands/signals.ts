@@ -9,11 +9,11 @@ export type Signals = {
   off(signal: Signal, listener: () => void): unknown;
 };
 
-/** Signals from the moment they are caught on: what comes before somebody asks is remembered. */
+/** Records signals from the moment they are caught, for listeners that subscribe later. */
 export type CaughtSignals = {
   /** The first signal to stop. */
   readonly stop: Promise<Signal>;
-  /** The second one, from somebody who does not want to wait. */
+  /** The second signal: stop at once. */
   readonly stopAtOnce: Promise<Signal>;
   /** Calls the listener for every SIGHUP from now on, and now if one came before. */
   onReload(listener: () => void): void;

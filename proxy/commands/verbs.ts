@@ -99,7 +99,7 @@ const trustReset: Register = (program, { io, finish }) => {
     .command('reset')
     .description('forget a repository on purpose, after it was re-created with other keys; keeps a record')
     .argument('<image>', '[registry/]repository')
-    .requiredOption('--reason <text>', 'why, for whoever reads the record')
+    .requiredOption('--reason <text>', 'why, for the record')
     .addOption(configOption())
     .action(async (image: string, options: import('./trust-reset.ts').TrustResetOptions) => {
       const { runTrustReset } = await import('./trust-reset.ts');
@@ -149,7 +149,7 @@ const canary: Register = (program, { io, finish, env }) => {
     .argument('[options...]', "further options of the client's pull, after --")
     .requiredOption('--client <client>', 'dockerd | ctr | crictl | nerdctl | podman | skopeo | buildah')
     .option('--image <reference>', 'the reference the client pulls; default: the canary of the configuration')
-    .option('--as <form>', "registry-host: the proxy's address stands in front of it")
+    .option('--as <form>', "registry-host: the reference starts with the proxy's address")
     .option(...PROXY_ALONE)
     .option('--timeout <time>', 'for the pull', '60s')
     .option('--textfile <file>', "write the result for node_exporter's textfile collector as well")

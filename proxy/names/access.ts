@@ -2,6 +2,6 @@
 export type Access = {
   readonly registry: string;
   readonly repository: string;
-  /** The Authorization header; undefined: nobody in particular, which is a principal like any other. */
+  /** The Authorization header; undefined: an anonymous caller, cached like any other. */
   readonly authorization: string | undefined;
 };

@@ -1,4 +1,4 @@
-/** Which addresses are nobody's but ours: a name from outside must not lead there. */
+/** Recognises addresses that are not public: a host name from outside must not lead there. */
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** IANA's special-purpose registries, multicast and reserved space; IPv4 written in IPv6 is compared as IPv4. */

@@ -38,7 +38,7 @@ const DIGEST = new RegExp(`^(?:${GRAMMAR.digest})$`);
 /** A registry's name: host name, IPv4 or bracketed IPv6 address, with an optional port. */
 const REGISTRY = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$/;
 
-/** Docker Hub's official images live in `library/`, which nobody writes. */
+/** Docker Hub's official images live in `library/`, which users leave out. */
 export function toRepository(registry: string, name: string): string {
   return registry === DOCKER_HUB && !name.includes('/') ? `library/${name}` : name;
 }

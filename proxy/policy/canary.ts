@@ -1,15 +1,15 @@
 /**
- * The canary: one tag that the proxy refuses whatever policy and signatures say, so that whoever pulls it learns
+ * The canary: one tag that the proxy refuses regardless of policy and signatures, so that a pull of it shows
  * whether the pull came through the proxy (peers.md §7, idea 2).
  */
 import { DOCKER_HUB, type ImageReference } from '../names/reference.ts';
 import type { Canary } from './types.ts';
 
-/** An official image that exists, so that a client that is not held gets it. */
+/** An official image that exists, so that a client that bypasses the proxy gets it. */
 export const HUB_CANARY: Canary = { registry: DOCKER_HUB, repository: 'library/hello-world', tag: 'linux' };
 
 /**
- * Where none is configured. A registry that somebody can push to is preferred: the tag has to be put there once, and
+ * Where none is configured. A registry that the operator can push to is preferred: the tag has to be put there once, and
  * then an open client gets it in a network without Docker Hub too.
  *
  * @param registries names of the configured registries, in their order.

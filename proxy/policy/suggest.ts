@@ -19,7 +19,7 @@ export function signedNear(trust: VerifiedTrust, tag: string, now: Date): readon
  * ones exist. A tag's digits compare as numbers (`3.9` < `3.20`), and a `-suffix` is older than none
  * (`3.20-rc1` < `3.20`).
  *
- * @param tags signed names, sorted by character code as `VerifiedTrust.tagsNear` gives them. Names that are no tags are
+ * @param tags signed names, sorted by character code as `VerifiedTrust.tagsNear` gives them. Names that are not tags are
  * left out: a signer may sign any text, and this one goes into a message.
  */
 export function suggestTags(tags: readonly string[], wanted: string): readonly string[] {

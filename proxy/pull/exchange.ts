@@ -60,7 +60,7 @@ export function elapsed({ started }: Exchange): number {
 /** Step 7. It cannot fail the pull (proxy/README.md, "7. Record"). */
 export function record(exchange: Exchange, subject: Subject, verdict: Recorded): void {
   const { deps, request } = exchange;
-  // A request given up by its client fails because of that, which is nobody's error.
+  // A request that its client aborted fails because of that: it is not counted as an error.
   if (resultOf(verdict.reason) === 'error' && request.signal.aborted) return;
   try {
     deps.record(toRecord(exchange, subject, verdict));

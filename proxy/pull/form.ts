@@ -8,7 +8,7 @@ import { CAUSES } from '../words.ts';
 import { toImage } from './subject.ts';
 import type { Answer, FinalAnswer, PullRequest } from './types.ts';
 
-/** @param routed undefined: nobody knows what was asked for. */
+/** @param routed undefined when the request could not be parsed. */
 export function inForm(request: PullRequest, routed: RouteResult | undefined, answer: Answer): FinalAnswer {
   const namespace = routed?.kind === 'route' ? routed.route.ns : undefined;
   const asker = toAsker(request, routed);

@@ -1,4 +1,7 @@
-/** For the clients that go elsewhere when an image's configuration is missing: it comes before the manifest does. */
+/**
+ * Fetches the image configuration before the manifest is served, for clients that fall back to another registry when the
+ * configuration is missing.
+ */
 
 import type { ImageConfigFailure } from '../registry/image-configs.ts';
 import type { HttpClient } from '../upstream/types.ts';
@@ -8,7 +11,7 @@ import type { Exchange, RepositoryRoute } from './exchange.ts';
 import { toAsker } from './form.ts';
 import type { Answer } from './types.ts';
 
-/** @returns why this manifest must not be given to this asker now. */
+/** @returns why this manifest must not be served to this client now. */
 export async function holdImageConfig(
   { deps, request }: Exchange,
   client: HttpClient,

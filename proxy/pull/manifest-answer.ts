@@ -46,7 +46,7 @@ async function passDigest(
   const { repository, reference } = route;
   const { digest } = reference;
   const kept = deps.manifests.recall(client, repository, digest, request);
-  // What another type would be refused with is the registry's to say.
+  // If the client does not accept this type, the registry decides what to answer.
   if (kept !== undefined && accepts(request.accept, kept.mediaType))
     return give(exchange, client, route, passing, kept);
   const isKnown = namesDigest(request.ifNoneMatch, digest);
@@ -147,7 +147,7 @@ function headersOf(digest: Digest): Map<string, string> {
   ]);
 }
 
-/** A manifest that cannot be given away, because it or what it names cannot be had. */
+/** Refuses a manifest that, or whose configuration, cannot be fetched. */
 function refuseManifest(
   exchange: Exchange,
   route: ManifestRoute,

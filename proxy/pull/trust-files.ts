@@ -48,7 +48,7 @@ function recall(
   return deps.trustFiles.get({ gun: ownerOf(server, gun), file }, maxAgeMs);
 }
 
-/** After a reload a file is not served as another server's, nor what an account read as anybody's. */
+/** A cache key, so that after a reload no file of another server, or of another account, is served. */
 function ownerOf({ auth, baseUrl }: HttpClient, gun: string): string {
   return `${auth} ${baseUrl.href} ${gun}`;
 }
@@ -79,7 +79,7 @@ function toForward(exchange: Exchange, client: HttpClient, { gun, file }: TrustR
   };
 }
 
-/** What everybody may read and never changes may be kept on the way; an account's files are their reader's alone. */
+/** Shared caches may keep files that anyone may read and that never change; files of an account only its caller may keep. */
 function toResponse({ bytes, contentType }: TrustFile, { file }: TrustRoute, server: HttpClient): Response {
   const isForAll = server.auth === 'anonymous' && BY_HASH.test(file);
   const headers = new Map([

@@ -1,4 +1,4 @@
-/** What the proxy does between requests: following changes, and asking again before somebody has to wait. */
+/** What the proxy does between requests: follows change feeds, and renews answers before a client has to wait. */
 import { type ChangeWatch, createChangeWatch } from '../cache/change-watch.ts';
 import type { TrustCache } from '../cache/trust-cache.ts';
 import { fetchChanges } from '../trust-client/changefeed.ts';
@@ -6,7 +6,7 @@ import type { HttpClient } from '../upstream/types.ts';
 
 export type Background = { stop(): void };
 
-/** How often a trust server's feed is asked for, in milliseconds. */
+/** Time between two polls of a trust server's change feed, in milliseconds. */
 const POLL_MS = 2_000;
 const POLL_TIMEOUT_MS = 10_000;
 /** How often it is looked for answers that are about to grow old, as a part of the refresh interval: few at a time. */

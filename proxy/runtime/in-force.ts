@@ -1,4 +1,4 @@
-/** The configuration in force, and how another one takes its place while requests are under way. */
+/** Holds the configuration in force, and replaces it while requests are running. */
 import type { PolicyStatus } from '../admin/types.ts';
 import type { Config } from '../config/types.ts';
 import type { PullServer } from '../server.ts';
@@ -48,14 +48,17 @@ export class InForce {
    */
   replace(config: Config, renew: () => ReturnType<PullServer['renew']>): void {
     const { metrics, log, shared } = this.#options;
-    // First what may fail.
+    // First the steps that can fail.
     const enforce = renew();
     const old = this.#parts;
     this.#parts = createParts(config, shared);
-    // Which hosts are registries is asked of the parts in force, so not before.
+    // Only now: the new listening side looks up registries in the parts in force.
     const { tunnels, terminated, clients } = enforce();
     if (tunnels + terminated + clients > 0)
-      log.info({ tunnels, terminated, clients }, 'connections that are not permitted any more were closed');
+      log.info(
+        { tunnels, terminated, clients },
+        'closed connections that the new configuration no longer permits',
+      );
     this.#loadedAt = shared.now();
     this.#reloadError = undefined;
     metrics.policyLoaded(toNames(config));

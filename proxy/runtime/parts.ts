@@ -1,4 +1,4 @@
-/** What a configuration decides and a reload replaces: registries, trust and policy, made together. */
+/** The parts that a reload replaces as a whole: registries, trust and policy. */
 import type { RegistryStatus } from '../admin/types.ts';
 import { createTrustCache, type TrustCache, type TrustCacheObserver } from '../cache/trust-cache.ts';
 import type { Config } from '../config/types.ts';
@@ -17,14 +17,14 @@ export type Parts = {
   readonly pull: PullConfig;
   readonly trust: TrustCache;
   readonly registries: readonly RegistryStatus[];
-  /** Stops asking ahead; requests under way go on under these parts. */
+  /** Stops renewing answers ahead of time; running requests finish with these parts. */
   retire(): void;
   /** Retires, and ends every connection. */
   close(): Promise<void>;
 };
 
 export type PartsOptions = {
-  /** Told how every request to an upstream went. */
+  /** Called with the result of every request to an upstream. */
   readonly observe: (observation: UpstreamObservation) => void;
   readonly state: TrustState;
   readonly now: () => Date;

@@ -54,7 +54,7 @@ export function createPullSide(
     record,
     now,
     onInternalError: (err, requestId) =>
-      log.error({ err, request_id: requestId }, 'a request failed in the proxy itself'),
+      log.error({ err, request_id: requestId }, 'internal error while handling a request'),
   });
   return { pull, forwarder: createForwarder() };
 }

@@ -1,4 +1,4 @@
-/** From a validated configuration to a running proxy: every part is made here, once, and given what it needs. */
+/** Builds a running proxy from a validated configuration: creates every part once and wires them together. */
 import { randomUUID } from 'node:crypto';
 import { type RunningAdmin, startAdmin } from '../admin/admin.ts';
 import { checkAccepting, checkReload, checkState } from '../admin/readiness.ts';
@@ -25,7 +25,7 @@ export type RuntimeOptions = {
   readonly node: string;
   readonly revision?: string;
   readonly now?: () => Date;
-  /** Milliseconds since some fixed moment, by which what is remembered ages; `performance.now` when absent. */
+  /** Milliseconds since some fixed moment, to measure the age of cached answers; `performance.now` when absent. */
   readonly monotonic?: () => number;
   /** Where log lines go; standard output when absent. */
   readonly logTo?: LogOptions['to'];
@@ -120,7 +120,7 @@ function createPullPort(
   { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
 ) {
   const newRequestId = randomUUID;
-  const onError = (err: unknown) => log.debug({ err }, 'an answer could not be written');
+  const onError = (err: unknown) => log.debug({ err }, 'a response could not be written');
   const app = createApp({ pull, forwarder, metrics, newRequestId, onError });
   const listenOptions = ({ listen }: Config) =>
     readListenOptions(listen, {

@@ -14,7 +14,7 @@ export function createCanaryMetrics(registry: Registry) {
   const last = gauge(
     registry,
     'canary_last_refused_timestamp_seconds',
-    'When the canary was last refused, as Unix time; 0 when it was not since the start.',
+    'When the canary was last refused, as Unix time; 0 if not since the start.',
     [],
   );
   return {

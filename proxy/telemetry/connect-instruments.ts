@@ -7,7 +7,7 @@ const RESULTS = ['terminated', 'tunnelled', 'refused', 'failed'] as const;
 export type ConnectResult = (typeof RESULTS)[number];
 
 export function createConnectMetrics(registry: Registry) {
-  const total = counter(registry, 'connects_total', 'CONNECT requests by what became of them.', ['result']);
+  const total = counter(registry, 'connects_total', 'CONNECT requests by result.', ['result']);
   let size = (): number => 0;
   const open = gauge(registry, 'tunnels_open', 'Tunnels to listed hosts that are open.', [], () => {
     open.set(size());

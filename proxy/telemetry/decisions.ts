@@ -12,7 +12,7 @@ export type DecisionPath = 'cache' | 'stale' | 'cold' | 'none';
 
 export type RecordedReference = { readonly kind: 'tag' | 'digest'; readonly text: string };
 
-/** All that is said about one decision. Metrics take the closed sets in it only; the log takes everything. */
+/** Everything recorded about one decision. Metrics use only its closed sets of values; the log uses all of it. */
 export type DecisionRecord = {
   readonly requestId: string;
   readonly at: Date;
@@ -20,7 +20,7 @@ export type DecisionRecord = {
   readonly registry: string;
   readonly repository: string;
   readonly reference: RecordedReference;
-  /** What was served: the signed digest of a tag, or the digest that was asked for. */
+  /** What was served: the signed digest of a tag, or the requested digest. */
   readonly digest?: string;
   readonly rule: string;
   readonly mode: RuleMode;
@@ -29,8 +29,8 @@ export type DecisionRecord = {
   /** In audit mode, what enforcement would have said. */
   readonly would?: 'signed' | DenyReason;
   /**
-   * Of what went on: whether its bytes were compared with the digest that was signed or asked for. False also of an
-   * upstream's own refusal; absent where we refused.
+   * Whether the bytes that were served were compared with the signed or requested digest. False also for a refusal by the
+   * upstream itself; absent where the proxy refused.
    */
   readonly compared?: boolean;
   readonly path: DecisionPath;
@@ -42,7 +42,7 @@ export type DecisionRecord = {
   /** Delegations that hold the digest, and the roles of the trust it was taken from. */
   readonly signers?: readonly string[];
   readonly versions?: readonly { readonly role: string; readonly version: number }[];
-  /** When what vouches for the tag expires. */
+  /** When the trust data behind the tag expires. */
   readonly expires?: Date;
 };
 
@@ -100,7 +100,7 @@ function countDropped(metrics: DecisionMetrics, sink: RecordSink): void {
   try {
     metrics.recordDropped(sink);
   } catch {
-    // Metrics that cannot even count a loss leave nothing to tell it to; the pull must go on.
+    // If even that fails there is nothing left to report to, and the pull must go on.
   }
 }
 

@@ -54,7 +54,7 @@ export function setBuildInfo(
   { version, revision, node }: { readonly version: string; readonly revision: string; readonly node: string },
 ): void {
   const labelNames = ['version', 'revision', 'node'] as const;
-  gauge(registry, 'build_info', 'Always 1; the labels say what runs.', labelNames).set(
+  gauge(registry, 'build_info', 'Always 1; the labels name the version that runs.', labelNames).set(
     { version, revision, node },
     1,
   );
@@ -68,7 +68,7 @@ export function createPolicyMetrics(registry: Registry, now: () => Date) {
   const successful = gauge(
     registry,
     'policy_last_reload_successful',
-    '1 if the configuration read last is in force.',
+    '1 if the last configuration read is in force.',
     [],
   );
   const at = gauge(
@@ -100,7 +100,7 @@ export function createDecisionMetrics(registry: Registry, known: KnownNames) {
   const audit = counter(
     registry,
     'audit_would_total',
-    'What enforcement would have said under an audit rule.',
+    'Results that enforcement would have had under audit rules.',
     ['rule', 'would'],
   );
   const dropped = counter(registry, 'decision_records_dropped_total', 'Decisions a sink could not record.', [
@@ -109,7 +109,7 @@ export function createDecisionMetrics(registry: Registry, known: KnownNames) {
   const duration = histogram(
     registry,
     'decision_duration_seconds',
-    'Time to decide.',
+    'Duration of decisions, in seconds.',
     ['path'],
     DECISION_BUCKETS,
   );
@@ -146,7 +146,7 @@ export function createHttpMetrics(registry: Registry) {
   const labelNames = ['route', 'method', 'code_class'] as const;
   const help = 'Time to the first byte of an answer.';
   const duration = histogram(registry, 'http_request_duration_seconds', help, labelNames, NETWORK_BUCKETS);
-  const inFlight = gauge(registry, 'http_requests_in_flight', 'Requests being answered.', ['route']);
+  const inFlight = gauge(registry, 'http_requests_in_flight', 'Requests in flight.', ['route']);
   for (const route of ROUTES) inFlight.set({ route }, 0);
   return {
     requestStarted: (route: HttpRoute): (() => void) => {
@@ -202,20 +202,26 @@ export function createUpstreamMetrics(registry: Registry, known: KnownNames) {
 }
 
 export function createCacheMetrics(registry: Registry) {
-  const requests = counter(registry, 'cache_requests_total', 'Questions to a cache.', ['cache', 'result']);
-  const shared = counter(registry, 'singleflight_shared_total', 'Callers that joined work under way.', [
+  const requests = counter(registry, 'cache_requests_total', 'Cache lookups.', ['cache', 'result']);
+  const shared = counter(registry, 'singleflight_shared_total', 'Callers that joined a request in flight.', [
     'kind',
   ]);
   const sizes = new Map<CacheName, () => CacheSize>();
   const entries = gauge(registry, 'cache_entries', 'Entries in a cache.', ['cache'], () => {
     for (const [cache, size] of sizes) entries.set({ cache }, size().entries);
   });
-  const bytes = gauge(registry, 'cache_bytes', 'Bytes in a cache, where it counts them.', ['cache'], () => {
-    for (const [cache, size] of sizes) {
-      const count = size().bytes;
-      if (count !== undefined) bytes.set({ cache }, count);
-    }
-  });
+  const bytes = gauge(
+    registry,
+    'cache_bytes',
+    'Bytes in a cache, for caches that count them.',
+    ['cache'],
+    () => {
+      for (const [cache, size] of sizes) {
+        const count = size().bytes;
+        if (count !== undefined) bytes.set({ cache }, count);
+      }
+    },
+  );
   for (const cache of ASKED_CACHES) for (const result of CACHE_RESULTS) requests.inc({ cache, result }, 0);
   for (const kind of FLIGHTS) shared.inc({ kind }, 0);
   return {

@@ -1,6 +1,6 @@
 /**
- * Where log lines go: standard output, without ever waiting for its reader. A reader that hangs costs at most
- * `MAX_WAITING_BYTES`; what comes after that is dropped and counted, and said when the reader is back.
+ * Writes log lines to standard output without ever waiting for its reader. If the reader hangs, at most `MAX_WAITING_BYTES`
+ * are buffered; later lines are dropped and counted, and the log says so when the reader reads again.
  */
 import { fstatSync, write } from 'node:fs';
 import { Socket } from 'node:net';

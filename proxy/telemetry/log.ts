@@ -22,7 +22,7 @@ export type LogOptions = {
   readonly format: LogFormat;
   /** Where lines go, each with its line end; standard output when absent. */
   readonly to?: DestinationStream;
-  /** A line was dropped because the reader of standard output does not take any. */
+  /** Called when a line was dropped because the reader of standard output is blocked. */
   readonly onDropped?: () => void;
 };
 
@@ -61,9 +61,9 @@ export function createLog({ level, format, to, onDropped }: LogOptions): RootLog
   });
 }
 
-/** The gap in the log, in the log. */
+/** Logs that lines were dropped. */
 function sayDropped(log: Log, lines: number): void {
-  log.warn({ lines }, 'the reader of this log did not take lines for a while; so many were dropped');
+  log.warn({ lines }, 'the reader of this log was blocked; lines were dropped');
 }
 
 /**
@@ -74,7 +74,7 @@ export function redact(line: string): string {
   return line.replace(SECRET_FIELD, `"$1":"${REDACTED}"`).replace(SECRET_TEXT, `$1 ${REDACTED}`);
 }
 
-/** `20:45:01.123 WARN  decision rule=base-images …`; a line that is no JSON object is passed on as it is. */
+/** `20:45:01.123 WARN  decision rule=base-images …`; a line that is not a JSON object is written unchanged. */
 export function toPrettyLine(line: string): string {
   const entry = parseEntry(line);
   if (entry === undefined) return line;

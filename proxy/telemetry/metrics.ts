@@ -61,7 +61,7 @@ export interface Metrics extends DecisionMetrics {
   requestAnswered(answer: HttpAnswer): void;
   /** A CONNECT was answered. */
   connectAnswered(result: ConnectResult): void;
-  /** Has the number of open tunnels asked for whenever metrics are read. */
+  /** Registers a callback that reports the number of open tunnels at scrape time. */
   watchTunnels(size: () => number): void;
   upstreamRequest(answer: UpstreamAnswer): void;
   trustRefreshed(upstream: string, result: RefreshResult): void;
@@ -69,11 +69,11 @@ export interface Metrics extends DecisionMetrics {
   /** A repository's metadata was verified just now. */
   trustVerified(gun: string, roles: readonly RoleStatus[]): void;
   cacheRequest(cache: AskedCache, result: CacheResult): void;
-  /** Has the cache's size asked for whenever metrics are read. */
+  /** Registers a callback that reports the size of the cache at scrape time. */
   watchCache(cache: CacheName, size: () => CacheSize): void;
-  /** A caller joined work that another one had already started. */
+  /** A caller joined a request that another caller had started. */
   singleFlightShared(kind: FlightKind): void;
-  /** A log line had no reader and no room to wait. */
+  /** A log line was dropped because its reader was blocked and the buffer full. */
   logLineDropped(): void;
   /** A new policy is in force. */
   policyLoaded(names: ConfiguredNames): void;
@@ -96,7 +96,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const logLines = counter(
     registry,
     'log_lines_dropped_total',
-    'Log lines their reader did not take in time.',
+    'Log lines dropped because the reader of standard output was blocked.',
     [],
   );
   const policyLoaded = (names: ConfiguredNames): void => {

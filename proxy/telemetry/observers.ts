@@ -1,4 +1,4 @@
-/** What the trust cache and the pull port tell of themselves: counted in the metrics, and a log line where people must see it. */
+/** Observers of the trust cache and the pull port: they count events, and log those that operators must see. */
 
 import type { TrustCacheObserver } from '../cache/trust-cache.ts';
 import type { RegistryConfig } from '../config/types.ts';
@@ -39,7 +39,7 @@ export function observeTrust(options: TrustObserverOptions): TrustCacheObserver 
         const names = skipped.slice(0, MAX_SHOWN_ROLES).map(({ role, skipped: why }) => `${role} (${why})`);
         log.warn(
           { gun, roles: names },
-          'delegations are passed over, as Docker does; tags may come from targets instead',
+          'delegations are skipped, as Docker does; tags may come from targets instead',
         );
       }
     },
@@ -58,7 +58,7 @@ export function observeTrust(options: TrustObserverOptions): TrustCacheObserver 
   };
 }
 
-/** Every answer of an upstream is counted; that one fails, and that it answers again, is a line in the log. */
+/** Counts every answer of an upstream, and logs when one begins to fail and when it answers again. */
 export function observeUpstreams(
   metrics: Metrics,
   log: Log,
@@ -79,7 +79,7 @@ export function observeUpstreams(
   };
 }
 
-/** Every CONNECT is counted, and one that led nowhere is a line in the log: the client may show no more than a number. */
+/** Counts every CONNECT, and logs each that failed or was refused: the client may show only a status code. */
 export function observeConnect(metrics: Metrics, log: Log) {
   return ({ requestId, target, client, identity, result, message }: ConnectEvent): void => {
     metrics.connectAnswered(result);

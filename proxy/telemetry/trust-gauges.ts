@@ -16,7 +16,7 @@ export const MAX_NAMED_REPOSITORIES = 200;
 export const MAX_OTHER_REPOSITORIES = 10_000;
 /**
  * A repository outside the configuration counts for `other` this long after its last pull, in milliseconds. An
- * idle one is left out: its timestamp runs out only because nobody asks for it.
+ * idle one is left out: its timestamp expires only because no client pulls from it.
  */
 export const IN_USE_MS = 24 * 60 * 60 * 1000;
 
@@ -36,7 +36,7 @@ export interface TrustGauges {
   /** The configuration's patterns, `<registry>/<repository>`; those without a wildcard name a repository. */
   nameRepositories(patterns: readonly string[]): void;
   verified(gun: string, roles: readonly RoleStatus[], at: Date): void;
-  /** Somebody pulled from this repository. */
+  /** A client pulled from this repository. */
   used(gun: string, at: Date): void;
   series(now: Date): TrustSeries;
 }
@@ -85,7 +85,7 @@ function dropOldest(seen: Map<string, Seen>, named: ReadonlySet<string>): void {
 function foldRoles(roles: readonly RoleStatus[]): Seen['roles'] {
   const folded = new Map<RoleLabel, { expires: number; version: number }>();
   for (const { role, expires, version, skipped } of roles) {
-    // What was never verified says nothing; an expired delegation is exactly what somebody wants to see.
+    // A role that was never verified has no value; an expired delegation must show.
     if (skipped === 'absent' || skipped === 'threshold') continue;
     const label = toRoleLabel(role);
     const known = folded.get(label);

@@ -19,13 +19,13 @@ export function createTrustMetrics(registry: Registry, known: KnownNames, now: (
   const rejections = counter(
     registry,
     'trust_rejected_total',
-    'Trust data that was not accepted: attack or mistake.',
+    'Trust data that was rejected: an attack or a mistake.',
     ['upstream', 'cause'],
   );
   const stale = counter(
     registry,
     'trust_stale_served_total',
-    'Decisions from older trust during an outage.',
+    'Decisions made with older trust data during an outage.',
     ['rule'],
   );
   const ages = createTrustGauges();
@@ -67,7 +67,7 @@ function watchTrustGauges(registry: Registry, read: () => TrustSeries) {
     for (const { value, ...labels } of read().versions) versions.set(labels, value);
   });
   const successHelp =
-    'When trust data was last verified, as Unix time; for `other`, the longest ago among those in use.';
+    'When trust data was last verified, as Unix time; for `other`, the oldest among those in use.';
   const success = gauge(registry, 'trust_last_success_timestamp_seconds', successHelp, ['repository'], () => {
     success.reset();
     for (const { value, ...labels } of read().lastSuccess) success.set(labels, value);

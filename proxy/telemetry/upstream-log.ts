@@ -1,14 +1,14 @@
-/** Says in the log that an upstream fails, why, and when it answers again: once, and not with every request. */
+/** Logs once that an upstream fails and why, and once when it answers again, instead of at every request. */
 import type { UpstreamKind, UpstreamObservation } from '../upstream/outcome.ts';
 import type { Log } from './log.ts';
 
-/** Between two lines about the failures of one upstream, in milliseconds: one that changes its mind fills no log. */
+/** Minimum time between two lines about one upstream, in milliseconds: an upstream that flaps must not flood the log. */
 const PAUSE_MS = 10_000;
 
 const WORDS: Record<UpstreamKind, { readonly name: string; readonly until: string }> = {
   registry: { name: 'the registry', until: 'pulls that need it are refused until it answers' },
-  notary: { name: 'the trust server', until: 'tags that are verified go on being served until they expire' },
-  auth: { name: 'the token server', until: 'what it gives tokens for cannot be read until it answers' },
+  notary: { name: 'the trust server', until: 'verified tags are served until they expire' },
+  auth: { name: 'the token server', until: 'pulls that need its tokens fail until it answers' },
 };
 
 export type UpstreamLogOptions = {
@@ -19,7 +19,7 @@ export type UpstreamLogOptions = {
   readonly monotonic: () => number;
 };
 
-/** @returns what is to be told of every answer and every failure. */
+/** @returns a function to call with every answer and every failure. */
 export function createUpstreamLog({ log, serverOf, monotonic }: UpstreamLogOptions) {
   const failing = new Map<
     string,

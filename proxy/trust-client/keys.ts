@@ -9,7 +9,7 @@ import { bundleIn } from './certificates.ts';
 import { decodeBase64, encodeBase64, sha256Hex } from './encoding.ts';
 import { createKnownKeys } from './known-keys.ts';
 
-/** What a key does, whatever form it came in; `unknown` can never verify (notary-semantics.md §3.1). */
+/** The signature algorithm of a key, in whatever encoding it came; `unknown` never verifies (notary-semantics.md §3.1). */
 export type KeyAlgorithm = 'ecdsa' | 'rsa' | 'ed25519' | 'unknown';
 
 export type PublicKey = {

@@ -52,7 +52,7 @@ export type UpdateRequest = {
   readonly isDoubtful?: boolean;
 };
 
-/** One for all: to make one means to collect a stack, and nobody looks at it. */
+/** Shared: each new error would collect a stack trace that is never used. */
 const OVER = new DOMException('the update is over', 'AbortError');
 
 /** How often an update is judged again because another one was saved before it. */

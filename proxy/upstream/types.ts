@@ -7,7 +7,7 @@ import type { UpstreamHeaders } from './headers.ts';
 /** An account at an upstream; the password is read each time it is shown. */
 export type Credentials = { readonly username: string; readonly password: () => string };
 
-/** Whose credentials an upstream sees: nobody's, the proxy's own account, or the caller's. */
+/** Which credentials an upstream sees: none, the proxy's own account, or the caller's. */
 export type ClientAuth =
   | { readonly kind: 'anonymous' }
   | ({ readonly kind: 'basic' } & Credentials)

@@ -1,4 +1,4 @@
-/** Answers that are the same for everybody. */
+/** Answers that are the same for every client. */
 import type { Response } from './types.ts';
 
 const BODY = Buffer.from('{}');

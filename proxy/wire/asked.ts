@@ -1,4 +1,4 @@
-/** What a client's conditional and range headers asked for: an answer that needs them is none to anybody else. */
+/** A client's conditional and range headers: an answer to them must not be served to another client. */
 import type { Digest } from '../names/reference.ts';
 
 /** Whether `If-None-Match` names this very digest. `*` names nothing, and a weak one was written by a cache that changed the bytes. */

@@ -142,7 +142,7 @@ export function formFor(asker: Asker): Form {
 }
 
 /**
- * An answer in the asker's form. What is no refusal stays as it is.
+ * An answer in the form for this client. An answer that is not a refusal stays unchanged.
  *
  * @param image what was asked for, for the sentence about an answer that is an upstream's own.
  */

@@ -67,7 +67,7 @@ export function parseRoute(request: RawRequest, table: RegistryTable): RouteResu
   if (connectedTo !== undefined && toAuthority(host) !== connectedTo)
     return badName(FAULTS.otherHost(connectedTo));
   const [path, query] = splitQuery(target);
-  // Whoever connected to a registry by its name talks to that one, which has no prefix.
+  // A client that connected to a registry by its name reaches that one, without a prefix.
   const [prefix, rest] = connectedTo === undefined ? splitPrefix(path, table) : ['', path];
   const match = PATH.exec(rest)?.groups;
   if (match === undefined)
@@ -157,7 +157,7 @@ function chooseRegistry({ prefix, match, query, host, table, connectedTo }: Matc
   if (byPrefix !== undefined) return { registry: byPrefix, asked: byPrefix, by: 'prefix', name };
   const byHost = registryAt(table, host);
   if (byHost !== undefined) return { registry: byHost, asked: byHost, by: 'host', name };
-  // A reload took the registry away: whoever named it must not be given another one's images.
+  // A reload removed the registry: a client that named it must not get images of another one.
   if (connectedTo !== undefined) return { registry: undefined, asked: connectedTo, by: 'host', name };
   const byPath = table.names.get(first);
   if (byPath !== undefined) return { registry: byPath, asked: byPath, by: 'path', name: rest };

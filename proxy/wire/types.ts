@@ -81,7 +81,7 @@ export type RouteResult =
       readonly kind: 'refused';
       readonly refusal: Refusal;
       readonly unknown?: UnknownNamespace;
-      /** Absent: the grammar refused it, so nobody knows. */
+      /** Absent when the grammar refused the request. */
       readonly addressed?: Addressed;
     };
 

@@ -120,10 +120,18 @@ describe('/api', () => {
     });
   });
 
-  test('decisions are the recent ones', async () => {
+  test('decisions are the recent ones, in the words of their log lines', async () => {
     const response = await fetch(`${await start()}/api/decisions`);
     expect(await response.json()).toMatchObject({
-      decisions: [{ requestId: 'req-1', reason: 'signed', compared: true }],
+      decisions: [
+        {
+          time: expect.stringMatching(/^\d{4}-.*Z$/),
+          request_id: 'req-1',
+          ns: 'docker.io',
+          reason: 'signed',
+          compared: true,
+        },
+      ],
     });
   });
 });

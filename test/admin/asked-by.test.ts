@@ -45,7 +45,7 @@ describe('the Host', () => {
   test('the sentence says what to add, and repeats nothing odd', () => {
     const asked = { hosts: ['E"<b>\n.example:1'], origin: undefined, site: undefined, mode: undefined };
     expect(judgeAskedBy({ ...asked, dest: undefined }, [])?.message).toBe(
-      'the admin port does not go by the name "e??b??.example"; ask for its IP address, or add the name to admin.hosts',
+      'the admin port does not answer to the host name "e??b??.example"; use its IP address, or add the name to admin.hosts',
     );
   });
 });

@@ -62,7 +62,7 @@ describe('a page whose name leads to the admin port', () => {
     const { status, body } = await ask(path, { host: `rebound.example:${port}` });
     expect(status).toBe(421);
     expect(body).toBe(
-      'the admin port does not go by the name "rebound.example"; ask for its IP address, or add the name to admin.hosts\n',
+      'the admin port does not answer to the host name "rebound.example"; use its IP address, or add the name to admin.hosts\n',
     );
   });
 

@@ -123,7 +123,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s while it starts ends it as when it
   const proxy = start();
   const pipe = await openConfig(proxy);
   proxy.child.kill(signal);
-  await says(proxy, `${signal} came before the proxy served pulls; it stops`);
+  await says(proxy, `received ${signal} before the proxy was ready; stopping`);
   // A read that hangs would keep the process, whatever it wants.
   await pipe.close();
   expect(await ended(proxy)).toEqual({ code: 0, signal: null });

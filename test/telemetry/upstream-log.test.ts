@@ -64,12 +64,12 @@ test('the servers of one registry fail each by themselves', () => {
   expect(lines).toMatchObject([
     {
       kind: 'notary',
-      message: 'the trust server fails: tags that are verified go on being served until they expire',
+      message: 'the trust server fails: verified tags are served until they expire',
     },
     {
       kind: 'auth',
       server: undefined,
-      message: 'the token server fails: what it gives tokens for cannot be read until it answers',
+      message: 'the token server fails: pulls that need its tokens fail until it answers',
     },
   ]);
 });

@@ -1,4 +1,4 @@
-/** buildkitd.toml, which locks nothing by itself (registry-clients.md §2.5). */
+/** buildkitd.toml, which enforces nothing by itself (registry-clients.md §2.5). */
 
 import { hasEgressLock } from '../egress/examine.ts';
 import { isAtProxy, isProxyUrl } from '../node/addresses.ts';
@@ -19,7 +19,7 @@ export function examineBuildkit(scene: Scene): readonly Hole[] {
   return paths.flatMap((file) => [...examineFile(scene, file), ...examineLock(scene, file)]);
 }
 
-/** The registry itself is always asked last, so something outside has to refuse that. */
+/** BuildKit always falls back to the registry itself, so the firewall or an HTTP proxy must prevent that. */
 function examineLock(scene: Scene, file: string): readonly Hole[] {
   const https = effective(assignments(readService(scene.files, 'buildkit')), 'HTTPS_PROXY');
   const isProxied = https !== undefined && isProxyUrl(scene.lock.proxy, https.value);

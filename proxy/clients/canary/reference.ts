@@ -1,4 +1,4 @@
-/** The pull that proves the lock: the proxy always refuses the canary, so a client that gets it went around. */
+/** The pull that proves the lock: the proxy always refuses the canary, so a client that gets it bypasses the proxy. */
 import { formatCanary, HUB_CANARY } from '../../policy/canary.ts';
 import { CANARY_WORDS } from '../../words.ts';
 import type { ClientTest, Lock } from '../types.ts';
@@ -25,7 +25,7 @@ export function canaryTest(command: string): ClientTest {
   };
 }
 
-/** What has to be done once before the canary proves anything. */
+/** The step that is needed once before the canary proves anything. */
 export function canarySteps(lock: Pick<Lock, 'canary'>): readonly string[] {
   const reference = canaryReference(lock);
   if (reference === formatCanary(HUB_CANARY)) return [];

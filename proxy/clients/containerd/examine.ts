@@ -104,7 +104,7 @@ function examineConfigPath(
   return [{ file: CONFIG, line, client: CLIENT, open, write: WRITE }];
 }
 
-/** A config_path in the table of another schema looks right and counts for nothing. */
+/** A config_path in the table of another schema looks right and has no effect. */
 function examineMisplaced({ file, text, data }: Source): readonly Hole[] {
   const read = pluginsOf(data);
   const version = get(data, 'version') === 3 ? 3 : 2;
@@ -120,7 +120,7 @@ function examineMisplaced({ file, text, data }: Source): readonly Hole[] {
     }));
 }
 
-/** `mirrors` always adds the registry itself (registry-clients.md §2.2). */
+/** With `mirrors` containerd always falls back to the registry itself (registry-clients.md §2.2). */
 function examineOldStyle({ file, text, data }: Source): readonly Hole[] {
   return [V1, V2, V3].flatMap((plugin) => {
     const registry = get(data, 'plugins', plugin, 'registry');

@@ -119,7 +119,7 @@ function isLoopback(registry: string): boolean {
   return /^(?:localhost|127\.[0-9.]+|\[?::1\]?)(?:[:/][0-9]+)?$/.test(registry);
 }
 
-/** Nothing that stands in daemon.json keeps dockerd from asking Docker Hub; HTTPS_PROXY and the firewall do. */
+/** No setting in daemon.json keeps dockerd from contacting Docker Hub; HTTPS_PROXY and the firewall do. */
 function examineLock(scene: Scene, daemon: Daemon, { https }: ProxySettings): readonly Hole[] {
   const isProxied = https !== undefined && isProxyUrl(scene.lock.proxy, https.value);
   if (isProxied || hasEgressLock(scene)) return [];

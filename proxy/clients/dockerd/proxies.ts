@@ -13,7 +13,7 @@ export type ProxySettings = {
   readonly exempt: Setting | undefined;
 };
 
-/** Another proxy leads around the egress rules; an exemption leads around this one. */
+/** Another HTTP proxy bypasses the egress rules; an exemption bypasses this proxy. */
 export function examineProxies(scene: Scene, client: string, settings: ProxySettings): readonly Hole[] {
   const { proxy, blocked } = scene.lock;
   const set = [settings.https, settings.http].filter(

@@ -1,4 +1,4 @@
-/** The hosts a node must not reach by itself: Docker Hub's, and those the proxy stands in front of. */
+/** The hosts a node must not reach by itself: Docker Hub's, and those of the registries the proxy serves. */
 import { isIP } from 'node:net';
 import type { RegistryConfig } from '../../config/types.ts';
 import { DOCKER_HUB } from '../../names/reference.ts';

@@ -7,7 +7,7 @@ import { EGRESS_UNIT, IPTABLES_RULES, NFTABLES_RULES } from './render.ts';
 
 const CLIENT = 'egress';
 
-/** Whether rules hold that no client's configuration can go around. */
+/** Whether egress rules are in place that no client configuration can bypass. */
 export function hasEgressLock(scene: Scene): boolean {
   const { files } = scene;
   if ([IPTABLES_RULES, NFTABLES_RULES].every((file) => files.read(file) === undefined)) return false;

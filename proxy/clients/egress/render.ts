@@ -1,6 +1,6 @@
 /**
- * The rules that finish the lock (registry-clients.md §1.5 row D). REJECT, never DROP: a client that goes on to the
- * public registry after a refusal then fails at once, and not after its dial timeout.
+ * The rules that complete the lock (registry-clients.md §1.5 row D). REJECT, never DROP: a client that falls back to the
+ * public registry after a refusal then fails at once, and not after its connect timeout.
  */
 
 import type { ClientFile, ClientTest, Lock } from '../types.ts';

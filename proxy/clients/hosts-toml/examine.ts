@@ -121,7 +121,7 @@ function keyAt(key: string): RegExp {
 
 type ShapeFault = { readonly key: string; readonly what: string };
 
-/** A value of the wrong type is as bad as bad syntax: the decoder gives up, and with it the file. */
+/** A value of the wrong type is as bad as a syntax error: containerd then ignores the whole file. */
 function shapeFault(data: Table): ShapeFault | undefined {
   const hosts = get(data, 'host');
   if (hosts !== undefined && asTable(hosts) === undefined)

@@ -14,7 +14,7 @@ export function quote(text: string): string {
 
 /**
  * The proxy as `server` *and* as `[host]` (registry-clients.md §0.3, §0.4): without `server` the registry itself
- * is the last resort, and containerd before 1.7.32 throws a file without a `[host]` table away.
+ * is the last resort, and containerd before 1.7.32 ignores a file without a `[host]` table.
  */
 export function renderHostsToml(proxy: ProxyEndpoint): string {
   const settings = hostSettings(proxy);
@@ -40,8 +40,8 @@ function hostSettings({ ca, wantsClientCertificate }: ProxyEndpoint): readonly s
 }
 
 /**
- * `_default` for every registry there is, and one folder for each configured one, so that no file somebody left there
- * counts (registry-clients.md §2.1: a registry's own folder wins over `_default`).
+ * `_default` for every registry there is, and one folder for each configured one, so that no older file
+ * applies (registry-clients.md §2.1: a registry's own folder wins over `_default`).
  */
 export function renderHostsFolder(folder: string, { proxy, names }: Lock): readonly ClientFile[] {
   const content = renderHostsToml(proxy);

@@ -42,7 +42,7 @@ function readSource({ files }: Scene, client: string, file: string, holes: Hole[
   return [];
 }
 
-/** The last file that has the flag counts; on a command line it is as good. */
+/** The last file with the flag decides; the flag may also be on the command line. */
 function examineFlag(
   { files }: Scene,
   client: string,

@@ -43,7 +43,7 @@ disable-default-registry-endpoint: true
   };
 }
 
-/** `"*"` is for every registry without an entry of its own; the named ones keep older entries from counting. */
+/** `"*"` is for every registry without an entry of its own; the named entries override older ones. */
 function renderRegistries({ proxy, names }: Lock): string {
   return [
     `# All pulls go to ${proxy.url}. "*" is needed: pulls from a registry without an entry go directly to it.`,
