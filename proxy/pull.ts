@@ -55,7 +55,7 @@ export function createPull(deps: PullDeps): Pull {
 /** Where each kind of route goes. */
 async function answer(exchange: Exchange, routed: RouteResult): Promise<Answer> {
   const { request } = exchange;
-  if (request.isToldOff === true)
+  if (request.isOverLimit === true)
     return respond(refuse(exchange, { reason: 'deadline_exceeded', message: SENTENCES.tooManyConnections }));
   if (routed.kind === 'refused') return refuseRoute(exchange, routed);
   const { route } = routed;

@@ -69,6 +69,10 @@ export const DENIALS = {
 
 export type TrustReason = keyof typeof TRUST_DENIALS;
 export type DenyReason = keyof typeof DENIALS;
+/** Reasons a decision by policy may have; words.ts has a sentence for each, or does not compile. */
+export type PolicyReason = {
+  [Reason in DenyReason]: (typeof DENIALS)[Reason]['about'] extends 'registry' | 'request' ? never : Reason;
+}[DenyReason];
 /** Why a request was let through. `signed` is the only one that proves anything about the content. */
 export type AllowReason = 'signed' | 'digest' | 'mode_off' | 'audit' | 'unmatched';
 export type Reason = AllowReason | DenyReason;

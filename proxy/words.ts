@@ -3,18 +3,11 @@
  * but its start. Only names from the grammar and from the checked configuration go in, dates, and what `quote` gives: no
  * free text of a registry or a trust server, and of a client only what is quoted.
  */
-import type { OciCode, TrustReason } from './reason.ts';
+import type { OciCode, PolicyReason } from './reason.ts';
 
 /** Facts of a refusal by policy: what `decide` found, and nothing worded. */
 export type Denied = {
-  readonly reason:
-    | TrustReason
-    | 'unsigned_tag'
-    | 'signer_missing'
-    | 'threshold_not_met'
-    | 'denied_by_rule'
-    | 'no_rule'
-    | 'internal';
+  readonly reason: PolicyReason;
   /** Name of the rule that spoke. */
   readonly rule: string;
   readonly isCanary?: true;
@@ -51,7 +44,7 @@ const RENEWERS = new Map(
 
 type Facts = Denied & Asked & { readonly others: readonly string[] };
 
-const DENIED: { readonly [Reason in Denied['reason']]: (facts: Facts) => string } = {
+const DENIED: { readonly [Reason in PolicyReason]: (facts: Facts) => string } = {
   no_trust_data: ({ image, gun }) =>
     `${image} is not signed: there is no trust data for ${gun}; sign it with "docker trust sign ${image}" or pull a signed repository`,
   key_not_pinned: ({ image, gun }) =>
@@ -108,12 +101,21 @@ export type FailureReason = keyof typeof NEXT_STEPS;
 
 /** @param subject what cannot be served. @param what one of `CAUSES`. */
 export function sayFailed(subject: string, reason: FailureReason, what: string): string {
-  return `${subject} cannot be served: ${what}; ${NEXT_STEPS[reason]}`;
+  return `${SENTENCES.cannotServe(subject, what)}; ${NEXT_STEPS[reason]}`;
 }
+
+const SAYS_NO: ReadonlyMap<number, string> = new Map([
+  [401, 'the registry asks for other credentials (401)'],
+  [403, 'the registry does not let you read it (403)'],
+  [404, 'the registry does not have it (404)'],
+  [429, 'the registry is asked too often (429)'],
+]);
 
 /** What a server did, or what there was no room for: the middle of `sayFailed`. */
 export const CAUSES = {
   answered: (status: number) => `the registry answered ${status}`,
+  /** The registry's own refusal, in our words. */
+  saysNo: (status: number) => SAYS_NO.get(status) ?? `the registry answered ${status}`,
   upstreamAnswered: (status: number) =>
     `the upstream answered ${status}${status >= 300 && status < 400 ? ', a redirect' : ''}`,
   refusedOurAccount: (status: number) => `the upstream refused our account (${status})`,
@@ -154,6 +156,7 @@ export const CAUSES = {
 
 /** Sentences that need no cause of their own. */
 export const SENTENCES = {
+  cannotServe: (image: string, what: string) => `${image} cannot be served: ${what}`,
   tooManyConnections:
     'this proxy has no room for more connections from this address; close some or try again later',
   failedHere: (requestId: string) =>

@@ -1,5 +1,5 @@
 /** Who may import whom (proxy/README.md, "What each folder may touch"), and other promises about the tree. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
@@ -275,6 +275,14 @@ function codeOf(file: string): string {
     .replace(/\/\*[\s\S]*?\*\//g, '')
     .replace(/^\s*\/\/.*$/gm, '');
 }
+
+test('every file that proxy/README.md names is there', () => {
+  const text = readFileSync(join(PROXY, 'README.md'), 'utf8');
+  const named = [...text.matchAll(/`([a-z-]+(?:\/[a-z-]+)*\.ts)`/g)].map(([, name = '']) => name);
+  const isThere = (name: string) => files.some((file) => file === name || file.endsWith(`/${name}`));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !isThere(name) && !existsSync(join(PROXY, '..', name)))).toEqual([]);
+});
 
 test('what is built, and so is in the image, is proxy/ and nothing else: no simulator, no attack tool', () => {
   const built = readdirSync(join(PROXY, '../dist'), { recursive: true, encoding: 'utf8' });

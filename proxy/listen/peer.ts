@@ -8,7 +8,7 @@ export type Peer = {
   /** Subject of the client certificate; undefined where none was asked for and verified. */
   readonly identity: string | undefined;
   /** Its client holds too many connections, and is only told so on this one. */
-  readonly isToldOff: boolean;
+  readonly isOverLimit: boolean;
 };
 
 /** Longest subject kept, in characters. */
@@ -20,7 +20,7 @@ const inside = new WeakMap<Duplex, Peer>();
 const toldOff = new WeakSet<Duplex>();
 
 export function rememberInside(socket: Duplex, connectedTo: string, around: Duplex): void {
-  inside.set(socket, { connectedTo, identity: identityOf(around), isToldOff: false });
+  inside.set(socket, { connectedTo, identity: identityOf(around), isOverLimit: false });
 }
 
 export function rememberToldOff(socket: Duplex): void {
@@ -32,8 +32,8 @@ export function isInside(socket: Duplex): boolean {
 }
 
 export function peerOf(socket: Duplex): Peer {
-  const isToldOff = toldOff.has(socket);
-  return inside.get(socket) ?? { connectedTo: undefined, identity: identityOf(socket), isToldOff };
+  const isOverLimit = toldOff.has(socket);
+  return inside.get(socket) ?? { connectedTo: undefined, identity: identityOf(socket), isOverLimit };
 }
 
 /** Most specific part first, as in `CN=node-7,OU=build,O=Example`; Node has escaped what is not printable. */

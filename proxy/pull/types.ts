@@ -23,7 +23,7 @@ export type PullRequest = RawRequest & {
   /** Subject of the client's certificate, for the record; undefined where none was verified. */
   readonly identity?: string | undefined;
   /** Its client holds too many connections: the answer is that, whatever was asked. */
-  readonly isToldOff?: boolean;
+  readonly isOverLimit?: boolean;
   readonly requestId: string;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;

@@ -7,6 +7,7 @@
  */
 
 import { DOCKER_HUB } from '../names/reference.ts';
+import { CAUSES, SENTENCES } from '../words.ts';
 import { OPEN_PING } from './answers.ts';
 import { parseChallenges } from './challenge.ts';
 import type { RouteLabel } from './route-label.ts';
@@ -202,16 +203,8 @@ function challengesOf(headers: Response['headers']): string {
 /** Our own refusals have their sentence; an upstream's gets one, without a word of the upstream in it. */
 function phraseOf({ status, reasonPhrase }: Response, image: string): string {
   if (reasonPhrase !== undefined) return reasonPhrase;
-  const what = UPSTREAM_SAYS.get(status) ?? `the registry answered ${status}`;
-  return toReasonPhrase(`${image} cannot be served: ${what}`, { code: 'UNAVAILABLE' });
+  return toReasonPhrase(SENTENCES.cannotServe(image, CAUSES.saysNo(status)), { code: 'UNAVAILABLE' });
 }
-
-const UPSTREAM_SAYS: ReadonlyMap<number, string> = new Map([
-  [401, 'the registry asks for other credentials (401)'],
-  [403, 'the registry does not let you read it (403)'],
-  [404, 'the registry does not have it (404)'],
-  [429, 'the registry is asked too often (429)'],
-]);
 
 /** Body, `Retry-After` and the rest stay; a challenge that leads nowhere does not. */
 function restate(response: Response, status: number, reasonPhrase: string): Response {

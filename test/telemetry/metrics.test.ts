@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
-import { DENY_REASONS } from '../../proxy/reason.ts';
+import { DENY_REASONS, reasonsAbout } from '../../proxy/reason.ts';
 import { createMetrics, type Metrics } from '../../proxy/telemetry/metrics.ts';
 import { IN_USE_MS, MAX_NAMED_REPOSITORIES } from '../../proxy/telemetry/trust-gauges.ts';
 import { AT, DIGEST, decisionRecord, METRICS_OPTIONS, roleStatus, samplesOf } from './fixtures.ts';
@@ -54,14 +54,10 @@ describe('decisions', () => {
     const { body } = await createMetrics(METRICS_OPTIONS).render();
     const samples = samplesOf(body, 'pullwarden_decisions_total');
     expect(samples.every(({ value }) => value === 0)).toBe(true);
-    const aboutRequests = [
-      'denied_by_rule',
-      'no_rule',
-      'bad_request',
-      'method_not_allowed',
-      'namespace_unknown',
-    ];
-    for (const reason of DENY_REASONS.filter((reason) => !aboutRequests.includes(reason))) {
+    const isThere = (reason: string) => samples.some(({ labels }) => labels.includes(`reason="${reason}"`));
+    expect(reasonsAbout('rule').filter((reason) => !isThere(reason))).toEqual([]);
+    const others = reasonsAbout('rule', 'request');
+    for (const reason of DENY_REASONS.filter((reason) => !others.includes(reason))) {
       const found = samples.filter(
         ({ labels }) =>
           labels.includes('rule="base-images"') && labels.includes(`reason="${reason}",ref="tag"`),
