@@ -38,7 +38,7 @@ type JudgedRoute = Extract<Route, { kind: 'manifest' | 'blob' | 'referrers' }>;
 export function createPull(deps: PullDeps): Pull {
   return {
     async handle(request) {
-      const exchange: Exchange = { deps, config: deps.config(), request, started: performance.now() };
+      const exchange: Exchange = { deps, config: deps.config(), request, started: deps.monotonic() };
       let routed: RouteResult | undefined;
       try {
         routed = parseRoute(request, exchange.config.table);

@@ -315,6 +315,12 @@ test('policy/ is pure: no promise, no clock, no environment', () => {
   expect(files.filter((file) => file.startsWith('policy/') && impure.test(codeOf(file)))).toEqual([]);
 });
 
+test('the pipeline is given its time', () => {
+  const clock = /Date\.now|new Date\(\)|performance\.now|setTimeout|setInterval/;
+  const pipeline = files.filter((file) => file === 'pull.ts' || file.startsWith('pull/'));
+  expect(pipeline.filter((file) => clock.test(codeOf(file)))).toEqual([]);
+});
+
 test('trust-client/ is given its time', () => {
   // It measures how long it works between two pauses; nothing that is believed depends on that.
   const clock = /Date\.now|new Date\(\)|performance\.now|setTimeout|setInterval/;

@@ -50,12 +50,16 @@ function keysForRestart(now: Config, first: Config): readonly string[] {
     ['listen.connect', isGiven(listen.connect) && !isGiven(listened.connect)],
     ['admin.address', now.admin.address !== first.admin.address],
     ['admin.port', now.admin.port !== first.admin.port],
-    ['log.level', now.log.level !== first.log.level],
-    ['log.format', now.log.format !== first.log.format],
+    ...logKeys(now).map((key) => [`log.${key}`, now.log[key] !== first.log[key]] as const),
     ['trust.state.kind', state.kind !== stored.kind],
     ['trust.state.path', isMoved],
   ];
   return changed.filter(([, isChanged]) => isChanged).map(([key]) => key);
+}
+
+/** All of them: the log is opened once. */
+function logKeys({ log }: Config): readonly (keyof Config['log'])[] {
+  return Object.keys(log) as (keyof Config['log'])[];
 }
 
 function isGiven(value: unknown): boolean {

@@ -16,7 +16,7 @@ export type Exchange = {
   readonly deps: PullDeps;
   readonly config: PullConfig;
   readonly request: PullRequest;
-  /** `performance.now()` when the request came in. */
+  /** `deps.monotonic()` when the request came in. */
   readonly started: number;
 };
 
@@ -53,8 +53,8 @@ export type Subject = {
 };
 
 /** How long the request has taken so far, in milliseconds. */
-export function elapsed({ started }: Exchange): number {
-  return performance.now() - started;
+export function elapsed({ deps, started }: Exchange): number {
+  return deps.monotonic() - started;
 }
 
 /** Step 7. It cannot fail the pull (proxy/README.md, "7. Record"). */

@@ -74,6 +74,8 @@ export type PullDeps = {
   readonly isGranted: (access: Access) => boolean;
   readonly record: (record: DecisionRecord) => void;
   readonly now: () => Date;
+  /** Milliseconds since some fixed moment, for how long a decision took. */
+  readonly monotonic: () => number;
   /** Told of every exception that should not have happened. */
   readonly onInternalError: (error: unknown, requestId: string) => void;
 };

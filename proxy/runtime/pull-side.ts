@@ -53,6 +53,7 @@ export function createPullSide(
     isGranted: access.isGranted,
     record,
     now,
+    monotonic,
     onInternalError: (err, requestId) =>
       log.error({ err, request_id: requestId }, 'internal error while handling a request'),
   });

@@ -26,7 +26,8 @@ const RELAYED_HEADERS = [
 
 /** @throws RangeError for what is no refusal: nothing but errors is ever relayed. */
 export async function toRelayed(owner: BodyOwner, response: UpstreamResponse): Promise<Response> {
-  if (response.status < 400) throw new RangeError(`an answer ${response.status} is no refusal to relay`);
+  if (response.status < 400)
+    throw new RangeError(`only refusals are relayed, and ${response.status} is below 400`);
   const headers = new Map<string, string | readonly string[]>([
     ['Docker-Distribution-Api-Version', 'registry/2.0'],
   ]);

@@ -176,6 +176,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
     isGranted: access.isGranted,
     record: options.record ?? ((entry) => records.push(entry)),
     now: () => new Date('2026-11-21T00:00:00Z'),
+    monotonic: () => performance.now(),
     onInternalError: (error) => errors.push(error),
   });
   const forwarder = createForwarder({
