@@ -54,7 +54,7 @@ export const ROWS: readonly Row[] = [
     name: 'expired',
     image: () => 'stale:1',
     ending: refused(
-      'docker.io/library/stale:1 is refused: the timestamp of docker.io/library/stale has expired',
+      'docker.io/library/stale:1 is refused: the timestamp metadata of docker.io/library/stale has expired',
     ),
   },
   {
