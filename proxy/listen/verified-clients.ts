@@ -59,7 +59,10 @@ function includesAll(those: readonly X509Certificate[], these: readonly X509Cert
   return these.every((certificate) => known.has(String(certificate)));
 }
 
-/** What the handshake has verified. Node gives the issuers away once. */
+/**
+ * What the handshake has verified. Node gives the issuers away once, and Node 24 none of them: there a client below an
+ * intermediate authority is cut at each change, as nobody can tell whether it would be let in again.
+ */
 function toChain(socket: TLSSocket): readonly X509Certificate[] {
   const chain: X509Certificate[] = [];
   let next = socket.getPeerX509Certificate();

@@ -18,35 +18,41 @@ const HEAD = Buffer.from([22, 3, 1, 0x3f, 0xff, 1, 0, 0x7f, 0]);
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
-function heldNow(): number {
-  collectGarbage();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+/** In bytes, with what only waits to be freed taken off: some of it is only after the loop has turned. */
+async function heldNow(): Promise<number> {
+  const seen: number[] = [];
+  for (let look = 0; look < 4; look += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    seen.push(heapUsed + arrayBuffers);
+  }
+  return Math.min(...seen);
 }
 
 /** As a socket gives it: memory of its own. */
 const nextByte = (): Buffer => Buffer.from(new ArrayBuffer(1));
 
-test('as the second one', () => {
+test('as the second one', async () => {
   const hellos = Array.from({ length: TUNNELS }, () => createLaterHellos(() => undefined));
-  const before = heldNow();
+  const before = await heldNow();
   for (const { fromClient } of hellos) {
     fromClient(HEAD);
     for (let at = 0; at < BYTES; at += 1) fromClient(nextByte());
   }
-  expect(heldNow() - before).toBeLessThan(16 * MIB);
+  expect((await heldNow()) - before).toBeLessThan(16 * MIB);
   expect(hellos.map(({ fromClient }) => fromClient(nextByte()))).toHaveLength(TUNNELS);
 });
 
 test('as the first one', async () => {
   const clients = Array.from({ length: TUNNELS }, () => new PassThrough());
   const flights = clients.map((client) => readFirstFlight(client as never, 60_000));
-  const before = heldNow();
+  const before = await heldNow();
   for (const client of clients) {
     client.emit('data', HEAD);
     for (let at = 0; at < BYTES; at += 1) client.emit('data', nextByte());
   }
-  expect(heldNow() - before).toBeLessThan(16 * MIB);
+  expect((await heldNow()) - before).toBeLessThan(16 * MIB);
   for (const client of clients) client.destroy();
   for (const { bytes } of await Promise.all(flights)) expect(bytes).toHaveLength(HEAD.length + BYTES);
 });

